@@ -1,0 +1,1 @@
+"""Scorers, click proxies, suites and reports: how good the copy and the audiences are."""

@@ -1,0 +1,45 @@
+"""Every error `indexing` raises on purpose.
+
+IndexingError
+├── EmbedderError        the sentence encoder cannot be loaded or is not the expected one
+├── VectorError          vectors that cannot be indexed: NaN, zero, wrong dimension, duplicate ids
+├── SnapshotError        a snapshot cannot be built or opened
+│   ├── SnapshotMissing      none has been published yet, or the asked version is gone
+│   └── SnapshotCorrupt      a file's bytes are not the ones the manifest names
+├── DefinitionError      an audience definition that cannot be evaluated
+└── NotFound             an id the snapshot does not hold
+
+Messages quote the bad value and say what to do next.
+"""
+
+
+class IndexingError(Exception):
+    """Base of every deliberate error of this package."""
+
+
+class EmbedderError(IndexingError):
+    """The sentence encoder cannot be loaded or is not the expected one."""
+
+
+class VectorError(IndexingError):
+    """Vectors that cannot be indexed."""
+
+
+class SnapshotError(IndexingError):
+    """A snapshot cannot be built or opened."""
+
+
+class SnapshotMissing(SnapshotError):
+    """No snapshot has been published yet, or the asked version is gone."""
+
+
+class SnapshotCorrupt(SnapshotError):
+    """A file's bytes are not the ones the manifest names."""
+
+
+class DefinitionError(IndexingError):
+    """An audience definition cannot be evaluated."""
+
+
+class NotFound(IndexingError):
+    """An id the snapshot does not hold."""

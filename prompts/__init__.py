@@ -1,0 +1,1 @@
+"""Brief to chat messages to parsed, checked copy. Knows no model and no customer table."""

@@ -1,0 +1,90 @@
+"""The typed input of every prompt: what is to be written, about what, for whom."""
+
+from typing import Literal
+
+import msgspec
+
+Tone = Literal["friendly", "playful", "urgent", "luxury", "professional", "inspiring"]
+"""Voices every template and every engine understands."""
+
+Stage = Literal["new", "loyal", "lapsed", "cart"]
+"""Where a customer stands; `cart` has left something in the basket."""
+
+Goal = Literal["shop", "learn", "join", "book", "claim"]
+"""What the reader should do; `claim` takes up an offer."""
+
+Rewrite = Literal["shorter", "warmer", "bolder"]
+"""What to change about an existing text."""
+
+
+class Product(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The item a brief advertises, as facts. Its text is data: never a template, never an instruction."""
+
+    id: str
+    title: str
+    description: str = ""
+    category: str | None = None
+    brand: str | None = None
+    price: str | None = None
+    """Formatted for the reader, e.g. `£12.50`."""
+    benefits: tuple[str, ...] = ()
+    """Short noun phrases, e.g. `hand-stitched seams`."""
+    link: str | None = None
+    """Where the copy leads; http(s) only."""
+
+
+class Offer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is promised with the item."""
+
+    text: str
+    """A noun phrase, e.g. `20% off` or `a free gift`."""
+    code: str | None = None
+    ends: str | None = None
+    """When it ends, as the reader should see it, e.g. `Sunday` or `30 November`."""
+
+
+class Audience(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Whom the copy is for, always as a description."""
+
+    name: str
+    description: str = ""
+    """Two plain sentences: what sets these people apart."""
+    interest: str | None = None
+    """One or a few words, e.g. `gardening`; none for everyone."""
+    stage: Stage | None = None
+
+
+class Brand(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The workspace's voice and its rules."""
+
+    name: str = ""
+    voice: str = ""
+    banned_words: tuple[str, ...] = ()
+    required_words: tuple[str, ...] = ()
+
+
+class RewriteRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A text to rewrite, with what to change about it."""
+
+    instruction: Rewrite
+    fields: dict[str, str | list[str]]
+
+
+class Brief(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One request for copy. The same brief, prompt, engine and seed give the same draft."""
+
+    channel: str
+    product: Product
+    audience: Audience
+    offer: Offer | None = None
+    tone: Tone = "friendly"
+    goal: Goal = "shop"
+    language: str = "en"
+    """BCP 47 tag."""
+    brand: Brand = Brand()
+    personalise: bool = False
+    """Whether the copy greets by the merge tag `first_name`."""
+    rewrite: RewriteRequest | None = None
+    n: int = 3
+    """Variants wanted, 1..20."""
+    seed: int = 0

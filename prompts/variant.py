@@ -1,0 +1,72 @@
+"""What comes back: copy in the channel's fields, with its checks, scores and provenance."""
+
+from typing import Literal
+
+import msgspec
+
+Severity = Literal["error", "warning"]
+"""An `error` keeps a variant from passing; a `warning` is shown beside it."""
+
+Fields = dict[str, str | list[str]]
+"""The channel's fields by name; list fields (headlines, hashtags) hold several texts."""
+
+
+class Finding(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing a check found."""
+
+    rule: str
+    """Stable id, e.g. `length.hard`, `facts.product`, `invented.number`."""
+    severity: Severity
+    field: str | None
+    """Field name, with an index for list fields: `headlines[1]`."""
+    span: tuple[int, int] | None
+    """Start and end in the field's text, in characters."""
+    reason: str
+    """A sentence that quotes the text and says what the rule wants."""
+
+
+class CheckResult(msgspec.Struct, frozen=True, kw_only=True):
+    """One rule's verdict on a variant. Rules that found nothing are listed too, as passed."""
+
+    rule: str
+    passed: bool
+    """False when it has a finding of severity `error`."""
+    findings: tuple[Finding, ...] = ()
+
+
+class Score(msgspec.Struct, frozen=True, kw_only=True):
+    """One scorer's number for a variant."""
+
+    name: str
+    value: float
+    reason: str = ""
+
+
+class Provenance(msgspec.Struct, frozen=True, kw_only=True):
+    """What made a variant: enough to make it again."""
+
+    prompt: str
+    """Name and version, e.g. `email/pocket.v1`."""
+    prompt_digest: str
+    """sha256 of the template file, hex, first 16 digits."""
+    engine: str
+    model: str
+    seed: int
+    attempts: int
+    """How many asks it took, the successful one included."""
+    snapshot: str | None = None
+
+
+class Variant(msgspec.Struct, frozen=True, kw_only=True):
+    """One piece of written copy. `status` is `passed` only when no check found an error;
+    `failed` keeps the text and says why; `malformed` has no fields, only the engine's raw answer.
+    """
+
+    id: str
+    status: Literal["passed", "failed", "malformed"]
+    fields: Fields
+    checks: tuple[CheckResult, ...]
+    provenance: Provenance
+    scores: tuple[Score, ...] = ()
+    raw: str | None = None
+    """The engine's answer, kept only when it was malformed."""

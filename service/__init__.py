@@ -1,0 +1,1 @@
+"""The application: HTTP, command line, storage, engines and jobs."""

@@ -1,0 +1,21 @@
+"""Fixtures every test may use."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+# The tests never reach for a model hub and never write into a user's folders.
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of public data sets; a test that asks for it is skipped, loudly, where it is absent."""
+    folder = Path(os.environ.get("PITCHWRIGHT_SHARED_DATA", ROOT.parent / "shared" / "data"))
+    if not folder.is_dir():
+        pytest.skip(f"public data sets not found at {folder}: set PITCHWRIGHT_SHARED_DATA to their folder")
+    return folder
