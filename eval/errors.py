@@ -1,0 +1,30 @@
+"""Every error `eval` raises on purpose.
+
+EvalError
+├── SuiteError      a suite file that cannot be read, or asks for what is not there
+├── FigureError     a number that is not one: NaN, infinite, an empty sample
+├── ScorerError     a scorer that answered something else than one score per variant
+└── DatasetError    a data set that is missing or not the expected one
+
+Messages quote the bad value and say what to do next.
+"""
+
+
+class EvalError(Exception):
+    """Base of every deliberate error of this package."""
+
+
+class SuiteError(EvalError):
+    """A suite file cannot be read, or asks for what is not there."""
+
+
+class FigureError(EvalError):
+    """A number that is not one: NaN, infinite, or of an empty sample."""
+
+
+class ScorerError(EvalError):
+    """A scorer answered something else than one score per variant."""
+
+
+class DatasetError(EvalError):
+    """A data set is missing or not the expected one."""
