@@ -1,0 +1,1 @@
+"""A folder of files into a workspace, by a mapping that says which file and column is what."""
