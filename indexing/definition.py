@@ -1,13 +1,15 @@
 """What an audience is: a tree of rules, as typed values and as pleasant JSON.
 
-Every node is a JSON object named by its one telling key: `all`, `any`, `not`, `trait`, `event`, `affinity`,
-`like`, `similar_to`, `segment`. What a rule means is written beside its type here; `audience.py` evaluates it.
-`parse_definition` reads JSON, `to_json` writes it back in its shortest form, `definition_schema` describes it.
+Every node is a JSON object named by its one telling key: `all`, `any`, `not`, `trait`, `event`,
+`affinity`, `like`, `similar_to`, `segment`. What a rule means is written beside its type here; `audience.py`
+evaluates it. `parse_definition` reads JSON, `to_json` writes it back in its shortest form,
+`definition_schema` describes it.
 """
 
 import hashlib
+import inspect
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, Literal, TypeAlias, cast
+from typing import Annotated, Any, Literal, TypeAlias
 
 import msgspec
 from msgspec import Meta
@@ -57,9 +59,9 @@ class TraitRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """Compares one trait.
 
     Numbers compare with numbers, texts with texts, true and false with each other; values of two kinds are
-    never equal and never in order. A missing trait (or null) matches only `exists: false` and `ne`, so that `ne`
-    is always the complement of `eq`. `contains` looks for a text inside a text and ignores case; `in` takes a
-    list; `exists` takes true (what it means alone) or false.
+    never equal and never in order. A missing trait (or null) matches only `exists: false` and `ne`, so that
+    `ne` is always the complement of `eq`. `contains` looks for a text inside a text and ignores case; `in`
+    takes a list; `exists` takes true (what it means alone) or false.
     """
 
     trait: Name
@@ -70,10 +72,11 @@ class TraitRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 class EventRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """Compares what the profile's events of one type (`*`: of any) add up to.
 
-    `count` is their number, `value` the sum of their values (an unknown value counts nothing), `recency_days` the
-    days from the newest to the reference time, fractions included. Someone without such an event has count 0,
-    value 0 and no recency: that matches `ne` only. `within_days` takes events of the last so many times 24 hours,
-    both ends included; events after the reference time never count.
+    `count` is their number, `value` the sum of their values (an unknown value counts nothing),
+    `recency_days` the days from the newest to the reference time, fractions included. Someone without such an
+    event has count 0, value 0 and no recency: that matches `ne` only. Sums are compared to six decimals.
+    `within_days` takes events of the last so many times 24 hours, both ends included; events after the
+    reference time never count.
     """
 
     event: Name
@@ -100,8 +103,8 @@ class AffinityRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 class LikeRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """Matches profiles whose interests are close to a text.
 
-    With `top` the so many most similar profiles of the whole workspace, ties by id; with `min_similarity` those
-    at least so similar (cosine, -1..1); with neither those above `DEFAULT_SIMILARITY`; with both, both.
+    With `top` the so many most similar profiles of the whole workspace, ties by id; with `min_similarity`
+    those at least so similar (cosine, -1..1); with neither those above `DEFAULT_SIMILARITY`; with both, both.
     """
 
     like: Annotated[str, Meta(min_length=1, max_length=1000)]
@@ -154,7 +157,7 @@ def parse_definition(obj: object, *, max_depth: int = MAX_DEPTH) -> Definition:
 
 
 def to_json(definition: Definition) -> dict[str, Any]:
-    """Write a definition as JSON values, defaults left out; `parse_definition` reads it back to an equal value."""
+    """Write a definition as JSON values, defaults left out; `parse_definition` reads it back as it was."""
     match definition:
         case AllOf(parts=parts):
             return {"all": [to_json(part) for part in parts]}
@@ -163,7 +166,7 @@ def to_json(definition: Definition) -> dict[str, Any]:
         case NotOf(part=part):
             return {"not": to_json(part)}
         case _:
-            return cast("dict[str, Any]", msgspec.to_builtins(definition))
+            return msgspec.json.decode(msgspec.json.encode(definition), type=dict[str, Any])
 
 
 def digest(definition: Definition) -> str:
@@ -198,7 +201,7 @@ def references(definition: Definition) -> tuple[str, ...]:
 def check_references(definition: Definition, segments: Mapping[str, Definition], name: str = "") -> None:
     """Refuse a definition that refers to an unknown segment or, over others, to itself.
 
-    `name` is the segment being defined, when it has one already. Raises `DefinitionError` that names the cycle.
+    `name` is the segment being defined, when it has one already. Raises `DefinitionError` naming the cycle.
     """
     done: set[str] = set()
 
@@ -210,6 +213,10 @@ def check_references(definition: Definition, segments: Mapping[str, Definition],
             if reference not in segments:
                 known = ", ".join(repr(key) for key in sorted(segments)[:10]) or "none yet"
                 raise DefinitionError(f"no segment {reference!r}; known segments: {known}")
+            if len(trail) > MAX_DEPTH:
+                raise DefinitionError(
+                    f"segments refer to each other over more than {MAX_DEPTH} steps: {trail}"
+                )
             if reference not in done:
                 visit(segments[reference], (*trail, reference))
                 done.add(reference)
@@ -218,8 +225,10 @@ def check_references(definition: Definition, segments: Mapping[str, Definition],
 
 
 def definition_schema() -> dict[str, Any]:
-    """Return the JSON Schema (2020-12) of a definition, for OpenAPI: `$defs` and a reference to `Definition`."""
+    """Return the JSON Schema (2020-12) of a definition, for OpenAPI: `$defs` and the root's reference."""
     _, leaves = msgspec.json.schema_components(tuple(RULES.values()))
+    for leaf in leaves.values():
+        leaf["description"] = inspect.cleandoc(leaf["description"])
     tree = {"$ref": "#/$defs/Definition"}
 
     def node(key: str, value: dict[str, Any], description: str) -> dict[str, Any]:
@@ -239,7 +248,7 @@ def definition_schema() -> dict[str, Any]:
     names = [*branches, *(rule.__name__ for rule in RULES.values())]
     union = {
         "oneOf": [{"$ref": f"#/$defs/{name}"} for name in names],
-        "description": f"An audience definition, at most {MAX_DEPTH} levels deep and {MAX_NODES} nodes in all.",
+        "description": f"An audience definition: at most {MAX_DEPTH} levels and {MAX_NODES} nodes.",
         "examples": [EXAMPLE],
     }
     return {"$defs": {"Definition": union, **branches, **leaves}, **tree}

@@ -79,9 +79,9 @@ def _rule(key: str, node: dict[str, object], path: str) -> Rule:
     _only(set(kind.__struct_fields__), node, path)
     for field, words in CHOICES.get(key, {}).items():
         if field in node and node[field] not in words:
-            near = _near(node[field], words)
+            near, label = _near(node[field], words), "operator" if field == "op" else field
             raise DefinitionError(
-                f"{path}.{field}: no {field} {_quote(node[field])}; known: {', '.join(words)}{near}"
+                f"{path}.{field}: no {label} {_quote(node[field])}; known: {', '.join(words)}{near}"
             )
     try:
         rule = msgspec.convert(node, kind)
@@ -107,9 +107,8 @@ def _checked_trait(rule: TraitRule, path: str) -> TraitRule:
         raise DefinitionError(f"{path}.value: missing; {rule.op!r} compares the trait with a value")
     wanted = _wanted(rule)
     if wanted:
-        raise DefinitionError(
-            f"{path}.value: {rule.op!r} takes {wanted}, got {_quote(list(value) if isinstance(value, tuple) else value)}"
-        )
+        given = list(value) if isinstance(value, tuple) else value
+        raise DefinitionError(f"{path}.value: {rule.op!r} takes {wanted}, got {_quote(given)}")
     for single in value if isinstance(value, tuple) else (value,):
         if isinstance(single, str) and len(single) > MAX_TEXT:
             raise DefinitionError(f"{path}.value: a text of more than {MAX_TEXT} characters; shorten it")
