@@ -1,0 +1,80 @@
+"""What a brief may ask for, checked once before anything is written."""
+
+import re
+
+from prompts.brief import Brief
+from prompts.channels import find_channel
+from prompts.errors import BriefError
+from prompts.slots import clean
+
+MOST_VARIANTS = 20
+LONGEST: dict[str, int] = {
+    "product.id": 200,
+    "product.title": 200,
+    "product.description": 100_000,
+    "product.category": 200,
+    "product.brand": 200,
+    "product.price": 40,
+    "product.link": 500,
+    "offer.text": 120,
+    "offer.code": 40,
+    "offer.ends": 60,
+    "audience.name": 200,
+    "audience.description": 5_000,
+    "audience.interest": 200,
+    "brand.name": 200,
+    "brand.voice": 5_000,
+    "language": 35,
+}
+"""The longest text each field of a brief may hold, in characters."""
+
+MOST_BENEFITS, LONGEST_BENEFIT = 20, 120
+MOST_WORDS, LONGEST_WORD = 500, 80
+
+_LINK = re.compile(r"https?://[^\s<>\"'{}|\\^`]+")
+_LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*")
+
+
+def validate(brief: Brief) -> None:
+    """Raise `BriefError`, quoting the value, for a brief that cannot be written."""
+    find_channel(brief.channel)
+    if not 1 <= brief.n <= MOST_VARIANTS:
+        raise BriefError(f"n is {brief.n}: ask for 1 to {MOST_VARIANTS} variants")
+    for path, value in _texts(brief).items():
+        if len(value) > LONGEST[path]:
+            raise BriefError(
+                f"{path} has {len(value)} characters: at most {LONGEST[path]}; it begins {value[:40]!r}"
+            )
+    if not clean(brief.product.title):
+        raise BriefError(f"product {brief.product.id!r} has no title: copy must name what it advertises")
+    if brief.offer is not None and not clean(brief.offer.text):
+        raise BriefError(
+            "the offer has no text: leave the offer out, or say what is promised, such as '20% off'"
+        )
+    if brief.product.link is not None and not _LINK.fullmatch(brief.product.link):
+        raise BriefError(f"link {brief.product.link!r} must be an http or https address without spaces")
+    if not _LANGUAGE.fullmatch(brief.language):
+        raise BriefError(f"language {brief.language!r} is no BCP 47 tag: write one such as 'en' or 'de-AT'")
+    _list("benefits", brief.product.benefits, MOST_BENEFITS, LONGEST_BENEFIT)
+    _list("banned_words", brief.brand.banned_words, MOST_WORDS, LONGEST_WORD)
+    _list("required_words", brief.brand.required_words, MOST_WORDS, LONGEST_WORD)
+
+
+def _texts(brief: Brief) -> dict[str, str]:
+    found: dict[str, str | None] = {"language": brief.language}
+    for path in LONGEST:
+        part, _, field = path.partition(".")
+        holder = getattr(brief, part)
+        if field and holder is not None:
+            found[path] = getattr(holder, field)
+    return {path: value for path, value in found.items() if value is not None}
+
+
+def _list(name: str, values: tuple[str, ...], most: int, longest: int) -> None:
+    if len(values) > most:
+        raise BriefError(f"{name} has {len(values)} entries: at most {most}")
+    for value in values:
+        if len(value) > longest:
+            raise BriefError(
+                f"{name} holds a text of {len(value)} characters: at most {longest}; {value[:40]!r}"
+            )

@@ -1,0 +1,124 @@
+"""An engine's answer: the JSON schema it is asked for, and the strict reading of what came back.
+
+Tolerated, since harmless: white space around the answer and around a text, and one ```json fence that
+encloses the whole answer. Everything else is refused with the place: prose around the JSON, a missing, unknown
+or repeated key, a wrong type, an empty text, too few or too many list entries, a control character. Nothing is
+repaired.
+"""
+
+import json
+import re
+from typing import Any, cast
+
+from prompts.channels import Channel, Field, find_channel
+from prompts.errors import OutputError
+from prompts.variant import Fields
+
+ROOM_FOR_TAGS = 120
+"""Characters a schema allows over a field's target: slots and merge tags are longer than what fills them.
+The schema only stops an answer that runs on; limits are checked afterwards, so that no decoder cuts a text to fit."""
+
+LONGEST_ANSWER = 50_000
+
+_FENCE = re.compile(r"```(?:json)?[ \t]*\n(.*)\n[ \t]*```", re.DOTALL)
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\u2028\u2029]")
+
+
+def schema(channel: str) -> dict[str, Any]:
+    """Describe a channel's answer as a JSON schema. Raises `BriefError` for an unknown channel."""
+    found = find_channel(channel)
+    return {
+        "type": "object",
+        "properties": {field.name: _field_schema(field) for field in found.fields},
+        "required": [field.name for field in found.fields],
+        "additionalProperties": False,
+    }
+
+
+def _field_schema(field: Field) -> dict[str, Any]:
+    text = {"type": "string", "minLength": 1, "maxLength": field.target.value + ROOM_FOR_TAGS}
+    if field.items is None:
+        return text
+    return {"type": "array", "items": text, "minItems": field.items[0], "maxItems": field.items[1]}
+
+
+def parse(channel: str, text: str) -> Fields:
+    """Read the channel's fields from an answer, in the channel's order.
+
+    Raises `OutputError`, quoting the place, for anything the module does not tolerate.
+    """
+    found = find_channel(channel)
+    if len(text) > LONGEST_ANSWER:
+        raise OutputError(f"the answer has {len(text)} characters, at most {LONGEST_ANSWER}: {_quote(text)}")
+    answer = text.strip()
+    if fenced := _FENCE.fullmatch(answer):
+        answer = fenced[1].strip()
+    loaded = _load(answer)
+    if not isinstance(loaded, dict):
+        raise OutputError(f"the answer is not a JSON object: {_quote(answer)}")
+    return _fields(found, cast("dict[str, object]", loaded))
+
+
+def _load(answer: str) -> object:
+    try:
+        return json.loads(answer, object_pairs_hook=_unique, parse_constant=_refuse_constant)
+    except json.JSONDecodeError as error:
+        place = answer[max(0, error.pos - 30) : error.pos + 30]
+        raise OutputError(f"not JSON at character {error.pos} ({error.msg}), near {_quote(place)}") from error
+    except RecursionError as error:
+        raise OutputError(f"the answer is nested too deep: {_quote(answer)}") from error
+
+
+def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    keys = [key for key, _ in pairs]
+    repeated = sorted({key for key in keys if keys.count(key) > 1})
+    if repeated:
+        raise OutputError(f"the answer repeats the key {_quote(repeated[0])}")
+    return dict(pairs)
+
+
+def _refuse_constant(name: str) -> object:
+    raise OutputError(f"{name} is not JSON")
+
+
+def _fields(channel: Channel, answer: dict[str, object]) -> Fields:
+    names = [field.name for field in channel.fields]
+    for name in names:
+        if name not in answer:
+            raise OutputError(f"the answer lacks {name!r}: {channel.name} needs {', '.join(names)}")
+    for name in answer:
+        if name not in names:
+            raise OutputError(
+                f"the answer has an unknown field {_quote(name)}: {channel.name} has {', '.join(names)}"
+            )
+    return {field.name: _value(field, answer[field.name]) for field in channel.fields}
+
+
+def _value(field: Field, value: object) -> str | list[str]:
+    if field.items is None:
+        return _text(field, field.name, value)
+    if not isinstance(value, list):
+        raise OutputError(f"{field.name} must be a list of texts, not {_quote(value)}")
+    entries = cast("list[object]", value)
+    low, high = field.items
+    if not low <= len(entries) <= high:
+        raise OutputError(f"{field.name} has {len(entries)} entries: {low} to {high} are wanted")
+    return [_text(field, f"{field.name}[{index}]", entry) for index, entry in enumerate(entries)]
+
+
+def _text(field: Field, place: str, value: object) -> str:
+    if not isinstance(value, str):
+        raise OutputError(f"{place} must be a text, not {_quote(value)}")
+    text = value.strip()
+    if not text:
+        raise OutputError(f"{place} is empty")
+    if control := _CONTROL.search(text):
+        raise OutputError(f"{place} holds the control character {control.group()!r} at {control.start()}")
+    if "\n" in text and not field.multiline:
+        raise OutputError(f"{place} must be one line: {_quote(text)}")
+    return text
+
+
+def _quote(value: object) -> str:
+    shown = repr(value)
+    return shown if len(shown) <= 80 else f"{shown[:77]}..."

@@ -1,0 +1,275 @@
+"""Template and brief to chat messages: sandboxed, strict, deterministic.
+
+A template sees the variables of `Context` and nothing else. Its own text is trusted; a brief's is not.
+Two things keep them apart. Every text of a brief enters as a JSON string on one line, with `<`, `>` and
+control tokens escaped, so that it can hold neither a line of its own nor a chat template's special token.
+And full-dialect data stands in a fence whose name is derived from a digest of the data itself, so that no text
+can name its own fence. Rendering never compiles a brief's text.
+"""
+
+import functools
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+
+import jinja2
+import msgspec
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from prompts.brief import Brief, Goal, Stage, Tone
+from prompts.catalog import Template
+from prompts.channels import Channel, Field, find_channel
+from prompts.engine import Message
+from prompts.errors import TemplateError
+from prompts.interests import ANYONE, INTERESTS
+from prompts.merge_tags import FIRST_NAME
+from prompts.output import schema
+from prompts.slots import clean, fact_slots, hint, unfill
+
+LONGEST_DESCRIPTION = 2_000
+"""Characters of a product's description a prompt shows; the cut is marked."""
+
+_CONTROL_TOKEN = re.compile(r"\[(?=/?[A-Z_]+\])")
+_GOALS: Mapping[Goal, str] = {
+    "shop": "buy the product",
+    "learn": "find out more",
+    "join": "sign up",
+    "book": "book or reserve",
+    "claim": "take up the offer",
+}
+_STAGES: Mapping[Stage, str] = {
+    "new": "has not bought yet",
+    "loyal": "buys often",
+    "lapsed": "has not bought for a long time",
+    "cart": "left something in the basket",
+}
+
+
+class Slots(msgspec.Struct, frozen=True, kw_only=True):
+    """A pocket prompt's facts as slots with length hints, `{{product}} (23)`, or `none`."""
+
+    product: str
+    benefits: str
+    offer: str
+    ends: str
+    link: str
+
+
+class Rewriting(msgspec.Struct, frozen=True, kw_only=True):
+    """The text to rewrite, as the pocket dialect shows it."""
+
+    instruction: str
+    draft: str
+    """Compact JSON of the draft's fields, its facts turned into slots again."""
+
+
+class Context(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything a template may use. The README lists these variables; a test holds the two together."""
+
+    channel: str
+    channel_title: str
+    limits: str
+    """One line per field: what it is for, how long, how many."""
+    answer_schema: str
+    """The JSON schema of the answer, on one line."""
+    merge_tag: str | None
+    """The merge tag the copy must greet with; none when it must not use any."""
+    link_in_text: bool
+    tone: Tone
+    goal: Goal
+    goal_words: str
+    stage: Stage | None
+    stage_words: str | None
+    personalise: bool
+    language: str
+    brand: str | None
+    """Fenced: name, voice, words to avoid and words to use; none for a brand without any."""
+    audience: str
+    """Fenced: who reads it and what sets them apart."""
+    product: str
+    """Fenced: the product's facts."""
+    offer: str | None
+    """Fenced: the offer's facts; none when nothing is offered."""
+    rewrite_instruction: str | None
+    rewrite_draft: str | None
+    """Fenced: the text to rewrite."""
+    interest: str
+    """One of the embedded engine's interests, or `anyone`."""
+    slots: Slots
+    rewrite: Rewriting | None
+
+
+def data(text: str) -> str:
+    """Write a brief's text as a JSON string on one line, without angle brackets and control tokens.
+
+    Line breaks stay, escaped; every other control character becomes a space.
+    """
+    quoted = json.dumps("\n".join(map(clean, text.split("\n"))).strip(), ensure_ascii=False)
+    return _CONTROL_TOKEN.sub(r"\\u005b", quoted.replace("<", "\\u003c").replace(">", "\\u003e"))
+
+
+def fence(name: str, facts: Mapping[str, str | tuple[str, ...] | None]) -> str:
+    """Facts as a block of `key: "value"` lines between two lines that name a digest of what they enclose."""
+    lines: list[str] = []
+    for key, value in facts.items():
+        if isinstance(value, str) and clean(value):
+            lines.append(f"{key}: {data(value)}")
+        elif isinstance(value, tuple) and value:
+            lines.append(f"{key}: [{', '.join(map(data, value))}]")
+    mark = hashlib.sha256("\n".join([name, *lines]).encode()).hexdigest()[:16]
+    return "\n".join([f"<<<{name} {mark}", *lines, f">>>{name} {mark}"])
+
+
+def context(brief: Brief) -> Context:
+    """Gather the variables a template sees for a brief."""
+    channel = find_channel(brief.channel)
+    rewrite, interest = brief.rewrite, brief.audience.interest or ANYONE
+    return Context(
+        channel=channel.name,
+        channel_title=channel.title,
+        limits="\n".join(map(_limit_line, channel.fields)),
+        answer_schema=json.dumps(schema(channel.name), separators=(",", ":")),
+        merge_tag=FIRST_NAME if brief.personalise and channel.personal else None,
+        link_in_text=channel.shows_link and brief.product.link is not None,
+        tone=brief.tone,
+        goal=brief.goal,
+        goal_words=_GOALS[brief.goal],
+        stage=brief.audience.stage,
+        stage_words=_STAGES[brief.audience.stage] if brief.audience.stage else None,
+        personalise=brief.personalise and channel.personal,
+        language=brief.language,
+        brand=_brand(brief),
+        audience=fence(
+            "audience",
+            {
+                "who": brief.audience.name,
+                "what sets them apart": brief.audience.description,
+                "interest": brief.audience.interest,
+            },
+        ),
+        product=_product(brief, channel),
+        offer=_offer(brief),
+        rewrite_instruction=rewrite.instruction if rewrite else None,
+        rewrite_draft=fence("draft", {name: _flat(value) for name, value in rewrite.fields.items()})
+        if rewrite
+        else None,
+        interest=interest if interest in INTERESTS else ANYONE,
+        slots=_slots(brief),
+        rewrite=_rewriting(brief),
+    )
+
+
+def render(template: Template, brief: Brief) -> tuple[Message, ...]:
+    """Write the messages of a template for a brief. The same input gives the same text.
+
+    Raises `TemplateError` when the template uses a variable that `Context` does not give or fails to compile.
+    """
+    values = context(brief)
+    variables = {name: getattr(values, name) for name in Context.__struct_fields__}
+    environment = _environment(tuple(template.partials.items()))
+    try:
+        return tuple(
+            Message(role=part.role, content=environment.from_string(part.source).render(variables).strip())
+            for part in template.parts
+        )
+    except (jinja2.TemplateError, TypeError) as error:
+        raise TemplateError(f"{template.name} does not render: {error}") from error
+
+
+@functools.lru_cache(maxsize=64)
+def _environment(partials: tuple[tuple[str, str], ...]) -> ImmutableSandboxedEnvironment:
+    # No autoescape: a prompt is not HTML, and `&amp;` in a product's title would be copied into the copy.
+    # What keeps a brief's text inert is data().
+    return ImmutableSandboxedEnvironment(
+        loader=jinja2.DictLoader(dict(partials)),
+        undefined=jinja2.StrictUndefined,
+        autoescape=False,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def _limit_line(field: Field) -> str:
+    unit = {"sms": "plain characters in all", "weighted": "characters, where a link counts 23 and an emoji 2"}
+    size = f"at most {field.target.value} {unit.get(field.target.counting, 'characters')}"
+    if field.items is None:
+        return f"- {field.name}: {size}; {field.about}"
+    low, high = field.items
+    return f"- {field.name}: a list of {low} to {high} different texts, each {size}; {field.about}"
+
+
+def _brand(brief: Brief) -> str | None:
+    brand = brief.brand
+    if not (brand.name or brand.voice or brand.banned_words or brand.required_words):
+        return None
+    return fence(
+        "brand",
+        {
+            "name": brand.name,
+            "voice": brand.voice,
+            "never use": brand.banned_words,
+            "always use": brand.required_words,
+        },
+    )
+
+
+def _product(brief: Brief, channel: Channel) -> str:
+    product = brief.product
+    description = clean(product.description)
+    if len(description) > LONGEST_DESCRIPTION:
+        description = description[:LONGEST_DESCRIPTION].rsplit(" ", 1)[0] + " [cut here]"
+    return fence(
+        "product",
+        {
+            "title": clean(product.title),
+            "description": description,
+            "category": product.category,
+            "brand": product.brand,
+            "price": product.price,
+            "benefits": product.benefits,
+            "link": product.link if channel.shows_link else None,
+        },
+    )
+
+
+def _offer(brief: Brief) -> str | None:
+    if brief.offer is None:
+        return None
+    return fence("offer", {"offer": brief.offer.text, "code": brief.offer.code, "ends": brief.offer.ends})
+
+
+def _slots(brief: Brief) -> Slots:
+    facts = fact_slots(brief)
+    shown = {name: f"{{{{{name}}}}} ({hint(name, value)})" for name, value in facts.items()}
+    benefits = [shown[name] for name in ("benefit_1", "benefit_2") if name in shown]
+    return Slots(
+        product=shown.get("product", "none"),
+        benefits=" ".join(benefits) or "none",
+        offer=shown.get("offer", "none"),
+        ends=shown.get("ends", "none"),
+        link=shown.get("link", "none"),
+    )
+
+
+def _flat(value: str | list[str]) -> str | tuple[str, ...]:
+    return value if isinstance(value, str) else tuple(value)
+
+
+def _rewriting(brief: Brief) -> Rewriting | None:
+    if brief.rewrite is None:
+        return None
+    facts = fact_slots(brief)
+
+    def slotted(text: str) -> str:
+        return unfill(text.replace(FIRST_NAME, "{{first_name}}"), facts)
+
+    fields = {
+        name: slotted(value) if isinstance(value, str) else [slotted(text) for text in value]
+        for name, value in brief.rewrite.fields.items()
+    }
+    draft = json.dumps(fields, ensure_ascii=False)
+    return Rewriting(
+        instruction=brief.rewrite.instruction,
+        draft=_CONTROL_TOKEN.sub(r"\\u005b", draft.replace("<", "\\u003c").replace(">", "\\u003e")),
+    )

@@ -1,0 +1,132 @@
+"""Fact slots: `{{product}}`-like placeholders that stand for the brief's facts in the pocket dialect.
+
+A slot is resolved right after an answer is parsed and before anything is checked. It is not a merge
+tag (`prompts.merge_tags`), which stays in stored copy and is filled per profile: the two share no code
+that reads them. A fact's text is data: braces inside it are escaped, and what was filled in is never read
+again.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping
+
+from prompts.brief import Brief
+from prompts.errors import SlotError
+
+HINT_EDGES: Mapping[str, tuple[int, ...]] = {
+    "product": (8, 11, 14, 17, 20, 23, 26, 30, 35, 40, 45, 60),
+    "offer": (8, 11, 14, 18, 22, 26, 30, 40),
+    "benefit": (12, 16, 20, 24, 28, 34, 40),
+    "ends": (8, 12, 18, 24),
+    "link": (24, 32, 48),
+}
+"""Length hints in characters, by kind of slot: rounded, since a small model tells few numbers apart."""
+
+SLOT_NAMES = ("product", "offer", "ends", "benefit_1", "benefit_2", "link")
+
+_SLOT = re.compile(r"\{\{\s*(\w+)\s*\}\}")
+_SENTENCE_END = re.compile(r"(?:^|[.!?]['\"’”)]?\s+|\n\s*)$")
+_OPENERS = re.compile(r"\{(?=[{%]|\Z)")
+
+
+def clean(text: str) -> str:
+    """Bring a text to one line of NFC: control and invisible characters become spaces, runs of space one."""
+    kept = "".join(
+        " "
+        if unicodedata.category(char) in {"Cc", "Cs", "Zl", "Zp"}
+        or char in "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff\u200b"
+        else char
+        for char in unicodedata.normalize("NFC", text)
+    )
+    return " ".join(kept.split())
+
+
+def offer_text(brief: Brief) -> str | None:
+    """Word the offer as a reader should see it, ` with code CODE` included; none without an offer."""
+    if brief.offer is None:
+        return None
+    text, code = clean(brief.offer.text), clean(brief.offer.code or "")
+    return text if not code or code.casefold() in text.casefold().split() else f"{text} with code {code}"
+
+
+def fact_slots(brief: Brief) -> dict[str, str]:
+    """Give the brief's facts by slot name, cleaned to one line; a fact the brief lacks has no slot."""
+    benefits = [clean(benefit) for benefit in brief.product.benefits if clean(benefit)]
+    facts = {
+        "product": clean(brief.product.title),
+        "offer": offer_text(brief),
+        "ends": clean(brief.offer.ends) if brief.offer and brief.offer.ends else None,
+        "benefit_1": benefits[0] if benefits else None,
+        "benefit_2": benefits[1] if len(benefits) > 1 else None,
+        "link": clean(brief.product.link) if brief.product.link else None,
+    }
+    return {name: value for name, value in facts.items() if value}
+
+
+def hint(slot: str, value: str) -> int:
+    """Round the length of a slot's value, in characters, up to an edge of its kind, at most the last.
+
+    Raises `SlotError` for a slot without a kind.
+    """
+    kind = re.sub(r"_\d+$", "", slot)
+    if kind not in HINT_EDGES:
+        raise SlotError(f"unknown fact slot {slot!r}: the slots are {', '.join(SLOT_NAMES)}")
+    return next((edge for edge in HINT_EDGES[kind] if edge >= len(value)), HINT_EDGES[kind][-1])
+
+
+def escape(text: str) -> str:
+    """Text in which no merge tag can be read: `{{` and `{%` open with the Liquid literal `{{ "{" }}`."""
+    return _OPENERS.sub('{{ "{" }}', text)
+
+
+def escape_facts(text: str, facts: Iterable[str]) -> str:
+    """Escape the braces of facts quoted in a full-dialect answer, and of nothing else."""
+    braced = sorted({fact for fact in facts if _OPENERS.search(fact)}, key=len, reverse=True)
+    if not braced:
+        return text
+    return re.sub("|".join(map(re.escape, braced)), lambda match: escape(match.group()), text)
+
+
+def capitalise(value: str) -> str:
+    """Capitalise a value that opens a sentence; `iPhone case` and links keep their own spelling."""
+    first = value.split(" ", 1)[0]
+    return value if "://" in first or first != first.lower() else value[:1].upper() + value[1:]
+
+
+def fill(text: str, slots: Mapping[str, str], tags: Mapping[str, str] | None = None) -> str:
+    """Write the text with every slot replaced by its fact, in one pass that never reads its own output.
+
+    `slots` are facts by name; `tags` are names written as the given merge tag instead. A fact that opens
+    a sentence is capitalised; a full stop is not doubled. Raises `SlotError` for a slot that is in neither.
+    """
+    out: list[str] = []
+    written = 0
+    for match in _SLOT.finditer(text):
+        name = match.group(1)
+        out.append(text[written : match.start()])
+        written = match.end()
+        if tags and name in tags:
+            out.append(tags[name])
+            continue
+        if name not in slots:
+            known = ", ".join(sorted(slots)) or "none"
+            raise SlotError(f"unknown fact slot {match.group()!r}: this brief gives {known}")
+        value = capitalise(slots[name]) if _SENTENCE_END.search(text[: match.start()]) else slots[name]
+        out.append(escape(value))
+        if value.endswith(".") and text.startswith(".", written):
+            written += 1
+    return "".join([*out, text[written:]])
+
+
+def unfill(text: str, slots: Mapping[str, str]) -> str:
+    """Undo `fill` for a text to rewrite: facts become slots again, the longest first."""
+    names = {value.casefold(): name for name, value in reversed(list(slots.items())) if value}
+    if not names:
+        return text
+    pattern = "|".join(re.escape(value) for value in sorted(slots.values(), key=len, reverse=True) if value)
+    return re.sub(
+        rf"(?<!\w)(?:{pattern})(?!\w)",
+        lambda match: f"{{{{{names[match.group().casefold()]}}}}}",
+        text,
+        flags=re.IGNORECASE,
+    )
