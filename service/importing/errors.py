@@ -6,8 +6,10 @@ ImportFailed
 └── EmptyCatalogue  no row of the items file could be used
 """
 
+from service.errors import InvalidInput
 
-class ImportFailed(Exception):
+
+class ImportFailed(InvalidInput):
     """Base: nothing of this import was stored."""
 
 

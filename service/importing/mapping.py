@@ -185,15 +185,27 @@ class Mapping(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     brand: Brand | None = None
     items: ItemsSection | None = None
     profiles: ProfilesSection | None = None
-    events: EventsSection | None = None
+    events: EventsSection | tuple[EventsSection, ...] | None = None
+    """One file, or a list where each kind of event has its own."""
 
     def __post_init__(self) -> None:
         try:
             ZoneInfo(self.timezone)
         except (ZoneInfoNotFoundError, ValueError) as error:
             raise ValueError(f"time zone {self.timezone!r} is not an IANA name like Europe/London") from error
-        if not (self.items or self.profiles or self.events):
+        if not self.sections():
             raise ValueError("a mapping names at least one of items, profiles, events")
+
+    def event_sections(self) -> tuple[EventsSection, ...]:
+        """List the events' files, none, one or several."""
+        if self.events is None:
+            return ()
+        return (self.events,) if isinstance(self.events, EventsSection) else self.events
+
+    def sections(self) -> tuple[FileSection, ...]:
+        """List every file the mapping reads, in the order they are imported."""
+        single = (self.items, self.profiles)
+        return (*(section for section in single if section), *self.event_sections())
 
 
 def as_field(value: FieldOrColumn) -> Field:

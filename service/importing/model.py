@@ -28,7 +28,10 @@ class RejectReason(msgspec.Struct, frozen=True, kw_only=True):
 
     kind: Kind
     reason: str
+    """With `…` for the value."""
     count: int
+    example: str
+    """The first row's reason, with its value."""
     file: str
     line: int
 
