@@ -1,0 +1,205 @@
+"""A definition's tree over one population: masks, scores and the cut-offs of "top n"."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+import msgspec
+import numpy as np
+import polars as pl
+
+from indexing.definition import (
+    AffinityRule,
+    AllOf,
+    AnyOf,
+    Definition,
+    EventRule,
+    LikeRule,
+    NotOf,
+    Rule,
+    SegmentRule,
+    SimilarRule,
+    TraitRule,
+)
+from indexing.embedder import Embedder, Vectors
+from indexing.errors import DefinitionError
+from indexing.expressions import affinity_outcome, event_outcome, trait_outcome
+from indexing.population import Mask, Outcome, Population
+from indexing.similarity import DEFAULT_SIMILARITY, group_similarity, profile_similarity, seed_prototypes
+
+Scored = tuple[Mask, Vectors | None]
+"""Who is selected, bool[n], and scores, float32[n] with NaN for none, where a leaf gives any."""
+
+
+class Cutoff(msgspec.Struct, frozen=True, kw_only=True):
+    """The last place of a "top n": whoever scores more is in, and of equal scores the lower ids."""
+
+    score: float
+    id: str
+
+
+class SeedGroup(msgspec.Struct, frozen=True, kw_only=True):
+    """What stands for the seeds of a `similar_to`."""
+
+    ids: frozenset[str]
+    prototypes: Vectors
+    """float32[c, dim]."""
+    shares: Vectors
+    """float32[c]."""
+
+
+class Evaluation:
+    """Definitions over one population; a leaf that occurs twice is evaluated once.
+
+    `whole` is the evaluation of the snapshot that "top n" and seeds refer to; by default this one. References
+    between segments must have been checked. Not for use by several threads at once.
+    """
+
+    def __init__(
+        self,
+        people: Population,
+        embedder: Embedder,
+        segments: Mapping[str, Definition],
+        *,
+        whole: "Evaluation | None" = None,
+    ) -> None:
+        self.people = people
+        self.segments = segments
+        self._embedder = embedder
+        self._whole = whole or self
+        self._outcomes: dict[str, Outcome] = {}
+        self._queries: dict[str, Vectors] = {}
+        self._cutoffs: dict[str, Cutoff | None] = {}
+        self._groups: dict[str, SeedGroup] = {}
+
+    def select(self, definition: Definition) -> Scored:
+        """Evaluate a definition over everyone here."""
+        match definition:
+            case AllOf(parts=parts):
+                chosen = [self.select(part) for part in parts]
+                everyone = np.ones(self.people.size, dtype=np.bool_)
+                return np.logical_and.reduce([everyone, *(mask for mask, _ in chosen)]), _mean(chosen)
+            case AnyOf(parts=parts):
+                chosen = [self.select(part) for part in parts]
+                nobody = np.zeros(self.people.size, dtype=np.bool_)
+                return np.logical_or.reduce([nobody, *(mask for mask, _ in chosen)]), _greatest(chosen)
+            case NotOf(part=part):
+                return ~self.select(part)[0], None
+            case SegmentRule(segment=name):
+                return self.select(self.segments[name])
+            case LikeRule() | SimilarRule():
+                outcome = self.outcome(definition)
+                return outcome.passed, outcome.actual.to_numpy()
+            case _:
+                return self.outcome(definition).passed, None
+
+    def outcome(self, rule: Rule) -> Outcome:
+        """Evaluate one leaf: who passes, and what everyone's value is."""
+        key = _key(rule)
+        if key not in self._outcomes:
+            self._outcomes[key] = self._fresh(rule)
+        return self._outcomes[key]
+
+    def _fresh(self, rule: Rule) -> Outcome:
+        match rule:
+            case TraitRule():
+                return trait_outcome(rule, self.people)
+            case EventRule():
+                return event_outcome(rule, self.people)
+            case AffinityRule():
+                return affinity_outcome(rule, self.people)
+            case LikeRule():
+                scores = profile_similarity(self.people.interests, self.query(rule.like))
+                return self._scored(rule, scores, scores >= least_similarity(rule), rule.top)
+            case SimilarRule():
+                group = self.seeds(rule)
+                scores = group_similarity(self.people.interests, group.prototypes, group.shares)
+                others = ~self.people.ids.is_in(list(group.ids)).to_numpy() & ~np.isnan(scores)
+                return self._scored(rule, scores, others, rule.top)
+            case SegmentRule(segment=name):
+                passed = self.select(self.segments[name])[0]
+                return Outcome(passed=passed, actual=pl.Series("actual", passed))
+
+    def _scored(self, rule: Rule, scores: Vectors, eligible: Mask, top: int | None) -> Outcome:
+        actual = pl.Series("actual", scores)
+        if top is None:
+            return Outcome(passed=eligible, actual=actual)
+        if self._whole is self:
+            self._cutoffs[_key(rule)] = self._last_of_top(scores, eligible, top)
+        cutoff = self.cutoff(rule)
+        if cutoff is None:
+            return Outcome(passed=eligible, actual=actual)
+        ties = (scores == np.float32(cutoff.score)) & (self.people.ids <= cutoff.id).to_numpy()
+        return Outcome(passed=eligible & ((scores > np.float32(cutoff.score)) | ties), actual=actual)
+
+    def _last_of_top(self, scores: Vectors, eligible: Mask, top: int) -> Cutoff | None:
+        rows = np.flatnonzero(eligible)
+        if len(rows) <= top:
+            return None
+        last = rows[np.argsort(-scores[rows], kind="stable")[top - 1]]
+        return Cutoff(score=float(scores[last]), id=str(self.people.ids[int(last)]))
+
+    def cutoff(self, rule: Rule) -> Cutoff | None:
+        """Return the last place of the rule's "top n" in the snapshot; none when everyone eligible is in."""
+        self._whole.outcome(rule)
+        return self._whole._cutoffs.get(_key(rule))
+
+    def query(self, text: str) -> Vectors:
+        """Encode a text, float32[dim]; each text once."""
+        queries = self._whole._queries
+        if text not in queries:
+            queries[text] = self._embedder.encode([text])[0]
+        return queries[text]
+
+    def seeds(self, rule: SimilarRule) -> SeedGroup:
+        """Find what stands for the rule's seeds. Raises `DefinitionError` when the snapshot has none."""
+        groups, key = self._whole._groups, _key(rule.similar_to)
+        if key not in groups:
+            groups[key] = self._whole._seed_group(rule)
+        return groups[key]
+
+    def _seed_group(self, rule: SimilarRule) -> SeedGroup:
+        named = rule.similar_to.profiles
+        if named is not None:
+            rows = np.flatnonzero(self.people.ids.is_in(list(named)).to_numpy())
+            if not len(rows):
+                shown = ", ".join(repr(seed) for seed in named[:3])
+                raise DefinitionError(
+                    f"similar_to: no profile of {shown} is in the snapshot; name ones that are"
+                )
+        else:
+            rows = np.flatnonzero(self.select(self.segments[rule.similar_to.segment or ""])[0])
+        prototypes, shares = seed_prototypes(self.people.interests, rows)
+        ids = frozenset(self.people.ids.gather(rows).to_list())
+        return SeedGroup(ids=ids, prototypes=prototypes, shares=shares)
+
+
+def least_similarity(rule: LikeRule) -> float:
+    """Return how similar a profile must be at least: what the rule says, or the default without a "top n"."""
+    if rule.min_similarity is not None:
+        return rule.min_similarity
+    return DEFAULT_SIMILARITY if rule.top is None else -1.0
+
+
+def _key(rule: msgspec.Struct) -> str:
+    """Tell rules apart by what they say; equality would take 1, 1.0 and true for one."""
+    return repr(rule)
+
+
+def _mean(chosen: Sequence[Scored]) -> Vectors | None:
+    def mean(stacked: Vectors) -> Vectors:
+        known = ~np.isnan(stacked)
+        total = np.where(known, stacked, 0).sum(axis=0, dtype=np.float32)
+        return np.where(known.any(axis=0), total / np.maximum(known.sum(axis=0), 1), np.nan).astype(
+            np.float32
+        )
+
+    return _merged(chosen, mean)
+
+
+def _greatest(chosen: Sequence[Scored]) -> Vectors | None:
+    return _merged(chosen, lambda stacked: np.fmax.reduce(stacked, axis=0))
+
+
+def _merged(chosen: Sequence[Scored], merge: Callable[[Vectors], Vectors]) -> Vectors | None:
+    """Merge the scores of those parts that give any, each counting only where its part holds."""
+    given = [np.where(mask, scores, np.float32("nan")) for mask, scores in chosen if scores is not None]
+    return merge(np.stack(given)) if given else None
