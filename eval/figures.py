@@ -10,7 +10,7 @@ import platform
 from collections.abc import Callable, Mapping, Sequence
 from importlib import metadata
 from statistics import NormalDist
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
@@ -237,7 +237,12 @@ def bootstrap(
     drawn = np.random.default_rng(seed).integers(0, sums.size, size=(resamples, sums.size))
     means = sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1)
     tail = (1 - confidence) / 2
-    return Interval(float(np.quantile(means, tail)), float(np.quantile(means, 1 - tail)))
+    return Interval(_quantile(means, tail), _quantile(means, 1 - tail))
+
+
+def _quantile(sample: npt.NDArray[np.float64], level: float) -> float:
+    untyped: Any = np.quantile  # its overloads hide the result's type
+    return float(untyped(sample, level))
 
 
 def _codes(groups: Sequence[object]) -> npt.NDArray[np.int64]:

@@ -40,7 +40,7 @@ def distinct_2(texts: Sequence[str]) -> float:
 
 
 def distinct(brief: Brief, variants: Sequence[Variant], embedder: Embedder) -> list[Score | None]:
-    """Score the share of a variant's word pairs that no other variant of the draft uses, 0..1; 1 is all its own.
+    """Score the share of a variant's word pairs that no other variant of the draft uses, 0..1.
 
     When it lies: facts (product, offer) are shared on purpose, so a good draft never reaches 1.
     """
@@ -56,7 +56,10 @@ def distinct(brief: Brief, variants: Sequence[Variant], embedder: Embedder) -> l
 
 
 def self_similarity(brief: Brief, variants: Sequence[Variant], embedder: Embedder) -> list[Score | None]:
-    """Score the mean cosine with the draft's other variants, -1..1; lower is more varied; none for a lone variant."""
+    """Score the mean cosine with the draft's other variants, -1..1; lower is more varied.
+
+    None for a lone variant.
+    """
     del brief
     texts = [whole(variant) for variant in variants]
     written = [text for text in texts if text]

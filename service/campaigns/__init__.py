@@ -1,0 +1,1 @@
+"""Campaigns: segments x items x channels, written from a file and resumable."""

@@ -1,0 +1,232 @@
+"""How commands speak: results on stdout, everything else on stderr, errors as one line and an exit code.
+
+Commands import their actions inside the function that runs, so that `--help` of any of them answers at once.
+"""
+
+import asyncio
+import contextlib
+import os
+import sys
+from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+import msgspec
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from service.runtime import Runtime
+    from service.settings import Settings
+
+Result = TypeVar("Result")
+
+EXIT_CODES: Mapping[int, str] = {
+    0: "done",
+    1: "a threshold or check was not met",
+    2: "wrong usage or input",
+    3: "a dependency is down: engine, database, disk, port",
+    70: "a fault in Pitchwright itself; run again with --debug and report what it prints",
+    130: "interrupted",
+}
+
+WIDTH_WITHOUT_TERMINAL = 100
+"""Columns of a table that goes to a file or a pipe."""
+
+
+class GlobalOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """What stands before the verb."""
+
+    data_dir: str | None = None
+    workspace: str | None = None
+    debug: bool = False
+
+
+class NotMet(Exception):
+    """A threshold or check was not met; the result has been printed already."""
+
+
+class Usage(Exception):
+    """The command was asked for something it cannot do, or given input it cannot read."""
+
+
+def json_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command `--json`."""
+    return click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout.")(command)
+
+
+def print_json(value: object) -> None:
+    """Print one JSON document on stdout, indented; structs, dates and paths included."""
+    encoded = msgspec.json.encode(value, enc_hook=_encode_other)
+    click.echo(msgspec.json.format(encoded, indent=2).decode())
+
+
+def _encode_other(value: Any) -> object:
+    if isinstance(value, Path):
+        return str(value)
+    if hasattr(value, "tolist"):  # numpy scalars and arrays
+        return value.tolist()
+    raise NotImplementedError(f"{type(value).__name__} has no JSON form")
+
+
+def note(message: str) -> None:
+    """Say something on stderr that is no result."""
+    click.echo(message, err=True)
+
+
+def console(*, stderr: bool = False) -> "Console":
+    """Open a rich console that is plain and 100 columns wide when it is not a terminal."""
+    from rich.console import Console
+
+    stream = sys.stderr if stderr else sys.stdout
+    columns = os.environ.get("COLUMNS", "")
+    width = None if stream.isatty() else int(columns) if columns.isdigit() else WIDTH_WITHOUT_TERMINAL
+    return Console(stderr=stderr, width=width, highlight=False, soft_wrap=False)
+
+
+def print_table(header: Sequence[str], rows: Sequence[Sequence[str]], *, title: str | None = None) -> None:
+    """Print rows of text as a table on stdout; the text is never read as markup."""
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title=title, box=SIMPLE_HEAD, title_justify="left", pad_edge=False)
+    for name in header:
+        table.add_column(name, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    console().print(table)
+
+
+class Progress:
+    """A progress bar per stage on stderr; a line per finished stage where stderr is no terminal.
+
+    Call it with (stage, done, total); a total of 0 or none is unknown.
+    """
+
+    def __init__(self, *, quiet: bool = False) -> None:
+        self._tasks: dict[str, Any] = {}
+        self._finished: set[str] = set()
+        self._quiet = quiet
+        self._bars: Any = None
+
+    def __call__(self, stage: str, done: float, total: float | None = None) -> None:
+        if self._quiet:
+            return
+        if self._bars is not None:
+            self._show(stage, done, total)
+        elif total and done >= total and stage not in self._finished:
+            self._finished.add(stage)
+            note(f"{stage}: {done:,.0f} done")
+
+    def _show(self, stage: str, done: float, total: float | None) -> None:
+        if stage not in self._tasks:
+            self._tasks[stage] = self._bars.add_task(stage, total=total or None)
+        self._bars.update(self._tasks[stage], completed=done, total=total or None)
+
+    def __enter__(self) -> "Progress":
+        if not self._quiet and sys.stderr.isatty():
+            from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+            from rich.progress import Progress as Bars
+
+            columns = (
+                TextColumn("{task.description:<24}"),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TimeElapsedColumn(),
+            )
+            self._bars = Bars(*columns, console=console(stderr=True))
+            self._bars.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if self._bars is not None:
+            self._bars.stop()
+            self._bars = None
+
+
+def settings_for(options: GlobalOptions) -> "Settings":
+    """Load settings from the environment and the folder's file, overridden by the global options."""
+    from service.settings import load_settings
+
+    environ = dict(os.environ)
+    if options.data_dir is not None:
+        environ["PITCHWRIGHT_DATA_DIR"] = options.data_dir
+    if options.workspace is not None:
+        environ["PITCHWRIGHT_WORKSPACE"] = options.workspace
+    return load_settings(environ, Path.cwd())
+
+
+def run(work: Callable[["Runtime"], Awaitable[Result]]) -> Result:
+    """Open the runtime for the current command's global options, do the work in it, close it."""
+    from service.runtime import open_runtime
+
+    settings = settings_for(global_options())
+    quieten_libraries()
+
+    async def opened() -> Result:
+        async with open_runtime(settings) as runtime:
+            return await work(runtime)
+
+    return asyncio.run(opened())
+
+
+def global_options() -> GlobalOptions:
+    """Look up what stood before the current verb."""
+    return click.get_current_context().find_object(GlobalOptions) or GlobalOptions()
+
+
+def quieten_libraries() -> None:
+    """Keep model libraries from drawing bars of their own among ours."""
+    for name, value in {
+        "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+        "TRANSFORMERS_VERBOSITY": "error",
+        "TOKENIZERS_PARALLELISM": "false",
+        "TQDM_DISABLE": "1",
+    }.items():
+        os.environ.setdefault(name, value)
+
+
+def exit_code(error: BaseException) -> int | None:
+    """Map an error to its exit code; none for one that nobody foresaw."""
+    from eval.errors import EvalError
+    from indexing.errors import IndexingError
+    from prompts.errors import EngineError, PromptError
+    from service.errors import DependencyError, Overloaded, ServiceError
+    from service.importing.errors import ImportFailed
+
+    table: tuple[tuple[type[BaseException], int], ...] = (
+        (NotMet, 1),
+        (KeyboardInterrupt, 130),
+        (click.Abort, 130),
+        (EngineError, 3),
+        (DependencyError, 3),
+        (Overloaded, 3),
+        (Usage, 2),
+        (PromptError, 2),
+        (IndexingError, 2),
+        (EvalError, 2),
+        (ServiceError, 2),
+        (ImportFailed, 2),
+        (click.ClickException, 2),
+        (OSError, 3),
+    )
+    return next((code for kind, code in table if isinstance(error, kind)), None)
+
+
+def message(error: BaseException) -> str:
+    """Say an error in one line."""
+    if isinstance(error, click.ClickException):
+        return error.format_message()
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+@contextlib.contextmanager
+def stages(seconds: dict[str, float], stage: str, clock: Callable[[], float]) -> Generator[None]:
+    """Time a stage into `seconds`, also when it fails."""
+    start = clock()
+    try:
+        yield
+    finally:
+        seconds[stage] = round(clock() - start, 2)

@@ -1,0 +1,1 @@
+"""Evaluations: the commands that measure."""

@@ -1,0 +1,50 @@
+"""`pitchwright recommend`: items for one profile, computed live from its newest events."""
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from service.console import json_option, note, print_json, print_table, run
+
+if TYPE_CHECKING:
+    from service.runtime import Runtime
+
+
+@click.command()
+@click.argument("profile")
+@click.option(
+    "--k", "count", type=click.IntRange(1, 1000), default=10, show_default=True, help="Items wanted."
+)
+@click.option("--category", "categories", multiple=True, help="Only these categories.")
+@click.option("--max-price", type=click.FloatRange(min=0), help="Nothing dearer.")
+@click.option("--in-stock", is_flag=True, help="Only items in stock.")
+@click.option("--exclude-bought", is_flag=True, help="Nothing the profile has bought.")
+@json_option
+def recommend(
+    profile: str,
+    count: int,
+    categories: tuple[str, ...],
+    max_price: float | None,
+    in_stock: bool,
+    exclude_bought: bool,
+    as_json: bool,
+) -> None:
+    """Recommend items to PROFILE (an id), with reasons.
+
+    Example: pitchwright recommend p-0001 --k 5 --in-stock
+    """
+
+    async def work(runtime: "Runtime") -> Any:
+        from indexing.recommend import Filters
+        from service.profiles.recommendations import recommend as recommend_items
+
+        filters = Filters(
+            categories=categories, max_price=max_price, in_stock=in_stock, exclude_bought=exclude_bought
+        )
+        return await recommend_items(runtime, runtime.settings.workspace, profile, count, filters)
+
+    found = run(work)
+    if as_json:
+        print_json(found)
+        return
+    note(f"For {profile}")
