@@ -39,13 +39,6 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
     """(position in the chunk, reason) of the others."""
 
 
-class Catalogue(msgspec.Struct, frozen=True, kw_only=True):
-    """What events may name: item ids known, and those whose rows the mapping leaves out."""
-
-    known: frozenset[str]
-    left_out: frozenset[str] = frozenset()
-
-
 class Target(msgspec.Struct, frozen=True, kw_only=True):
     """What a field of the mapping must become."""
 
@@ -138,32 +131,26 @@ def read_profiles(section: ProfilesSection, frame: pl.DataFrame, zone: str, now:
 
 
 def read_events(
-    section: EventsSection, frame: pl.DataFrame, zone: str, now: datetime, catalogue: Catalogue
+    section: EventsSection, frame: pl.DataFrame, zone: str, now: datetime, left_out: pl.Series
 ) -> Batch:
     """Give the events of a chunk; `properties` is a struct column, `id` is missing when the mapping has none.
 
-    An event of an item the mapping left out counts as filtered; one of an unknown item is a fault.
+    Events of items in `left_out` count as filtered. Whether the others' items exist, the store says.
     """
     batch = _within_time(_read(section, frame, zone, _EVENT_TARGETS), "occurred_at", "time", now)
-    if section.item is None:
+    if section.item is None or left_out.is_empty():
         return batch
-    items = batch.frame["item_id"]
-    left_out = items.is_in(pl.Series(list(catalogue.left_out), dtype=pl.String).implode()).fill_null(
-        value=False
+    out = batch.frame["item_id"].is_in(left_out.implode()).fill_null(value=False)
+    return msgspec.structs.replace(
+        batch, frame=batch.frame.filter(~out), filtered=batch.filtered + int(out.sum())
     )
-    batch = msgspec.structs.replace(
-        batch, frame=batch.frame.filter(~left_out), filtered=batch.filtered + int(left_out.sum())
-    )
-    items = batch.frame["item_id"]
-    unknown = items.is_not_null() & ~items.is_in(pl.Series(list(catalogue.known), dtype=pl.String).implode())
-    cells = Cells(items).with_fault(unknown, items, "is not in the catalogue")
-    return _without_faults(batch, _labelled("item", cells.faults))
 
 
-def item_ids(section: ItemsSection, frame: pl.DataFrame, zone: str) -> set[str]:
-    """Give every id a chunk of the catalogue holds, whatever becomes of its row."""
-    ids = _id(cells_of(section.fields()["id"], frame), zone).values
-    return set(ids.drop_nulls().to_list())
+def left_out_ids(section: ItemsSection, frame: pl.DataFrame, zone: str, batch: Batch) -> set[str]:
+    """Give the ids of the rows that `where` left out of the batch read from this chunk."""
+    ids = _id(cells_of(section.fields()["id"], frame), zone).values.to_list()
+    dealt_with = {*batch.frame[PLACE].to_list(), *(place for place, _ in batch.faults)}
+    return {each for place, each in enumerate(ids) if place not in dealt_with and each is not None}
 
 
 def _read(section: FileSection, frame: pl.DataFrame, zone: str, targets: Mapping[str, Target]) -> Batch:

@@ -39,19 +39,20 @@ class Chunk(msgspec.Struct, frozen=True, kw_only=True):
     """The whole row as it stood in the file, by its position in `frame`."""
 
 
-def verify(path: Path) -> None:
+def verify(path: Path) -> int:
     """Refuse a file that is missing, of a kind that is not read, or cut off, before any of it is used.
 
-    A truncated export is not a complete one, so its first rows are not imported either. Raises `SourceError`.
+    A truncated export is not a complete one, so its first rows are not imported either. Returns about how
+    many rows there are (lines, in text). Raises `SourceError`.
     """
     if not path.is_file():
         raise SourceError(f"{path} does not exist: the mapping names it, put it there or change `file`")
     kind = _kind(path)
     try:
-        if path.suffix == ".gz":
-            _verify_gzip(path)
-        elif kind == "parquet":
+        if kind == "parquet":
             pl.read_parquet_schema(path)
+            return pl.scan_parquet(path).select(pl.len()).collect().item()
+        return _count_lines(path)
     except polars.exceptions.PolarsError as error:
         raise SourceError(
             f"{path} is not a whole Parquet file ({error}); nothing was imported, export it again"
@@ -76,19 +77,22 @@ def _kind(path: Path) -> str:
     )
 
 
-def _verify_gzip(path: Path) -> None:
-    read_bytes = 0
-    with path.open("rb") as raw, gzip.GzipFile(fileobj=raw) as unpacked:
+def _count_lines(path: Path) -> int:
+    """Read a text file to its end: the only way to know that a gzip is whole."""
+    lines = read_bytes = 0
+    with path.open("rb") as raw:
+        stream: Any = gzip.GzipFile(fileobj=raw) if path.suffix == ".gz" else raw
         try:
-            while block := unpacked.read(_BLOCK_BYTES):
+            while block := stream.read(_BLOCK_BYTES):
                 read_bytes += len(block)
+                lines += block.count(b"\n")
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-            at = raw.tell()
             raise SourceError(
-                f"{path} is not a whole gzip: it breaks at byte {at:,} of {path.stat().st_size:,}, after "
-                f"{read_bytes:,} bytes of text ({error}). Nothing was imported, because a truncated export "
-                "is not a complete one: export or copy it again"
+                f"{path} is not a whole gzip: it breaks at byte {raw.tell():,} of {path.stat().st_size:,}, "
+                f"after {read_bytes:,} bytes of text ({error}). Nothing was imported, because a truncated "
+                "export is not a complete one: export or copy it again"
             ) from error
+    return lines
 
 
 def _open_bytes(path: Path) -> io.BufferedReader:
