@@ -2,136 +2,148 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from bisect import bisect_left
+from collections.abc import Sequence
 from datetime import datetime
+from importlib import import_module
 from pathlib import Path
+from typing import Any, cast
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from indexing.cooccurrence import Neighbours, Popularity
 from indexing.embedder import Embedder, Vectors
-from indexing.index import VectorIndex
-from indexing.profiles import Interests
+from indexing.errors import EmbedderError, NotFound, SnapshotError
+from indexing.faiss_index import open_faiss
+from indexing.index import Rows, VectorIndex
+from indexing.manifest import Manifest, read_manifest, verify_files
+from indexing.profiles import Interests, Tastes
+from indexing.publishing import partial_folder, publish_folder
+from indexing.snapshot_files import Progress, write_snapshot
 from indexing.world import World
 
-FORMAT_VERSION = 1
-
-Progress = Callable[[str, int, int], None]
-"""Called with (stage, done, total) as a build goes on; stages in order: `encode`, `profiles`, `neighbours`, `index`, `write`."""
-
-
-class FileEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """What a file of the snapshot must be."""
-
-    bytes: int
-    sha256: str
-
-
-class EmbedderInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """The encoder whose vectors the snapshot holds."""
-
-    name: str
-    dim: int
-    digest: str
-
-
-class Counts(msgspec.Struct, frozen=True, kw_only=True):
-    """How much the snapshot holds."""
-
-    items: int
-    items_without_text: int
-    profiles: int
-    events: int
-    interests: int
-
-
-class Manifest(msgspec.Struct, frozen=True, kw_only=True):
-    """What a snapshot is, and the checksums of all it holds."""
-
-    format_version: int
-    version: str
-    """`YYYYMMDDTHHMMSSZ-<8 hex>`: when it was built and the first digits of `digest`; sorts by age."""
-    digest: str
-    """sha256 of this manifest with `version` and `digest` empty."""
-    workspace: str
-    built_at: datetime
-    as_of: datetime
-    """The reference time that windows and decay count from, UTC."""
-    timezone: str
-    counts: Counts
-    embedder: EmbedderInfo
-    event_weights: dict[str, float]
-    half_life_days: float
-    item_index: str
-    interest_index: str
-    files: dict[str, FileEntry]
-    seconds: dict[str, float]
-    """Seconds per stage of the build."""
+_arrow: Any = import_module("pyarrow")
+_ipc: Any = import_module("pyarrow.ipc")
+_polars: Any = pl
 
 
 class Snapshot:
-    """One opened snapshot; immutable, safe to share between threads."""
+    """One opened snapshot: read-only and safe to share between threads.
 
-    folder: Path
-    manifest: Manifest
-    items: pl.DataFrame
-    """`indexing.world.ITEM_COLUMNS`, sorted by id."""
-    profiles: pl.DataFrame
-    """`indexing.world.PROFILE_COLUMNS`, sorted by id."""
-    events: pl.DataFrame
-    """`indexing.world.EVENT_COLUMNS`, sorted by (profile, time)."""
-    event_offsets: npt.NDArray[np.int64]
-    """int64[n_profiles + 1]: profile p's events are rows offsets[p]:offsets[p + 1] of `events`."""
-    item_vectors: Vectors
-    """float32[n_items, dim]; a zero row for an item without text."""
-    interests: Interests
-    item_index: VectorIndex
-    """Over item rows (those with text)."""
-    interest_index: VectorIndex
-    """Over rows of `interests.vectors`; `interests.owners()` names their profiles."""
+    `items`, `profiles`, `events`: the frames of `indexing.world`, sorted as there.
+    `event_offsets`: int64[n_profiles + 1]; profile p's events are rows offsets[p]:offsets[p + 1].
+    `item_vectors`: float32[n_items, dim]; a zero row for an item without text.
+    `tastes`, `interests`: per profile, see `indexing.profiles`.
+    `item_index`: over item rows that have a text. `interest_index`: over rows of `interests.vectors`,
+    whose profiles `interest_owners` int64[m] names.
+    `neighbours`, `popularity`: see `indexing.cooccurrence`.
+    """
+
+    def __init__(self, folder: Path, manifest: Manifest) -> None:
+        """Map a verified folder; use `open_snapshot`."""
+        self.folder = folder
+        self.manifest = manifest
+        self.items = _map_frame(folder / "items.arrow")
+        self.profiles = _map_frame(folder / "profiles.arrow")
+        self.events = _map_frame(folder / "events.arrow")
+        self.event_offsets: npt.NDArray[np.int64] = _map_array(folder / "event_offsets.npy")
+        self.item_vectors: Vectors = _map_array(folder / "item_vectors.npy")
+        self.tastes = Tastes(**_map_arrays(folder, "tastes", Tastes))
+        self.interests = Interests(**_map_arrays(folder, "interests", Interests))
+        self.interest_owners = self.interests.owners()
+        self.neighbours = Neighbours(**_map_arrays(folder, "neighbours", Neighbours))
+        self.popularity = Popularity(
+            overall=_map_array(folder / "popularity.overall.npy"),
+            by_trait=_map_array(folder / "popularity.by_trait.npy"),
+            keys=tuple(msgspec.json.decode((folder / "popularity.keys.json").read_bytes(), type=list[str])),
+        )
+        self.item_index: VectorIndex = open_faiss(folder / "items.faiss")
+        self.interest_index: VectorIndex = open_faiss(folder / "interests.faiss")
 
     @property
     def version(self) -> str:
         return self.manifest.version
 
+    @property
+    def as_of(self) -> datetime:
+        return self.manifest.as_of
+
     def item_row(self, item_id: str) -> int:
-        """The item's row; raises `NotFound`."""
-        raise NotImplementedError
+        """Return the item's row; raises `NotFound`."""
+        return _row_of(self.items["id"], item_id, "item", self.version)
 
     def profile_row(self, profile_id: str) -> int:
-        """The profile's row; raises `NotFound`."""
-        raise NotImplementedError
+        """Return the profile's row; raises `NotFound`."""
+        return _row_of(self.profiles["id"], profile_id, "profile", self.version)
 
-    def item_rows(self, ids: Sequence[str]) -> npt.NDArray[np.int64]:
-        """int64[n]: the items' rows; -1 for an id the snapshot does not hold."""
-        raise NotImplementedError
+    def item_rows(self, ids: Sequence[str]) -> Rows:
+        """Return the items' rows, int64[n]; -1 for an id the snapshot does not hold."""
+        return np.fromiter((_find(self.items["id"], item_id) for item_id in ids), np.int64, len(ids))
 
     def check_embedder(self, embedder: Embedder) -> None:
         """Raise `EmbedderError` when `embedder` is not the one this snapshot was built with."""
-        raise NotImplementedError
+        built = self.manifest.embedder
+        if (embedder.digest, embedder.dim) != (built.digest, built.dim):
+            raise EmbedderError(
+                f"Snapshot {self.version} was built with the embedder {built.name} ({built.dim} dimensions, "
+                f"digest {built.digest}), this one is {embedder.name} ({embedder.dim} dimensions, digest "
+                f"{embedder.digest}): rebuild the snapshot, or set the embedder it was built with."
+            )
 
 
 def build(
-    world: World,
-    embedder: Embedder,
-    folder: Path,
-    *,
-    now: datetime,
-    progress: Progress | None = None,
+    world: World, embedder: Embedder, folder: Path, *, now: datetime, progress: Progress | None = None
 ) -> Snapshot:
     """Build a snapshot of `world` beside `folder`, verify it, publish it there by one rename; open it.
 
-    Raises `SnapshotError` (disk full, folder taken, cause in words); nothing partial is ever visible.
-    Use `SnapshotShelf.publish` to keep several versions.
+    `now` (aware) is when it is built. Raises `SnapshotError` when the folder is taken, another build runs
+    beside it, the world's frames are not as promised or the disk fails, with the cause in words; nothing
+    partial is ever visible. `SnapshotShelf.publish` keeps several versions.
     """
-    raise NotImplementedError
+    if folder.exists():
+        raise SnapshotError(f"{folder} exists already: a snapshot never changes, build into a new folder.")
+    with partial_folder(folder.parent) as partial:
+        write_snapshot(world, embedder, partial, now=now, progress=progress)
+        publish_folder(partial, folder)
+    return open_snapshot(folder)
 
 
 def open_snapshot(folder: Path) -> Snapshot:
-    """Verify every file against the manifest and map it.
+    """Verify every file against the manifest, then map it.
 
     Raises `SnapshotMissing`, `SnapshotCorrupt` (naming the file) or `SnapshotError` (unknown format).
     """
-    raise NotImplementedError
+    manifest = read_manifest(folder)
+    verify_files(manifest, folder)
+    return Snapshot(folder, manifest)
+
+
+def _map_array(path: Path) -> Any:
+    return np.load(path, mmap_mode="r", allow_pickle=False)
+
+
+def _map_arrays(folder: Path, name: str, kind: type[msgspec.Struct]) -> dict[str, Any]:
+    return {field: _map_array(folder / f"{name}.{field}.npy") for field in kind.__struct_fields__}
+
+
+def _map_frame(path: Path) -> pl.DataFrame:
+    table = _ipc.open_file(_arrow.memory_map(str(path))).read_all()  # Polars itself would copy it
+    return _polars.from_arrow(table)
+
+
+def _find(ids: pl.Series, wanted: str) -> int:
+    place = bisect_left(cast(Sequence[str], ids), wanted)
+    return place if place < len(ids) and ids[place] == wanted else -1
+
+
+def _row_of(ids: pl.Series, wanted: str, what: str, version: str) -> int:
+    row = _find(ids, wanted)
+    if row < 0:
+        raise NotFound(
+            f"Snapshot {version} holds no {what} {wanted!r}: check the id, or build a new snapshot if "
+            "it is new."
+        )
+    return row

@@ -5,6 +5,8 @@ from datetime import datetime
 import msgspec
 import polars as pl
 
+from indexing.errors import SnapshotError
+
 ITEM_COLUMNS: dict[str, pl.DataType] = {
     "id": pl.String(),
     "title": pl.String(),
@@ -46,3 +48,34 @@ class World(msgspec.Struct, frozen=True, kw_only=True):
     items: pl.DataFrame
     profiles: pl.DataFrame
     events: pl.DataFrame
+
+
+def check_world(world: World) -> None:
+    """Raise `SnapshotError` when a frame is not as promised: columns, order, ids, row numbers."""
+    frames = (
+        ("items", world.items, ITEM_COLUMNS),
+        ("profiles", world.profiles, PROFILE_COLUMNS),
+        ("events", world.events, EVENT_COLUMNS),
+    )
+    for name, frame, columns in frames:
+        if dict(frame.schema) != columns:
+            raise SnapshotError(f"The {name} have the columns {dict(frame.schema)}, expected {columns}.")
+    for name, frame in (("items", world.items), ("profiles", world.profiles)):
+        ids = frame["id"]
+        wrong = (ids <= ids.shift(1)).fill_null(value=False) | ids.is_null()
+        if wrong.any():
+            raise SnapshotError(f"The {name} are not sorted by distinct ids: see {ids.filter(wrong)[0]!r}.")
+    events = world.events
+    for column, frame in (("profile", world.profiles), ("item", world.items)):
+        beyond = events[column].filter(events[column] >= frame.height)
+        if len(beyond):
+            raise SnapshotError(f"An event names {column} row {beyond[0]}, there are only {frame.height}.")
+    if events["profile"].null_count() or not _sorted(events):
+        raise SnapshotError("The events are not sorted by (profile, time), or one names no profile.")
+
+
+def _sorted(events: pl.DataFrame) -> bool:
+    """Whether events come by (profile, time)."""
+    same = events["profile"] == events["profile"].shift(1)
+    later = events["time"] >= events["time"].shift(1)
+    return events["profile"].is_sorted() and bool((later | ~same).all())

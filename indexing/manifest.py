@@ -1,0 +1,148 @@
+"""What a snapshot's folder promises: its manifest, checksums, and their verification."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+
+from indexing.errors import SnapshotCorrupt, SnapshotError, SnapshotMissing
+
+FORMAT_VERSION = 1
+MANIFEST = "manifest.json"
+
+
+class FileEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """What a file of the snapshot must be."""
+
+    bytes: int
+    sha256: str
+
+
+class EmbedderInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """The encoder whose vectors the snapshot holds."""
+
+    name: str
+    dim: int
+    digest: str
+
+
+class Counts(msgspec.Struct, frozen=True, kw_only=True):
+    """How much the snapshot holds."""
+
+    items: int
+    items_without_text: int
+    profiles: int
+    events: int
+    interests: int
+
+
+class Manifest(msgspec.Struct, frozen=True, kw_only=True):
+    """What a snapshot is, and the checksums of all it holds."""
+
+    format_version: int
+    version: str
+    """`YYYYMMDDTHHMMSSZ-<8 hex>`: when it was built and the first digits of `digest`; sorts by age."""
+    digest: str
+    """sha256 of this manifest's JSON with `version` and `digest` empty."""
+    workspace: str
+    built_at: datetime
+    as_of: datetime
+    """The reference time that windows and decay count from, UTC."""
+    timezone: str
+    counts: Counts
+    embedder: EmbedderInfo
+    event_weights: dict[str, float]
+    half_life_days: float
+    item_index: str
+    """Kind of index: flat, hnsw or ivf."""
+    interest_index: str
+    files: dict[str, FileEntry]
+    seconds: dict[str, float]
+    """Seconds per stage of the build."""
+
+
+class _Format(msgspec.Struct):
+    format_version: int
+
+
+def seal(manifest: Manifest) -> Manifest:
+    """Fill in `digest` and `version`."""
+    digest = _digest(manifest)
+    stamp = manifest.built_at.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
+    return msgspec.structs.replace(manifest, digest=digest, version=f"{stamp}-{digest[:8]}")
+
+
+def write_manifest(manifest: Manifest, folder: Path) -> None:
+    """Write a sealed manifest as `manifest.json`; raises `OSError`."""
+    (folder / MANIFEST).write_bytes(_encode(manifest))
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Read and verify `manifest.json`.
+
+    Raises `SnapshotMissing` without one, `SnapshotError` for a format this version does not know,
+    `SnapshotCorrupt` when it is not what was sealed.
+    """
+    path = folder / MANIFEST
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError as error:
+        raise SnapshotMissing(
+            f"No snapshot in {folder}: build one with `pitchwright index build`."
+        ) from error
+    try:
+        found = msgspec.json.decode(data, type=_Format).format_version
+        if found != FORMAT_VERSION:
+            raise SnapshotError(
+                f"{path} has format version {found}, this version reads {FORMAT_VERSION}: rebuild the "
+                "snapshot with `pitchwright index build`, or use the version that wrote it."
+            )
+        manifest = msgspec.json.decode(data, type=Manifest)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise _corrupt(MANIFEST, folder) from error
+    if data != _encode(manifest) or manifest != seal(manifest):
+        raise _corrupt(MANIFEST, folder)
+    return manifest
+
+
+def describe_files(folder: Path) -> dict[str, FileEntry]:
+    """Measure every file of a folder being built."""
+    return {
+        path.name: FileEntry(bytes=path.stat().st_size, sha256=_sha256(path))
+        for path in sorted(folder.iterdir())
+        if path.name != MANIFEST
+    }
+
+
+def verify_files(manifest: Manifest, folder: Path) -> None:
+    """Raise `SnapshotCorrupt` naming the first file that is missing or differs from the sealed one."""
+    for name, entry in manifest.files.items():
+        path = folder / name
+        if not path.is_file():
+            raise SnapshotCorrupt(f"{folder.name}: the file {name!r} is missing. Rebuild the snapshot.")
+        size = path.stat().st_size
+        if size != entry.bytes or _sha256(path) != entry.sha256:
+            raise _corrupt(name, folder)
+
+
+def _corrupt(name: str, folder: Path) -> SnapshotCorrupt:
+    return SnapshotCorrupt(
+        f"{folder.name}: the file {name!r} is not the one that was built (its bytes differ). "
+        "Rebuild the snapshot."
+    )
+
+
+def _encode(manifest: Manifest) -> bytes:
+    return msgspec.json.format(msgspec.json.encode(manifest), indent=1) + b"\n"
+
+
+def _digest(manifest: Manifest) -> str:
+    return hashlib.sha256(_encode(msgspec.structs.replace(manifest, version="", digest=""))).hexdigest()
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,75 @@
+"""Folders that appear whole or not at all: one builder at a time, a partial beside, a rename at the end."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import tempfile
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+from indexing.errors import SnapshotError
+
+PARTIAL_PREFIX = ".partial-"
+_LOCK = ".build.lock"
+
+
+@contextmanager
+def partial_folder(shelf: Path) -> Generator[Path]:
+    """Give a new folder in `shelf` to build in; whatever is left of it afterwards is removed.
+
+    One at a time for all processes: raises `SnapshotError` while another one is open. Partial folders
+    that a kill left behind are swept first. An `OSError` inside, such as a full disk, becomes a
+    `SnapshotError` that gives the cause.
+    """
+    try:
+        shelf.mkdir(parents=True, exist_ok=True)
+        with (shelf / _LOCK).open("wb") as lock:
+            _take(lock.fileno(), shelf)
+            sweep_partials(shelf)
+            partial = Path(tempfile.mkdtemp(prefix=PARTIAL_PREFIX, dir=shelf))
+            try:
+                yield partial
+            finally:
+                shutil.rmtree(partial, ignore_errors=True)
+    except OSError as error:
+        cause = os.strerror(error.errno) if error.errno else str(error)
+        raise SnapshotError(
+            f"The snapshot could not be written to {shelf}: {cause}. What was published before is untouched; "
+            "make room or choose another folder, then build again."
+        ) from error
+
+
+def publish_folder(partial: Path, folder: Path) -> None:
+    """Flush everything in `partial` to disk and give it its final name by one rename; raises `OSError`."""
+    for path in partial.iterdir():
+        _flush(path)
+    _flush(partial)
+    partial.chmod(0o755)
+    partial.rename(folder)
+    _flush(folder.parent)
+
+
+def sweep_partials(shelf: Path) -> None:
+    """Remove partial folders; only the holder of the build lock may."""
+    for path in shelf.glob(f"{PARTIAL_PREFIX}*"):
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def _take(lock: int, shelf: Path) -> None:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # the kernel lets go when the builder is killed
+    except BlockingIOError as error:
+        raise SnapshotError(
+            f"Another build is running in {shelf}: wait for it to end, then build again if you still need to."
+        ) from error
+
+
+def _flush(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
