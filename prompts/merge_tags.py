@@ -98,7 +98,7 @@ def validate(text: str, allowed: Collection[str] = ALLOWED.keys()) -> None:
 
 
 def fill(text: str, profile: Mapping[str, str | None]) -> str:
-    """Write the text as one profile reads it: each tag its trait, or the default where it is missing or blank.
+    """Write the text as one profile reads it: each tag its trait, or its default where that is missing.
 
     Raises `SlotError` for a tag that cannot be read. Values are text, whatever they hold.
     """

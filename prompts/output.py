@@ -1,9 +1,9 @@
 """An engine's answer: the JSON schema it is asked for, and the strict reading of what came back.
 
 Tolerated, since harmless: white space around the answer and around a text, and one ```json fence that
-encloses the whole answer. Everything else is refused with the place: prose around the JSON, a missing, unknown
-or repeated key, a wrong type, an empty text, too few or too many list entries, a control character. Nothing is
-repaired.
+encloses the whole answer. Everything else is refused with the place: prose around the JSON, a missing,
+unknown or repeated key, a wrong type, an empty text, too few or too many list entries, a control character.
+Nothing is repaired.
 """
 
 import json
@@ -16,7 +16,7 @@ from prompts.variant import Fields
 
 ROOM_FOR_TAGS = 120
 """Characters a schema allows over a field's target: slots and merge tags are longer than what fills them.
-The schema only stops an answer that runs on; limits are checked afterwards, so that no decoder cuts a text to fit."""
+The schema only stops an answer that runs on; limits are checked afterwards, so that no decoder cuts to fit."""
 
 LONGEST_ANSWER = 50_000
 

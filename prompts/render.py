@@ -3,8 +3,8 @@
 A template sees the variables of `Context` and nothing else. Its own text is trusted; a brief's is not.
 Two things keep them apart. Every text of a brief enters as a JSON string on one line, with `<`, `>` and
 control tokens escaped, so that it can hold neither a line of its own nor a chat template's special token.
-And full-dialect data stands in a fence whose name is derived from a digest of the data itself, so that no text
-can name its own fence. Rendering never compiles a brief's text.
+And full-dialect data stands in a fence whose name is derived from a digest of the data itself, so that no
+text can name its own fence. Rendering never compiles a brief's text.
 """
 
 import functools

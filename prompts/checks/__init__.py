@@ -1,0 +1,1 @@
+"""Deterministic checks of written copy against its brief and its channel."""

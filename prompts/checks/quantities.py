@@ -1,0 +1,254 @@
+"""Numbers, prices, percentages and dates in a text, in digits and in words, with their units.
+
+Read the same way from a brief and from copy, so that `20%` is `twenty per cent`, `£1,000` is `1000 pounds`,
+and 20 % is not 20 euros.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from decimal import Decimal, InvalidOperation
+from typing import Literal
+
+import msgspec
+
+Kind = Literal["number", "percent", "price", "date", "code"]
+
+
+class Quantity(msgspec.Struct, frozen=True, kw_only=True):
+    """One fact of number found in a text."""
+
+    kind: Kind
+    value: str
+    """Canonical: `20`, `12.5`, `sunday`, or a code in lower case."""
+    unit: str | None
+    """Canonical unit of measure or currency, where one is named."""
+    span: tuple[int, int]
+
+
+def _spread(table: Mapping[str, str]) -> dict[str, str]:
+    return {word: unit for unit, words in table.items() for word in words.split()}
+
+
+_CURRENCIES = _spread(
+    {
+        "gbp": "£ gbp pound pounds quid",
+        "usd": "$ usd dollar dollars bucks",
+        "eur": "€ eur euro euros",
+        "jpy": "¥ jpy yen",
+        "inr": "₹ inr rupee rupees",
+        "chf": "chf franc francs",
+        "cent": "cent cents pence penny",
+    }
+)
+_UNITS = _spread(
+    {
+        "second": "second seconds sec secs",
+        "minute": "minute minutes min mins",
+        "hour": "hour hours hr hrs",
+        "day": "day days",
+        "week": "week weeks",
+        "month": "month months",
+        "year": "year years yr yrs",
+        "gram": "g gram grams",
+        "kilogram": "kg kilo kilos kilogram kilograms",
+        "millilitre": "ml millilitre millilitres milliliter milliliters",
+        "litre": "l litre litres liter liters",
+        "millimetre": "mm millimetre millimetres",
+        "centimetre": "cm centimetre centimetres",
+        "metre": "m metre metres meter meters",
+        "inch": "inch inches",
+        "watt": "w watt watts",
+        "times": "x times",
+        "star": "star stars",
+        "point": "point points",
+        "review": "review reviews",
+        "customer": "customer customers",
+        "piece": "piece pieces",
+        "clock": "am pm",
+        "off": "off",
+    }
+)
+_ONES = [
+    "zero",
+    "one",
+    "two",
+    "three",
+    "four",
+    "five",
+    "six",
+    "seven",
+    "eight",
+    "nine",
+    "ten",
+    "eleven",
+    "twelve",
+    "thirteen",
+    "fourteen",
+    "fifteen",
+    "sixteen",
+    "seventeen",
+    "eighteen",
+    "nineteen",
+]
+_TENS = ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
+_NUMERALS = {
+    **{word: number for number, word in enumerate(_ONES)},
+    **{word: 10 * number for number, word in enumerate(_TENS, 2)},
+    "dozen": 12,
+}
+_SCALES = {"hundred": 100, "thousand": 1000, "million": 1_000_000}
+
+_PER_CENT = r"%|per\s?cents?\b|pct\b"
+_MEASURE = "|".join(sorted({*_UNITS, *_CURRENCIES} - {"£", "$", "€", "¥", "₹"}, key=len, reverse=True))
+_NUMBER = re.compile(
+    rf"""(?P<before>[£$€¥₹]|\b(?:gbp|usd|eur|chf)\s?)?\s?
+    (?P<number>\d{{1,3}}(?:[,\u202f\u00a0]\d{{3}})+(?:\.\d+)?|\d+(?:[.,]\d+)?|[½¼¾])
+    (?:(?P<percent>\s?-?(?:{_PER_CENT}))
+      |\s?(?P<sign>[€£$¥₹])
+      |[\s-]?(?P<unit>{_MEASURE})\b
+      |(?:st|nd|rd|th)\b)?""",
+    re.IGNORECASE | re.VERBOSE,
+)
+_WORD = "|".join(sorted({*_NUMERALS, *_SCALES}, key=len, reverse=True))
+_SPELLED = re.compile(
+    rf"\b(?P<words>(?:{_WORD})(?:(?:\s|-|\sand\s)(?:{_WORD}))*)\b"
+    rf"(?:[\s-]+(?:(?:whole|full|more|extra)\s+)?(?:(?P<percent>{_PER_CENT})|(?P<unit>{_MEASURE})\b))?",
+    re.IGNORECASE,
+)
+_HALF = re.compile(r"\bhalf[\s-](?:price|off)\b", re.IGNORECASE)
+_MIXED = re.compile(r"(?<![\w])(?=\w*\d)(?=\w*[^\W\d_])[^\W_]+(?!\w)")
+_IDIOMS = frozenset(_UNITS.values()) - {"week", "month", "year"}
+"""Units after which `one` promises nothing: one day, at one point, a one-off."""
+
+_FRACTIONS = {"½": "0.5", "¼": "0.25", "¾": "0.75"}
+
+_WEEKDAY = re.compile(r"\b(mon|tues|wednes|thurs|fri|satur|sun)days?\b", re.IGNORECASE)
+_MONTH = re.compile(
+    r"\b(january|february|april|june|july|august|september|october|november|december)\b", re.IGNORECASE
+)
+_SHORT_MONTH = re.compile(
+    r"(?:\b(?:in|by|until|till|before|on|this|from|of)|\d(?:st|nd|rd|th)?)\s+(May|March)\b"
+)
+_MONTH_DAY = re.compile(r"\b(May|March|Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept?|Oct|Nov|Dec)\.?\s+\d")
+_DEADLINE = re.compile(
+    r"\b(?:until|till|by|before|ends?|ending|expires?|closes?|only)\s+(?:at\s+)?"
+    r"(?P<a>midnight|noon|tonight|today|tomorrow|(?:this|the)\s+weekend|(?:the\s+)?end\s+of\s+(?:the\s+)?\w+)\b"
+    r"|\b(?P<b>today|tonight|tomorrow|this weekend|this week)\s+only\b",
+    re.IGNORECASE,
+)
+
+
+def find(text: str, bare_words: bool = False) -> list[Quantity]:
+    """Every quantity in a text, in reading order.
+
+    A number in words counts when a unit follows it (`ten minutes`), since `one of those` promises nothing;
+    `bare_words` takes it without a unit too, which is how a brief is read.
+    """
+    found = [*_dates(text), *_codes(text), *_digits(text), *_spelled(text, bare_words)]
+    return sorted(found, key=lambda quantity: quantity.span)
+
+
+def is_given(quantity: Quantity, given: list[Quantity]) -> bool:
+    """Whether the brief gave this quantity: the same value and kind, and the same unit where both have one.
+
+    A bare number may repeat any given value.
+    """
+    for known in given:
+        if known.value != quantity.value:
+            continue
+        if quantity.kind == known.kind and (
+            not quantity.unit or not known.unit or quantity.unit == known.unit
+        ):
+            return True
+        if quantity.kind == "number" and quantity.unit in {None, "off"}:
+            return True
+    return False
+
+
+def _canonical(number: str) -> str:
+    plain = _FRACTIONS.get(number) or re.sub(r"[\u202f\u00a0]", "", number)
+    plain = re.sub(r",(?=\d{3}(?:\D|$))", "", plain).replace(",", ".")
+    try:
+        value = Decimal(plain)
+    except InvalidOperation:
+        return plain
+    return format(value.normalize(), "f") if value else "0"
+
+
+def _digits(text: str) -> Iterator[Quantity]:
+    for match in _NUMBER.finditer(text):
+        if _touches_letters(text, match):
+            continue
+        money = match["before"] or match["sign"]
+        yield _quantity(_canonical(match["number"]), match["percent"], money, match["unit"], _tight(match))
+
+
+def _touches_letters(text: str, match: re.Match[str]) -> bool:
+    """Whether the digits are part of a longer mixed word (`BREW20`), which `_codes` reads."""
+    start, end = match.span("number")
+    before = text[start - 1] if start else " "
+    after = text[end] if end < len(text) else " "
+    own_unit = match["unit"] or match["percent"] or re.match(r"(?:st|nd|rd|th)\b", text[end:], re.IGNORECASE)
+    return before.isalpha() or (after.isalpha() and not own_unit)
+
+
+def _tight(match: re.Match[str]) -> tuple[int, int]:
+    lead = len(match.group()) - len(match.group().lstrip())
+    return match.start() + lead, match.end()
+
+
+def _quantity(
+    value: str, percent: str | None, money: str | None, unit: str | None, span: tuple[int, int]
+) -> Quantity:
+    named = (unit or "").lower()
+    currency = _CURRENCIES.get((money or named).strip().lower())
+    if percent:
+        return Quantity(kind="percent", value=value, unit=None, span=span)
+    if currency:
+        return Quantity(kind="price", value=value, unit=currency, span=span)
+    return Quantity(kind="number", value=value, unit=_UNITS.get(named), span=span)
+
+
+def _spelled(text: str, bare: bool) -> Iterator[Quantity]:
+    for match in _HALF.finditer(text):
+        yield Quantity(kind="percent", value="50", unit=None, span=match.span())
+    for match in _SPELLED.finditer(text):
+        words, unit = match["words"].lower(), match["unit"]
+        idiom = words == "one" and _UNITS.get((unit or "").lower()) in _IDIOMS
+        if not bare and (idiom or not (unit or match["percent"])):
+            continue
+        yield _quantity(str(_value(words)), match["percent"], None, unit, match.span())
+
+
+def _value(words: str) -> int:
+    """Compute the number that words such as `twenty-five` or `two hundred and ten` name."""
+    total, current = 0, 0
+    for word in re.findall(r"[a-z]+", words):
+        if word in _SCALES:
+            current = max(current, 1) * _SCALES[word]
+            if _SCALES[word] > 100:
+                total, current = total + current, 0
+        elif word == "dozen":
+            current = max(current, 1) * 12
+        else:
+            current += _NUMERALS.get(word, 0)
+    return total + current
+
+
+def _codes(text: str) -> Iterator[Quantity]:
+    for match in _MIXED.finditer(text):
+        word = match.group()
+        if re.fullmatch(rf"\d+(?:st|nd|rd|th|{_MEASURE})", word, re.IGNORECASE):
+            continue
+        yield Quantity(kind="code", value=word.casefold(), unit=None, span=match.span())
+
+
+def _dates(text: str) -> Iterator[Quantity]:
+    for match in _WEEKDAY.finditer(text):
+        yield Quantity(kind="date", value=match[1].lower() + "day", unit=None, span=match.span())
+    for pattern in (_MONTH, _SHORT_MONTH, _MONTH_DAY):
+        for match in pattern.finditer(text):
+            yield Quantity(kind="date", value=match[1].lower()[:3], unit=None, span=match.span(1))
+    for match in _DEADLINE.finditer(text):
+        value = re.sub(r"\s+", " ", match["a"] or match["b"]).lower()
+        yield Quantity(kind="date", value=value, unit=None, span=match.span())

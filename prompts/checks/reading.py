@@ -1,0 +1,149 @@
+"""What every check reads: a variant's texts line by line, and the brief's facts to hold them against."""
+
+import functools
+import re
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator
+
+import msgspec
+
+from prompts import merge_tags
+from prompts.brief import Brief
+from prompts.channels import Channel, Field, find_channel
+from prompts.errors import SlotError
+from prompts.slots import clean
+from prompts.variant import Fields, Severity
+
+HIDDEN = "\ufffc"
+"""Stands for every character a check is not to read, so that spans stay true."""
+
+_QUOTES = str.maketrans("’‘‛“”„–—‑\u00a0\u202f", "'''\"\"\"---  ")
+_SPACE = re.compile(r"\s+")
+_BEFORE_UNIT = re.compile(r"\s+(?=%)")
+
+
+class Line(msgspec.Struct, frozen=True, kw_only=True):
+    """One text of a variant."""
+
+    label: str
+    """Field name, with an index for list fields: `headlines[1]`."""
+    field: Field
+    text: str
+    """As stored, merge tags and all."""
+    shown: str
+    """As a reader sees it, each merge tag a stand-in of its assumed length."""
+    plain: str
+    """As stored, with merge tags hidden character by character."""
+    own: str
+    """As `plain`, with the facts the brief gave hidden too: what the writer said on its own account."""
+    problem: str | None
+    """Why its merge tags cannot be read; none when they can."""
+
+
+class Hit(msgspec.Struct, frozen=True, kw_only=True):
+    """What a check found, before its rule's name is put to it."""
+
+    reason: str
+    line: Line | None = None
+    span: tuple[int, int] | None = None
+    severity: Severity | None = None
+    """Overrides the rule's own."""
+
+
+class Reading(msgspec.Struct, frozen=True, kw_only=True):
+    """A variant laid out for checking."""
+
+    brief: Brief
+    channel: Channel
+    fields: Fields
+    lines: tuple[Line, ...]
+    given: str
+    """Every text of the brief a writer may take facts from, one per line."""
+    whole: str
+    """All shown texts, normalised, one per line."""
+
+
+class Rule(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing copy must or should obey."""
+
+    id: str
+    severity: Severity
+    wants: str
+    """What it wants, in a sentence; the README's table holds the same."""
+    check: Callable[[Reading], Iterable[Hit]]
+
+
+def normalise(text: str) -> str:
+    """Bring a text to the form in which facts are compared: case, quotes, dashes and spaces made alike."""
+    folded = unicodedata.normalize("NFKC", text).translate(_QUOTES).casefold()
+    return _BEFORE_UNIT.sub("", _SPACE.sub(" ", folded)).strip()
+
+
+def says(whole: str, fact: str) -> bool:
+    """Whether a normalised text holds a fact as words of its own; a final full stop does not count."""
+    wanted = normalise(fact)
+    wanted = wanted.rstrip(".") or wanted
+    return re.search(rf"(?<!\w){re.escape(wanted)}(?!\w)", whole) is not None
+
+
+def read(brief: Brief, fields: Fields) -> Reading:
+    """Lay out a variant's fields. Raises `BriefError` for an unknown channel; unknown fields are not read."""
+    channel = find_channel(brief.channel)
+    facts = _pattern(_facts(brief))
+    lines: list[Line] = []
+    for field in channel.fields:
+        value = fields.get(field.name, "")
+        if isinstance(value, str):
+            lines.append(_line(field, field.name, value, facts))
+        else:
+            lines += [_line(field, f"{field.name}[{i}]", text, facts) for i, text in enumerate(value)]
+    return Reading(
+        brief=brief,
+        channel=channel,
+        fields=fields,
+        lines=tuple(lines),
+        given="\n".join(_given(brief)),
+        whole="\n".join(normalise(line.shown) for line in lines),
+    )
+
+
+def _facts(brief: Brief) -> tuple[str, ...]:
+    product, offer = brief.product, brief.offer
+    texts = [product.title, product.brand, product.category, product.price, product.link, *product.benefits]
+    texts += [brief.brand.name, *brief.brand.required_words]
+    if offer is not None:
+        texts += [offer.text, offer.code, offer.ends]
+    return tuple(cleaned for text in texts if text and (cleaned := clean(text)))
+
+
+def _given(brief: Brief) -> Iterator[str]:
+    yield from _facts(brief)
+    yield clean(brief.product.description)
+    if brief.rewrite is not None:
+        for value in brief.rewrite.fields.values():
+            yield from [value] if isinstance(value, str) else value
+
+
+@functools.lru_cache(maxsize=256)
+def _pattern(facts: tuple[str, ...]) -> re.Pattern[str] | None:
+    spelt = sorted({fact.rstrip(".") or fact for fact in facts}, key=len, reverse=True)
+    if not spelt:
+        return None
+    words = "|".join(r"\s+".join(map(re.escape, fact.split())) for fact in spelt)
+    return re.compile(rf"(?<!\w)(?:{words})(?!\w)", re.IGNORECASE)
+
+
+def _hide(match: re.Match[str]) -> str:
+    return HIDDEN * len(match.group())
+
+
+def _line(field: Field, label: str, text: str, facts: re.Pattern[str] | None) -> Line:
+    plain, shown, problem = text, text, None
+    try:
+        pieces = merge_tags.parse(text)
+        plain = "".join(p if isinstance(p, str) else HIDDEN * (p.span[1] - p.span[0]) for p in pieces)
+        shown = merge_tags.longest(text)
+    except SlotError as error:
+        problem = str(error)
+    own = facts.sub(_hide, plain) if facts else plain
+    return Line(label=label, field=field, text=text, shown=shown, plain=plain, own=own, problem=problem)

@@ -1,0 +1,56 @@
+"""The registry of rules, and the one function that runs them."""
+
+from prompts.brief import Brief
+from prompts.checks import claims, duplicates, facts, invented, lengths, links, words
+from prompts.checks.reading import Hit, Reading, Rule, read
+from prompts.variant import CheckResult, Fields, Finding
+
+RULES: tuple[Rule, ...] = (
+    *lengths.RULES,
+    *facts.RULES,
+    *invented.RULES,
+    *claims.RULES,
+    *words.RULES,
+    *links.RULES,
+    *duplicates.RULES,
+)
+"""Every rule, in the order in which results are listed. Ids are stable and unique."""
+
+
+def run_checks(brief: Brief, fields: Fields) -> tuple[CheckResult, ...]:
+    """Hold a variant's fields, slots filled, against every rule; rules that find nothing are listed too.
+
+    Pure and deterministic. Raises `BriefError` for an unknown channel and nothing else: copy that cannot be
+    read, such as a broken merge tag, is a finding.
+    """
+    reading = read(brief, fields)
+    return tuple(_run(rule, reading) for rule in RULES)
+
+
+def passes(checks: tuple[CheckResult, ...]) -> bool:
+    """Whether no check found an error."""
+    return all(check.passed for check in checks)
+
+
+def warnings(checks: tuple[CheckResult, ...]) -> int:
+    """Count the findings that are warnings."""
+    return sum(finding.severity == "warning" for check in checks for finding in check.findings)
+
+
+def _run(rule: Rule, reading: Reading) -> CheckResult:
+    findings = tuple(_finding(rule, hit) for hit in rule.check(reading))
+    return CheckResult(
+        rule=rule.id,
+        passed=all(finding.severity != "error" for finding in findings),
+        findings=findings,
+    )
+
+
+def _finding(rule: Rule, hit: Hit) -> Finding:
+    return Finding(
+        rule=rule.id,
+        severity=hit.severity or rule.severity,
+        field=hit.line.label if hit.line else None,
+        span=hit.span,
+        reason=hit.reason,
+    )

@@ -1,0 +1,285 @@
+"""Writing: a brief becomes a draft of checked variants, through whatever engine there is.
+
+Each variant is asked for, parsed, its fact slots filled, then checked. An answer that is malformed, fails a
+check, repeats another variant or runs over a soft length is asked for again with another seed, a bounded
+number of times; of the attempts the best is kept and says honestly what it is. Nothing is trimmed or mended.
+
+A brief's pending variants travel together, and a batch is several briefs' worth of them, so a draft depends
+on its own brief alone: the same brief, template, engine and seed give the same draft, in whatever company.
+"""
+
+import asyncio
+import hashlib
+import uuid
+from collections import deque
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, Literal
+
+import msgspec
+
+from prompts import merge_tags
+from prompts.brief import Brief
+from prompts.brief_limits import validate
+from prompts.catalog import Catalog, Template
+from prompts.channels import find_channel
+from prompts.checks.duplicates import signature
+from prompts.checks.rules import passes, run_checks, warnings
+from prompts.engine import Answer, Ask, Engine, EngineInfo
+from prompts.errors import LanguageError, OutputError, SlotError
+from prompts.output import parse, schema
+from prompts.render import render
+from prompts.slots import escape_facts, fact_slots, fill
+from prompts.variant import CheckResult, Fields, Finding, Provenance, Variant
+
+ATTEMPTS = 3
+BATCH = 64
+"""Asks sent to the engine at once."""
+BATCHES_IN_FLIGHT = 2
+"""Batches under way at once, so that a server has work while answers are read."""
+TEMPERATURE = 0.7
+
+OUTPUT_RULE = "output.parse"
+"""The check a malformed variant failed: its answer is not the channel's JSON, or names an unknown slot."""
+DISTINCT_RULE = "duplicates.variants"
+"""The check that a variant says something the draft's others do not."""
+
+OnVariant = Callable[[int, Variant], None]
+"""Called with the brief's index and a variant that is final."""
+
+
+class _Attempt(msgspec.Struct, frozen=True, kw_only=True):
+    """One answer, judged."""
+
+    status: Literal["passed", "failed", "malformed"]
+    fields: Fields
+    checks: tuple[CheckResult, ...]
+    raw: str | None
+    seed: int
+
+    @property
+    def worth(self) -> tuple[int, int, int]:
+        """How attempts compare, the least first: what passes, then what fits, then fewer warnings."""
+        too_long = sum(len(check.findings) for check in self.checks if check.rule == "length.soft")
+        return ("passed", "failed", "malformed").index(self.status), too_long, warnings(self.checks)
+
+
+class _Job:
+    """One brief on its way to a draft."""
+
+    def __init__(self, index: int, brief: Brief, template: Template, engine: EngineInfo) -> None:
+        self.index = index
+        self.brief = brief
+        self.template = template
+        self.engine = engine
+        self.slots = fact_slots(brief)
+        self.best: list[_Attempt | None] = [None] * brief.n
+        self.tries = [0] * brief.n
+        self.open = list(range(brief.n))
+
+    def asks(self) -> list[Ask]:
+        """One ask for each variant that is not final yet."""
+        channel, messages = find_channel(self.brief.channel), render(self.template, self.brief)
+        return [
+            Ask(
+                messages=messages,
+                json_schema=schema(channel.name),
+                max_tokens=channel.max_tokens,
+                temperature=TEMPERATURE,
+                seed=self.seed(variant),
+            )
+            for variant in self.open
+        ]
+
+    def seed(self, variant: int) -> int:
+        """Derive a seed of 31 bits for the next attempt at a variant from the brief's own seed."""
+        named = f"{self.brief.seed}/{variant}/{self.tries[variant]}".encode()
+        return int.from_bytes(hashlib.sha256(named).digest()[:4], "big") >> 1
+
+    def take(self, answers: Sequence[Answer], attempts: int) -> list[int]:
+        """Judge one round of answers; gives the variants that became final."""
+        final: list[int] = []
+        for variant, answer in zip(self.open, answers, strict=True):
+            attempt = self.judge(variant, answer)
+            self.tries[variant] += 1
+            best = self.best[variant]
+            if best is None or attempt.worth < best.worth:
+                self.best[variant] = best = attempt
+            if best.worth[:2] == (0, 0) or self.tries[variant] >= attempts:
+                final.append(variant)
+        self.open = [variant for variant in self.open if variant not in final]
+        return final
+
+    def judge(self, variant: int, answer: Answer) -> _Attempt:
+        """Parse an answer, fill its slots, hold it against every rule and against the other variants."""
+        seed = self.seed(variant)
+        try:
+            fields = self.fill(parse(self.brief.channel, answer.text))
+        except (OutputError, SlotError) as error:
+            cut = " (the answer was cut off at its token limit)" if answer.finish_reason == "length" else ""
+            checks = (_failing(OUTPUT_RULE, f"{error}{cut}"),)
+            return _Attempt(status="malformed", fields={}, checks=checks, raw=answer.text, seed=seed)
+        checks = (*run_checks(self.brief, fields), self.distinct(variant, fields))
+        status = "passed" if passes(checks) else "failed"
+        return _Attempt(status=status, fields=fields, checks=checks, raw=None, seed=seed)
+
+    def fill(self, fields: Fields) -> Fields:
+        """Put the facts in: slots in the pocket dialect; in the full one they are there, only escaped."""
+
+        def put(text: str) -> str:
+            if self.engine.dialect == "pocket":
+                return fill(text, self.slots, {"first_name": merge_tags.FIRST_NAME})
+            return escape_facts(text, self.slots.values())
+
+        return {
+            name: put(value) if isinstance(value, str) else [put(text) for text in value]
+            for name, value in fields.items()
+        }
+
+    def distinct(self, variant: int, fields: Fields) -> CheckResult:
+        """Whether these fields say something no other variant of the draft says."""
+        written = signature(fields)
+        for other, best in enumerate(self.best):
+            if best is None or other == variant or best.status != "passed":
+                continue
+            if signature(best.fields) == written:
+                return _failing(DISTINCT_RULE, f"says the same as variant {other + 1} of this draft")
+        return CheckResult(rule=DISTINCT_RULE, passed=True)
+
+    def variant(self, index: int, snapshot: str | None) -> Variant:
+        """Give the best attempt at a variant, with its provenance."""
+        best = self.best[index]
+        if best is None:
+            raise AssertionError("a variant is only built after an attempt at it")
+        return Variant(
+            id=self.identify(index),
+            status=best.status,
+            fields=best.fields,
+            checks=best.checks,
+            raw=best.raw,
+            provenance=Provenance(
+                prompt=self.template.name,
+                prompt_digest=self.template.digest[:16],
+                engine=self.engine.name,
+                model=self.engine.model,
+                seed=best.seed,
+                attempts=self.tries[index],
+                snapshot=snapshot,
+            ),
+        )
+
+    def identify(self, index: int) -> str:
+        """Name a variant after what made it: a UUID from brief, template, engine and place."""
+        made_by = msgspec.json.encode(
+            (self.brief, self.template.digest, self.engine.name, self.engine.model, index)
+        )
+        return str(uuid.UUID(bytes=hashlib.sha256(made_by).digest()[:16], version=4))
+
+    def draft(self, snapshot: str | None) -> list[Variant]:
+        """Every variant, the best first; equals stay in the order they were asked for."""
+        ranked = sorted(
+            range(self.brief.n), key=lambda index: best.worth if (best := self.best[index]) else (3, 0, 0)
+        )
+        return [self.variant(index, snapshot) for index in ranked]
+
+
+async def write(
+    brief: Brief,
+    engine: Engine,
+    catalog: Catalog,
+    *,
+    attempts: int = ATTEMPTS,
+    snapshot: str | None = None,
+    on_variant: Callable[[Variant], None] | None = None,
+) -> list[Variant]:
+    """Write the draft of one brief: `brief.n` variants, ranked, the failed and malformed ones last.
+
+    `attempts` bounds the asks per variant; `snapshot` is noted in the provenance; `on_variant` hears of each
+    variant as it becomes final. Raises `BriefError`, `LanguageError`, `TemplateError`, the engine's errors.
+    """
+
+    def hear(_: int, variant: Variant) -> None:
+        if on_variant is not None:
+            on_variant(variant)
+
+    drafts = await write_many([brief], engine, catalog, attempts=attempts, snapshot=snapshot, on_variant=hear)
+    return drafts[0]
+
+
+async def write_many(
+    briefs: Sequence[Brief],
+    engine: Engine,
+    catalog: Catalog,
+    *,
+    attempts: int = ATTEMPTS,
+    snapshot: str | None = None,
+    on_variant: OnVariant | None = None,
+    batch: int = BATCH,
+) -> list[list[Variant]]:
+    """Write the drafts of many briefs, in their order, keeping the engine's batches full.
+
+    Every brief is validated before the first ask. Raises as `write` does; what `on_variant` heard until then
+    stands.
+    """
+    jobs = [
+        _Job(i, brief, _template(brief, engine.info, catalog), engine.info) for i, brief in enumerate(briefs)
+    ]
+    queue = deque(jobs)
+
+    async def work() -> None:
+        while taken := _take(queue, batch):
+            rounds = [job.asks() for job in taken]
+            answers = iter(await engine.generate([ask for asks in rounds for ask in asks]))
+            for job, asks in zip(taken, rounds, strict=True):
+                for variant in job.take([next(answers) for _ in asks], attempts):
+                    if on_variant is not None:
+                        on_variant(job.index, job.variant(variant, snapshot))
+                if job.open:
+                    queue.appendleft(job)
+                # Checking is short work, but a batch of it is not: let the loop breathe.
+                await asyncio.sleep(0)
+
+    await _together([work() for _ in range(BATCHES_IN_FLIGHT)])
+    return [job.draft(snapshot) for job in jobs]
+
+
+def speaks(engine: EngineInfo, language: str) -> bool:
+    """Whether an engine was trained on a language; a region does not matter (`en-GB` is `en`)."""
+    spoken = {tag.split("-")[0].lower() for tag in engine.languages or ()}
+    return engine.languages is None or language.split("-")[0].lower() in spoken
+
+
+def _template(brief: Brief, engine: EngineInfo, catalog: Catalog) -> Template:
+    validate(brief)
+    if not speaks(engine, brief.language):
+        known = ", ".join(engine.languages or ())
+        raise LanguageError(
+            f"engine {engine.model!r} was not trained on language {brief.language!r}, only on {known}: "
+            "point the engine setting (PITCHWRIGHT_ENGINE_URL) at a model that was"
+        )
+    return catalog.get(brief.channel, engine.dialect)
+
+
+def _take(queue: deque[_Job], batch: int) -> list[_Job]:
+    """Take the next jobs whose open variants fill a batch; one job always fits."""
+    taken: list[_Job] = []
+    room = batch
+    while queue and (not taken or len(queue[0].open) <= room):
+        taken.append(queue.popleft())
+        room -= len(taken[-1].open)
+    return taken
+
+
+async def _together(work: Sequence[Coroutine[Any, Any, None]]) -> None:
+    """Run to the end together; the first error cancels the rest and is raised as itself."""
+    tasks = [asyncio.create_task(part) for part in work]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _failing(rule: str, reason: str) -> CheckResult:
+    finding = Finding(rule=rule, severity="error", field=None, span=None, reason=reason)
+    return CheckResult(rule=rule, passed=False, findings=(finding,))
