@@ -139,7 +139,8 @@ class Evaluation:
 
     def cutoff(self, rule: Rule) -> Cutoff | None:
         """Return the last place of the rule's "top n" in the snapshot; none when everyone eligible is in."""
-        self._whole.outcome(rule)
+        if self._whole is not self:
+            self._whole.outcome(rule)
         return self._whole._cutoffs.get(_key(rule))
 
     def query(self, text: str) -> Vectors:

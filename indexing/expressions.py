@@ -74,10 +74,8 @@ def _category_of_item(people: Population) -> pl.Expr:
 def _per_profile(sums: pl.LazyFrame, people: Population, empty: float | None) -> pl.Series:
     """One value per profile row, `empty` where the sums name none."""
     rows = pl.LazyFrame({"profile": pl.int_range(people.size, dtype=pl.UInt32, eager=True)})
-    joined = rows.join(sums, on="profile", how="left", maintain_order="left").select(
-        pl.col("actual").fill_null(empty)
-    )
-    return joined.collect()["actual"]
+    actual = pl.col("actual") if empty is None else pl.col("actual").fill_null(empty)
+    return rows.join(sums, on="profile", how="left", maintain_order="left").select(actual).collect()["actual"]
 
 
 def _compared(actual: pl.Series, op: CompareOp, value: float) -> Outcome:

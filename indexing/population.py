@@ -10,7 +10,7 @@ import numpy.typing as npt
 import polars as pl
 
 from indexing.embedder import Vectors
-from indexing.profiles import Interests
+from indexing.profiles import Interests, weights_by_type
 
 Mask = npt.NDArray[np.bool_]
 """bool[n_profiles]."""
@@ -96,7 +96,7 @@ class Population:
             item_vectors=snapshot.item_vectors,
             interests=snapshot.interests,
             as_of=snapshot.manifest.as_of,
-            event_weights=snapshot.manifest.event_weights,
+            event_weights=dict(weights_by_type(snapshot.manifest.event_weights)),
         )
 
     def one(self, row: int) -> "Population":
@@ -151,7 +151,7 @@ class Population:
         )
 
     def trait(self, name: str) -> pl.DataFrame:
-        """One trait of everyone: `number` Float64, `text` String, `flag` Boolean; null where it is not that."""
+        """One trait of everyone: `number` Float64, `text` String, `flag` Boolean, the others null."""
         listed = self.profiles["traits"].fill_null("{}")
         field = msgspec.defstruct("Traits", [("value", Any, None)], rename={"value": name})
         rows = cast("list[Any]", msgspec.json.decode("[" + ",".join(listed) + "]", type=list[field]))

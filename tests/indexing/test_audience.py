@@ -1,0 +1,217 @@
+"""Evaluating definitions: against plain Python, against explanations, against one profile's own rows."""
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from indexing.audience import evaluate, explain
+from indexing.definition import Definition, parse_definition, to_json
+from indexing.errors import DefinitionError
+from indexing.evaluation import Evaluation
+from indexing.population import Population
+from tests.indexing.people import AS_OF, TRAITS, CornerEmbedder, people
+from tests.indexing.plain_audience import plain_members
+
+WORLD = people(seed=3)
+EMBEDDER = CornerEmbedder()
+SEGMENTS = {
+    "British": parse_definition({"trait": "country", "op": "eq", "value": "GB"}),
+    "buyers": parse_definition({"event": "purchase", "op": "ge", "value": 2}),
+    "nested": parse_definition({"any": [{"segment": "British"}, {"not": {"segment": "buyers"}}]}),
+    "nobody": parse_definition({"any": []}),
+}
+SCALARS = st.sampled_from(
+    [v for values in TRAITS.values() for v in values if v is not None] + [True, 1, 0, 18.0]
+)
+COMPARE = st.sampled_from(["eq", "ne", "lt", "le", "gt", "ge"])
+DAYS = st.none() | st.integers(1, 40)
+
+
+def _rule(**fields: st.SearchStrategy) -> st.SearchStrategy:
+    return st.fixed_dictionaries(fields).map(lambda rule: {k: v for k, v in rule.items() if v is not None})
+
+
+TRAIT_NAMES = st.sampled_from([*TRAITS, "unknown"])
+LEAVES = st.one_of(
+    _rule(trait=TRAIT_NAMES, op=st.sampled_from(["eq", "ne"]), value=SCALARS),
+    _rule(
+        trait=TRAIT_NAMES,
+        op=st.sampled_from(["lt", "le", "gt", "ge"]),
+        value=SCALARS.filter(lambda value: not isinstance(value, bool)),
+    ),
+    _rule(trait=TRAIT_NAMES, op=st.just("in"), value=st.lists(SCALARS, min_size=1, max_size=3)),
+    _rule(trait=TRAIT_NAMES, op=st.just("contains"), value=st.sampled_from(["g", "B", "i", '"', "ı"])),
+    _rule(trait=TRAIT_NAMES, op=st.just("exists"), value=st.booleans()),
+    _rule(
+        event=st.sampled_from(["view", "purchase", "odd", "*", "never"]),
+        item=st.none() | st.sampled_from(["i0", "i5", "gone"]),
+        category=st.none() | st.sampled_from(["Garden", "Kitchen", "gone"]),
+        aggregate=st.sampled_from(["count", "value", "recency_days"]),
+        op=COMPARE,
+        value=st.integers(0, 12) | st.sampled_from([0.1, 0.3, 5.3, 19.99, 40.18, 59.97]),
+        within_days=DAYS,
+    ),
+    _rule(
+        affinity=st.sampled_from(["Garden", "Kitchen", "gone"]),
+        at_least=st.sampled_from([0.01, 0.25, 0.5, 1 / 3, 0.75, 1.0]),
+        within_days=DAYS,
+    ),
+    _rule(
+        like=st.sampled_from(["3", "7", "tea"]),
+        min_similarity=st.none() | st.sampled_from([-1.0, 0.125, 0.25, 1.0]),
+        top=st.none() | st.integers(1, 45),
+    ),
+    _rule(
+        similar_to=st.sampled_from(
+            [
+                {"profiles": ["p001"]},
+                {"profiles": ["p002", "p039", "gone"]},
+                {"segment": "buyers"},
+                {"segment": "nobody"},
+            ]
+        ),
+        top=st.none() | st.integers(1, 45),
+    ),
+    _rule(segment=st.sampled_from(list(SEGMENTS))),
+)
+TREES = st.recursive(
+    LEAVES,
+    lambda inner: (
+        st.lists(inner, max_size=3).map(lambda parts: {"all": parts})
+        | st.lists(inner, max_size=3).map(lambda parts: {"any": parts})
+        | inner.map(lambda part: {"not": part})
+    ),
+    max_leaves=5,
+)
+PATIENT = settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+def _members(definition: Definition) -> set[int]:
+    return set(evaluate(definition, WORLD, EMBEDDER, SEGMENTS).rows.tolist())
+
+
+@PATIENT
+@given(TREES)
+def test_members_are_those_plain_python_finds(tree: dict) -> None:
+    definition = parse_definition(tree)
+    assert _members(definition) == plain_members(definition, WORLD, SEGMENTS)
+
+
+@PATIENT
+@given(TREES, st.integers(0, WORLD.profiles.height - 1))
+def test_explaining_one_profile_agrees_with_membership_and_score(tree: dict, row: int) -> None:
+    definition = parse_definition(tree)
+    members = evaluate(definition, WORLD, EMBEDDER, SEGMENTS)
+    found = explain(definition, WORLD, EMBEDDER, SEGMENTS, row=row)
+    place = np.flatnonzero(members.rows == row)
+    assert found.matched == bool(len(place))
+    if found.matched and found.score is not None:
+        assert members.scores is not None
+        assert found.score == pytest.approx(float(members.scores[place[0]]), abs=1e-5)
+
+
+@PATIENT
+@given(TREES)
+def test_a_definition_reads_back_as_it_was_written(tree: dict) -> None:
+    definition = parse_definition(tree)
+    assert parse_definition(to_json(definition)) == definition
+
+
+def test_rows_are_sorted_and_report_their_reference_time() -> None:
+    members = evaluate(parse_definition({"like": "3", "top": 12}), WORLD, EMBEDDER)
+    assert members.rows.dtype == np.uint32
+    assert members.rows.tolist() == sorted(members.rows.tolist())
+    assert members.size == 12
+    assert members.scores is not None
+    assert members.scores.dtype == np.float32
+    assert (members.as_of, members.snapshot_version) == (WORLD.manifest.as_of, WORLD.manifest.version)
+
+
+def test_a_place_among_the_top_is_the_same_alone_as_among_everyone() -> None:
+    definition = parse_definition({"like": "7", "top": 9})
+    everyone = Evaluation(Population.of(WORLD), EMBEDDER, {})
+    inside = set(np.flatnonzero(everyone.select(definition)[0]).tolist())
+    alone = {
+        row
+        for row in range(WORLD.profiles.height)
+        if Evaluation(everyone.people.one(row), EMBEDDER, {}, whole=everyone).select(definition)[0][0]
+    }
+    assert inside == alone
+    assert len(inside) == 9
+
+
+def test_reasons_give_the_actual_values_and_what_was_needed() -> None:
+    definition = parse_definition(
+        {
+            "all": [
+                {"event": "purchase", "op": "ge", "value": 2, "within_days": 90},
+                {"not": {"trait": "country", "op": "eq", "value": "FR"}},
+                {"like": "3", "top": 5},
+                {"segment": "nested"},
+            ]
+        }
+    )
+    reasons = explain(definition, WORLD, EMBEDDER, SEGMENTS, row=0).reasons
+    events = WORLD.events.filter(pl.col("time") <= AS_OF)
+    count = events.filter(profile=0, type="purchase").height
+    assert [reason.path for reason in reasons] == ["$.all[0]", "$.all[1].not", "$.all[2]", "$.all[3]"]
+    assert reasons[0].words == f"purchase events in the last 90 days: {count}, needs at least 2"
+    assert reasons[1].negated
+    assert reasons[1].words.startswith("country is ")
+    assert "nearest item" in reasons[2].words
+    assert "among the top 5" in reasons[2].words
+    assert [inner.path for inner in reasons[3].reasons] == ["$.any[0]", "$.any[1].not"]
+
+
+def test_a_segment_that_matches_nobody_is_empty_and_no_error() -> None:
+    members = evaluate(parse_definition({"trait": "country", "op": "eq", "value": "XX"}), WORLD, EMBEDDER)
+    assert members.size == 0
+    assert members.population == 40
+
+
+def test_a_world_without_items_events_or_interests_is_evaluated() -> None:
+    bare = people(n_profiles=3, n_events=1)
+    empty = type(bare)(
+        items=bare.items.clear(),
+        profiles=bare.profiles,
+        events=bare.events.clear(),
+        item_vectors=bare.item_vectors[:0],
+        interests=type(bare.interests)(
+            vectors=bare.item_vectors[:0], weights=np.zeros(0, np.float32), offsets=np.zeros(4, np.int64)
+        ),
+    )
+    for tree in (
+        {"like": "tea"},
+        {"affinity": "Garden"},
+        {"similar_to": {"profiles": ["p000"]}},
+        {"event": "view", "category": "Garden"},
+    ):
+        assert evaluate(parse_definition(tree), empty, EMBEDDER).size == 0
+        assert not explain(parse_definition(tree), empty, EMBEDDER, row=0).matched
+
+
+def test_segments_in_a_circle_are_refused_by_name() -> None:
+    segments = {
+        "a": parse_definition({"segment": "b"}),
+        "b": parse_definition({"not": {"similar_to": {"segment": "a"}}}),
+    }
+    with pytest.raises(DefinitionError, match="circle: a -> b -> a"):
+        evaluate(parse_definition({"segment": "a"}), WORLD, EMBEDDER, segments)
+
+
+def test_an_unknown_segment_is_quoted_with_the_known_ones() -> None:
+    with pytest.raises(DefinitionError, match="no segment 'Brits'; known segments: 'British'"):
+        evaluate(parse_definition({"segment": "Brits"}), WORLD, EMBEDDER, SEGMENTS)
+
+
+def test_seeds_of_whom_none_is_known_are_refused() -> None:
+    with pytest.raises(DefinitionError, match="no profile of 'x', 'y' is in the snapshot"):
+        evaluate(parse_definition({"similar_to": {"profiles": ["x", "y"]}}), WORLD, EMBEDDER)
+
+
+def test_seeds_are_not_among_those_similar_to_them() -> None:
+    members = evaluate(parse_definition({"similar_to": {"profiles": ["p001"]}, "top": 40}), WORLD, EMBEDDER)
+    assert 1 not in members.rows
+    assert members.size > 20
