@@ -1,6 +1,6 @@
 """What a suite's written samples measure: shares, means and closeness, as figures."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 import numpy as np
@@ -18,6 +18,15 @@ from prompts.variant import Variant
 PERMUTATIONS = 5000
 FACTS = "facts."
 """Prefix of the checks that look for what the brief gave."""
+
+GIVEN: Mapping[str, Callable[[Brief], bool]] = {
+    "product": lambda brief: bool(brief.product.title),
+    "offer": lambda brief: brief.offer is not None,
+    "code": lambda brief: brief.offer is not None and bool(brief.offer.code),
+    "ends": lambda brief: brief.offer is not None and bool(brief.offer.ends),
+    "benefits": lambda brief: bool(brief.product.benefits),
+}
+"""Facts by the last part of their rule, and which briefs give them: only what was given can be kept."""
 
 
 class Sample(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,18 +48,19 @@ def measure(samples: Sequence[Sample], embedder: Embedder, *, seed: int) -> tupl
 
 
 def _shares(samples: Sequence[Sample]) -> list[Figure]:
-    variants = [variant for sample in samples for variant in sample.variants]
-    rules = sorted({check.rule for variant in variants for check in variant.checks})
-    rules = [rule for rule in rules if rule.startswith(FACTS)]
-    shares = [
+    pairs = [(sample.brief, variant) for sample in samples for variant in sample.variants]
+    variants = [variant for _, variant in pairs]
+    figures = [
         _share("structure.valid", [variant.status != "malformed" for variant in variants]),
         _share("structure.first_try", [_first_try(variant) for variant in variants]),
         _share("checks.passed", [variant.status == "passed" for variant in variants]),
-        _share("facts.kept", [_kept(variant, FACTS) for variant in variants]),
+        _share("facts.kept", [_kept(variant) for variant in variants]),
     ]
-    return shares + [
-        _share(f"facts.kept.{rule.removeprefix(FACTS)}", _asked(variants, rule)) for rule in rules
-    ]
+    for fact, given in GIVEN.items():
+        stated = [_stated(variant, FACTS + fact) for brief, variant in pairs if given(brief)]
+        if stated:
+            figures.append(_share(f"facts.kept.{fact}", stated))
+    return figures
 
 
 def _share(name: str, verdicts: Sequence[bool]) -> Figure:
@@ -62,20 +72,16 @@ def _first_try(variant: Variant) -> bool:
     return variant.status == "passed" and variant.provenance.attempts == 1
 
 
-def _kept(variant: Variant, prefix: str) -> bool:
-    """Every check of the family passed; a malformed variant keeps no fact."""
+def _kept(variant: Variant) -> bool:
+    """No facts check found an error; a malformed variant keeps no fact."""
     return variant.status != "malformed" and all(
-        result.passed for result in variant.checks if result.rule.startswith(prefix)
+        result.passed for result in variant.checks if result.rule.startswith(FACTS)
     )
 
 
-def _asked(variants: Sequence[Variant], rule: str) -> list[bool]:
-    """One rule's verdicts, over the variants it was run on and the malformed ones."""
-    return [
-        _kept(variant, rule)
-        for variant in variants
-        if variant.status == "malformed" or any(result.rule == rule for result in variant.checks)
-    ]
+def _stated(variant: Variant, rule: str) -> bool:
+    """One facts check was run and found nothing at all, not even a warning."""
+    return any(result.rule == rule and not result.findings for result in variant.checks)
 
 
 def _variety(samples: Sequence[Sample], seed: int) -> list[Figure]:

@@ -160,9 +160,13 @@ def settings_for(options: GlobalOptions) -> "Settings":
 
 def run(work: Callable[["Runtime"], Awaitable[Result]]) -> Result:
     """Open the runtime for the current command's global options, do the work in it, close it."""
+    return run_with(settings_for(global_options()), work)
+
+
+def run_with(settings: "Settings", work: Callable[["Runtime"], Awaitable[Result]]) -> Result:
+    """Open the runtime for these settings, do the work in it, close it."""
     from service.runtime import open_runtime
 
-    settings = settings_for(global_options())
     quieten_libraries()
 
     async def opened() -> Result:

@@ -1,12 +1,13 @@
 """`pitchwright recommend`: items for one profile, computed live from its newest events."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from service.console import json_option, note, print_json, print_table, run
 
 if TYPE_CHECKING:
+    from service.profiles.recommendations import ItemList
     from service.runtime import Runtime
 
 
@@ -34,17 +35,26 @@ def recommend(
     Example: pitchwright recommend p-0001 --k 5 --in-stock
     """
 
-    async def work(runtime: "Runtime") -> Any:
-        from indexing.recommend import Filters
-        from service.profiles.recommendations import recommend as recommend_items
+    async def work(runtime: "Runtime") -> "ItemList":
+        from service.profiles import recommendations
 
-        filters = Filters(
+        wishes = recommendations.Wishes(
             categories=categories, max_price=max_price, in_stock=in_stock, exclude_bought=exclude_bought
         )
-        return await recommend_items(runtime, runtime.settings.workspace, profile, count, filters)
+        return await recommendations.recommend(runtime, runtime.settings.workspace, profile, count, wishes)
 
     found = run(work)
     if as_json:
         print_json(found)
         return
-    note(f"For {profile}")
+    rows = [
+        (
+            entry.item.id,
+            entry.item.title,
+            f"{entry.score:.3f}",
+            "; ".join(why.text for why in entry.reasons[:2]),
+        )
+        for entry in found.results
+    ]
+    print_table(("item", "title", "score", "why"), rows)
+    note(f"For profile {profile}, as of {found.as_of:%Y-%m-%d %H:%M} UTC, snapshot {found.snapshot}.")

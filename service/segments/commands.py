@@ -148,15 +148,25 @@ def preview(name: str | None, like: str | None, definition_file: Path | None, as
     note(f"As of {found.as_of:%Y-%m-%d %H:%M} UTC, snapshot {found.snapshot}.")
 
 
+LIFT_HEADER = ("what sets them apart", "", "members", "others", "lift")
+
+
 def show_description(description: "Description") -> None:
     """Print what sets an audience apart: two sentences, then the strongest lifts as a table."""
     click.echo(" ".join(description.sentences))
+    rows = lift_rows(description)
+    if rows:
+        print_table(LIFT_HEADER, rows)
+
+
+def lift_rows(description: "Description", most: int = 3) -> list[tuple[str, ...]]:
+    """Lay out the strongest categories, traits and items, at most so many of each, under `LIFT_HEADER`."""
     listed = (
         ("category", description.categories),
         ("trait", description.traits),
         ("item", description.items),
     )
-    rows = [
+    return [
         (
             kind,
             trait.name if trait.value is None else f"{trait.name} = {trait.value}",
@@ -165,10 +175,8 @@ def show_description(description: "Description") -> None:
             f"{trait.lift:.1f}x",
         )
         for kind, traits in listed
-        for trait in traits[:3]
+        for trait in traits[:most]
     ]
-    if rows:
-        print_table(("what sets them apart", "", "members", "others", "lift"), rows)
 
 
 @segment.command()

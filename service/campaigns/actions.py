@@ -1,0 +1,160 @@
+"""Write a campaign: look its units up, write what is not yet written, keep every finished unit."""
+
+import hashlib
+import itertools
+import time
+from collections import Counter
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from prompts.catalog import Catalog
+from service.campaigns.choice import closest_item
+from service.campaigns.model import (
+    Campaign,
+    CampaignSummary,
+    Row,
+    Target,
+    Unit,
+    UnitCounts,
+    check_campaign,
+    rows_of,
+    targets,
+    unit_digest,
+)
+from service.campaigns.results import Results
+from service.drafts.actions import prepare
+from service.drafts.model import DraftRequest
+from service.runtime import Runtime
+
+if TYPE_CHECKING:
+    from prompts.engine import Engine
+    from prompts.variant import Variant
+
+Progress = Callable[[str, int, int | None], None]
+
+UNITS_AT_ONCE = 16
+"""Units written between two times the output is put on disk: enough to fill a batch, little to lose."""
+
+
+async def run_campaign(
+    runtime: Runtime, workspace: str, campaign: Campaign, out: Path, progress: Progress | None = None
+) -> tuple[CampaignSummary, tuple[Row, ...]]:
+    """Write every unit of a campaign into the folder `out`, and answer the summary with all rows.
+
+    Units found finished there are kept, by the digest of brief, prompt and model; so running it again after
+    a kill loses nothing and repeats nothing. Raises NotFound (segment, item), InvalidInput, Conflict when
+    another run holds the folder, and `EngineError`, after which what was finished stays.
+    """
+    check_campaign(campaign)
+    started = time.perf_counter()
+    engine = await runtime.engine()
+    units = await resolve(runtime, workspace, campaign, engine)
+    with Results(out) as results:
+        rows, superseded = results.resume([unit.digest for unit in units])
+        reused = len(rows)
+        missing = [unit for unit in units if unit.digest not in rows]
+        async for unit, variants in _written(runtime, missing, engine, progress):
+            rows[unit.digest] = rows_of(campaign.name, unit, variants)
+            results.add(rows[unit.digest])
+        ordered = [rows[unit.digest] for unit in units]
+        summary = CampaignSummary(
+            campaign=campaign.name,
+            out=str(out),
+            units=UnitCounts(
+                total=len(units),
+                reused=reused,
+                written=len(missing),
+                without_passing=sum(1 for unit in ordered if all(row.status != "passed" for row in unit)),
+            ),
+            variants=_by_status(itertools.chain.from_iterable(ordered)),
+            superseded=superseded,
+            engine=f"{engine.info.name}/{engine.info.model}",
+            seconds=round(time.perf_counter() - started, 3),
+        )
+        results.finish(summary)
+    return summary, tuple(itertools.chain.from_iterable(ordered))
+
+
+async def resolve(runtime: Runtime, workspace: str, campaign: Campaign, engine: "Engine") -> tuple[Unit, ...]:
+    """Look up every unit's facts: items, audiences, brand; the order is segment, item, channel.
+
+    Each unit's seed is its own, from the campaign's and its place in words, so that adding a segment changes
+    no other unit.
+    """
+    units: list[Unit] = []
+    for target in targets(campaign):
+        items = target.items or (await closest_item(runtime, workspace, target.segment),)
+        for item_id, channel in itertools.product(items, campaign.channels):
+            request = _request(campaign, target, item_id, channel)
+            prepared = await prepare(runtime, workspace, request)
+            prompt = Catalog.load().get(channel, engine.info.dialect).digest
+            units.append(
+                Unit(
+                    custom_id=f"{target.segment}/{item_id}/{channel}",
+                    segment=target.segment,
+                    item_id=item_id,
+                    brief=prepared.brief,
+                    digest=unit_digest(prepared.brief, prompt, engine.info.model),
+                    snapshot=prepared.snapshot,
+                )
+            )
+    return tuple(units)
+
+
+def _request(campaign: Campaign, target: Target, item_id: str, channel: str) -> DraftRequest:
+    return DraftRequest(
+        channel=channel,
+        item_id=item_id,
+        segment=target.segment,
+        offer=target.offer,
+        tone=target.tone or campaign.tone,
+        goal=target.goal or campaign.goal,
+        language=campaign.language,
+        brand=campaign.brand,
+        personalise=campaign.personalise,
+        n=campaign.n,
+        seed=_seed(f"{campaign.seed}/{target.segment}/{item_id}/{channel}"),
+    )
+
+
+def _seed(place: str) -> int:
+    """Derive a seed of 31 bits from a unit's place in words."""
+    return int.from_bytes(hashlib.sha256(place.encode()).digest()[:4], "big") >> 1
+
+
+async def _written(
+    runtime: Runtime, units: Sequence[Unit], engine: "Engine", progress: Progress | None
+) -> AsyncGenerator[tuple[Unit, "list[Variant]"]]:
+    """Write, score and rank units, some at a time, and yield each when it is finished."""
+    from eval.scorers.registry import rank, score_variants
+    from prompts.copywriter import write_many
+
+    embedder = await runtime.embedder()
+    total = sum(unit.brief.n for unit in units)
+    done = itertools.count(1)
+
+    def one_written(place: int, variant: "Variant") -> None:
+        del place, variant
+        if progress is not None:
+            progress("writing variants", next(done), total)
+
+    for start in range(0, len(units), UNITS_AT_ONCE):
+        chunk = units[start : start + UNITS_AT_ONCE]
+        written = await write_many(
+            [unit.brief for unit in chunk],
+            engine,
+            Catalog.load(),
+            snapshot=chunk[0].snapshot,
+            on_variant=one_written,
+        )
+        for unit, variants in zip(chunk, written, strict=True):
+            yield unit, rank(await runtime.run(score_variants, unit.brief, variants, embedder))
+
+
+def _by_status(rows: Iterable[Row]) -> dict[str, int]:
+    counted = Counter(row.status for row in rows)
+    return {
+        "total": counted.total(),
+        **{status: counted[status] for status in ("passed", "failed", "malformed")},
+    }

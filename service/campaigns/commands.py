@@ -1,0 +1,91 @@
+"""`pitchwright campaign`: a whole campaign from a file."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from service.console import NotMet, Progress, json_option, note, print_json, print_table, run
+from service.drafts.commands import copy_text, score_text, verdict
+
+if TYPE_CHECKING:
+    from service.campaigns.model import CampaignSummary, Row
+    from service.runtime import Runtime
+
+HEADER = ("channel", "copy", "checks", "scores")
+
+
+@click.group()
+def campaign() -> None:
+    """Write a whole campaign from a file; running it again goes on where it stopped.
+
+    Example: pitchwright campaign run spring.yaml --out var/spring
+    """
+
+
+@campaign.command("run")
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@click.option(
+    "--out", required=True, type=click.Path(path_type=Path), help="Folder of variants.jsonl and summary.json."
+)
+@json_option
+def run_file(file: Path, out: Path, as_json: bool) -> None:
+    """Write every variant of the campaign FILE, one JSON line each, into the folder OUT.
+
+    OUT gets variants.jsonl and summary.json. What is finished there already is kept, so run it again after
+    an interruption. Ends with exit code 1 when a unit has no variant that passed its checks.
+
+    Example: pitchwright campaign run spring.yaml --out var/spring
+    """
+    from service.campaigns.model import load_campaign
+
+    plan = load_campaign(file)
+    with Progress() as progress:
+
+        async def work(runtime: "Runtime") -> "CampaignSummary":
+            from service.campaigns.actions import run_campaign
+
+            summary, _ = await run_campaign(runtime, runtime.settings.workspace, plan, out, progress)
+            return summary
+
+        summary = run(work)
+    if as_json:
+        print_json(summary)
+    else:
+        _show(summary)
+    if summary.units.without_passing:
+        raise NotMet(
+            f"{summary.units.without_passing} of {summary.units.total} units have no passing variant"
+        )
+
+
+def _show(summary: "CampaignSummary") -> None:
+    units, variants = summary.units, summary.variants
+    click.echo(
+        f"{summary.campaign}: {units.total} units, {units.written} written, {units.reused} found finished"
+    )
+    click.echo(", ".join(f"{count} {status}" for status, count in variants.items()))
+    note(f"In {summary.out}: variants.jsonl, summary.json; {summary.seconds:.1f} s with {summary.engine}.")
+    if summary.superseded:
+        note(f"{summary.superseded} rows of other units were moved to superseded.jsonl.")
+
+
+def print_variants(rows: "Sequence[Row]") -> None:
+    """Print variants as one table per audience and item, readable at 100 columns without colour."""
+    groups: dict[tuple[str, str], list[Row]] = {}
+    for row in rows:
+        groups.setdefault((row.segment, row.item_id), []).append(row)
+    for (segment, _), members in groups.items():
+        brief = members[0].brief
+        offer = f", {brief.offer.text}" if brief.offer else ""
+        print_table(HEADER, [_row(row) for row in members], title=f"{segment}: {brief.product.title}{offer}")
+
+
+def _row(row: "Row") -> tuple[str, ...]:
+    return (
+        f"{row.channel} {row.number}",
+        copy_text(row.fields),
+        verdict(row.status, row.checks),
+        score_text(row.scores),
+    )

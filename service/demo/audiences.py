@@ -1,0 +1,59 @@
+"""The demo's three audiences: by meaning, by rule and by example."""
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+if TYPE_CHECKING:
+    from indexing.snapshot import Snapshot
+
+
+class AudiencePlan(msgspec.Struct, frozen=True, kw_only=True):
+    """An audience to be made."""
+
+    name: str
+    by: str
+    definition: dict[str, Any]
+
+
+EXAMPLE_CATEGORY = "camping"
+EXAMPLES = 10
+"""Customers the third audience starts from."""
+
+
+def plan_audiences(snapshot: "Snapshot") -> tuple[AudiencePlan, ...]:
+    """Define the audiences over a snapshot; CPU work."""
+    lapsed = [
+        {"event": "purchase", "op": "ge", "value": 2},
+        {"event": "purchase", "aggregate": "recency_days", "op": "ge", "value": 60},
+    ]
+    campers = list(best_customers(snapshot, EXAMPLE_CATEGORY))
+    return (
+        AudiencePlan(
+            name="gardeners", by="like", definition={"like": "growing plants and vegetables at home"}
+        ),
+        AudiencePlan(name="lapsed", by="rule", definition={"all": lapsed}),
+        AudiencePlan(
+            name="like-our-campers",
+            by="example",
+            definition={"similar_to": {"profiles": campers}, "top": 200},
+        ),
+    )
+
+
+def best_customers(snapshot: "Snapshot", category: str, n: int = EXAMPLES) -> tuple[str, ...]:
+    """Find the ids of the profiles who bought most often in a category, ties by id."""
+    import polars as pl
+
+    items = snapshot.items.with_row_index("item").select("item", "category")
+    profiles = snapshot.profiles.with_row_index("profile").select("profile", "id")
+    bought = (
+        snapshot.events.filter(pl.col("type") == "purchase")
+        .join(items, on="item")
+        .filter(pl.col("category") == category)
+        .group_by("profile")
+        .len()
+        .join(profiles, on="profile")
+        .sort(["len", "id"], descending=[True, False])
+    )
+    return tuple(bought["id"].head(n).to_list())

@@ -1,0 +1,102 @@
+"""`pitchwright eval`: measure copy and audiences; exit code 1 when a threshold is missed."""
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from service.console import NotMet, Progress, json_option, note, print_json, print_table, run
+
+if TYPE_CHECKING:
+    from eval.figures import Figures
+    from eval.harness import SuiteResult
+    from service.runtime import Runtime
+
+
+@click.group("eval")
+def eval_() -> None:
+    """Measure how good copy and audiences are.
+
+    Example: pitchwright eval run eval/suites/demo.yaml
+    """
+
+
+@eval_.command("run")
+@click.argument("suite_file", metavar="SUITE", type=click.Path(dir_okay=False, path_type=Path))
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Write report.json, report.md, samples.jsonl here.",
+)
+@json_option
+def run_suite(suite_file: Path, out: Path | None, as_json: bool) -> None:
+    """Run the SUITE of briefs and hold the figures against its thresholds.
+
+    Example: pitchwright eval run eval/suites/demo.yaml --json
+    """
+    from service.evaluations.actions import evaluate_suite
+
+    started = time.perf_counter()
+    with Progress() as progress:
+
+        async def work(runtime: "Runtime") -> "SuiteResult":
+            return await evaluate_suite(runtime, suite_file, progress)
+
+        result = run(work)
+    from eval.report import as_markdown, report
+
+    summary = report(result, command=f"eval run {suite_file}", seconds=time.perf_counter() - started)
+    if out is not None:
+        _write(out, result, summary, as_markdown(result, summary))
+    show_figures(summary, as_json=as_json)
+
+
+@eval_.command()
+@click.option(
+    "--seeds", type=click.IntRange(1, 50), default=5, show_default=True, help="Demo worlds to measure on."
+)
+@json_option
+def audiences(seeds: int, as_json: bool) -> None:
+    """Measure how precisely `like` finds the profiles of a planted interest, beside TF-IDF.
+
+    Example: pitchwright eval audiences --json
+    """
+    from service.evaluations.actions import evaluate_audiences
+
+    with Progress() as progress:
+
+        async def work(runtime: "Runtime") -> "Figures":
+            return await evaluate_audiences(runtime, seeds, progress)
+
+        summary = run(work)
+    show_figures(summary, as_json=as_json)
+
+
+def show_figures(summary: "Figures", *, as_json: bool) -> None:
+    """Print a report as JSON or as a table; raises `NotMet` when a figure misses its goal."""
+    from eval.figures import TABLE_HEADER, rows
+
+    if as_json:
+        print_json(summary)
+    else:
+        print_table(TABLE_HEADER, rows(summary))
+        note(f"{summary.command}: seed {summary.seed}, {summary.seconds:.1f} s on {summary.machine}")
+        for name, digest in sorted(summary.data.items()):
+            note(f"{name}: {digest}")
+    missed = [entry for entry in summary.figures if entry.met is False]
+    if missed:
+        raise NotMet("; ".join(f"{entry.name} is {entry.value:.4g}, goal {entry.goal}" for entry in missed))
+
+
+def _write(out: Path, result: "SuiteResult", summary: "Figures", markdown: str) -> None:
+    import msgspec
+
+    from eval.figures import encode
+
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "report.json").write_text(encode(summary) + "\n", encoding="utf-8")
+    (out / "report.md").write_text(markdown, encoding="utf-8")
+    lines = b"".join(msgspec.json.encode(sample) + b"\n" for sample in result.samples)
+    (out / "samples.jsonl").write_bytes(lines)
+    note(f"Report in {out}.")
