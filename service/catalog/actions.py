@@ -1,0 +1,55 @@
+"""Store, read and remove items."""
+
+from collections.abc import Iterable
+
+from service.catalog.model import Item, refusal
+from service.catalog.store import ItemStore
+from service.counts import Counts
+from service.errors import NotFound
+from service.ingest import ingest
+from service.listing import Page
+from service.runtime import Runtime
+
+
+async def upsert_items(runtime: Runtime, workspace: str, rows: Iterable[Item]) -> Counts:
+    """Store items; one that is there is replaced as a whole, the last of equal ids wins.
+
+    Rows that cannot be stored are in `rejects` and stop nothing. Raises NotFound without the workspace.
+    """
+    now = runtime.now()
+    return await ingest(
+        runtime,
+        workspace,
+        rows,
+        refusal,
+        lambda session, good: ItemStore(session, workspace).upsert(good, now),
+    )
+
+
+async def get_item(runtime: Runtime, workspace: str, item_id: str) -> Item:
+    """Return one item; raises NotFound."""
+    async with runtime.database.read() as session:
+        item = await ItemStore(session, workspace).get(item_id)
+    if item is None:
+        raise NotFound(f"no item {item_id!r} in workspace {workspace!r}")
+    return item
+
+
+async def list_items(
+    runtime: Runtime,
+    workspace: str,
+    after: str | None = None,
+    limit: int = 50,
+    *,
+    category: str | None = None,
+) -> Page[Item]:
+    """Return a page of items in the order of their ids, optionally of one category."""
+    async with runtime.database.read() as session:
+        return await ItemStore(session, workspace).page(after, limit, category=category)
+
+
+async def delete_item(runtime: Runtime, workspace: str, item_id: str) -> None:
+    """Remove an item from the catalogue; what profiles did with it stays. Raises NotFound."""
+    async with runtime.database.write() as session:
+        if not await ItemStore(session, workspace).delete(item_id):
+            raise NotFound(f"no item {item_id!r} in workspace {workspace!r}")

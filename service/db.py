@@ -1,0 +1,315 @@
+"""The database behind the stores: SQLite in a file or PostgreSQL by URL, one code for both.
+
+`async with database.read() as session` and `database.write()` are the only ways in. A write commits when
+its block ends and rolls back when it raises; once it has returned, the data survives the process.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager, nullcontext
+from itertools import chain, islice, repeat
+from pathlib import Path
+from typing import Any, cast
+
+import msgspec
+from advanced_alchemy.types import DateTimeUTC, JsonB
+from sqlalchemy import Dialect, MetaData, String, Table, event
+from sqlalchemy.engine import URL, Connection, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
+from sqlalchemy.orm import DeclarativeBase
+
+from service.errors import DatabaseUnavailable, ExtraMissing, SettingsError
+from service.refusals import ID_LENGTH
+from service.settings import mask_url
+
+SQLITE_BUSY_SECONDS = 30
+MOST_PARAMETERS = 30_000
+"""Below what one statement may hold in SQLite (32,766) and PostgreSQL (32,767)."""
+
+Instant = DateTimeUTC
+"""A moment in UTC; refuses one without an offset."""
+
+Json = JsonB
+"""JSON: `jsonb` in PostgreSQL, text in SQLite."""
+
+Id = String(ID_LENGTH).with_variant(String(ID_LENGTH, collation="C"), "postgresql")
+"""An id. Both databases and Polars order it by code point, so a cursor means the same everywhere."""
+
+
+class Base(DeclarativeBase):
+    """What all rows share: predictable constraint names, which migrations need."""
+
+    metadata = MetaData(
+        naming_convention={
+            "pk": "pk_%(table_name)s",
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "fk": "fk_%(table_name)s_%(referred_table_name)s",
+        }
+    )
+
+
+class Database:
+    """One store. Open it with `Database.open(url)`, close it with `close()`."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+        self._writer = engine.execution_options(pitchwright_writes=True)
+        self._reader = engine
+        if engine.dialect.name == "postgresql":
+            # SQLite's transactions see one state as they are; PostgreSQL's default does so per statement.
+            self._reader = engine.execution_options(
+                isolation_level="REPEATABLE READ", postgresql_readonly=True
+            )
+        # SQLite has one writer at a time: a queue here is fair, and nobody burns his busy timeout.
+        self._turn = asyncio.Lock() if engine.dialect.name == "sqlite" else None
+
+    @classmethod
+    async def open(cls, url: str) -> "Database":
+        """Connect, without touching the schema (see `upgrade`).
+
+        Raises SettingsError for a URL that is none, ExtraMissing without the driver, and
+        DatabaseUnavailable when nothing answers.
+        """
+        parsed = _async_url(url)
+        engine = _sqlite_engine(parsed) if parsed.get_backend_name() == "sqlite" else _postgres_engine(parsed)
+        database = cls(engine)
+        try:
+            await database.ping()
+        except BaseException:
+            await database.close()
+            raise
+        return database
+
+    @property
+    def dialect(self) -> str:
+        """`sqlite` or `postgresql`."""
+        return self._engine.dialect.name
+
+    @property
+    def url(self) -> str:
+        """Where the store lives, without a password."""
+        return mask_url(self._engine.url.render_as_string(hide_password=True))
+
+    @asynccontextmanager
+    async def read(self) -> AsyncGenerator[AsyncSession]:
+        """Open a session that sees one consistent state; nothing it changes is kept."""
+        async with self._translated(), AsyncSession(self._reader, expire_on_commit=False) as session:
+            yield session
+
+    @asynccontextmanager
+    async def write(self) -> AsyncGenerator[AsyncSession]:
+        """Open a session that commits at the end of the block, or rolls back when the block raises."""
+        async with (
+            self._turn or nullcontext(),
+            self._translated(),
+            AsyncSession(self._writer, expire_on_commit=False) as session,
+            session.begin(),
+        ):
+            yield session
+
+    async def ping(self) -> None:
+        """Ask the database for an answer; raises DatabaseUnavailable."""
+        async with self._translated(), self._engine.connect() as connection:
+            await connection.exec_driver_sql("SELECT 1")
+
+    async def upgrade(self) -> None:
+        """Bring the schema to this program's; raises DatabaseTooNew for a newer one.
+
+        The whole step is one transaction under a lock: of two processes that start together one waits.
+        """
+        from service.migrations.upgrade import upgrade
+
+        async with self._turn or nullcontext(), self._translated(), self._writer.begin() as connection:
+            if self.dialect == "postgresql":
+                await connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7205759403792793)")
+            await connection.run_sync(upgrade)
+
+    async def close(self) -> None:
+        """Give back every connection."""
+        await self._engine.dispose()
+
+    @asynccontextmanager
+    async def _translated(self) -> AsyncGenerator[None]:
+        """Turn what drivers raise about a database that is not there into this package's error."""
+        try:
+            yield
+        except DBAPIError as error:
+            if not _is_unavailable(error):
+                raise
+            raise DatabaseUnavailable(self._unavailable(error.orig)) from error
+        except OSError as error:
+            if self.dialect == "sqlite":
+                raise
+            raise DatabaseUnavailable(self._unavailable(error)) from error
+
+    def _unavailable(self, cause: object) -> str:
+        reason = " ".join(str(cause).split("\n")[0].split())
+        reason = reason.rpartition("'>: ")[2] or type(cause).__name__
+        advice = "check that it runs and that PITCHWRIGHT_DATABASE_URL names it"
+        if self.dialect == "sqlite":
+            advice = "check that its folder exists, is writable and has space left"
+        if "locked" in reason:
+            advice = "another process has been writing for long: try again when it is done"
+        return f"the database at {self.url} cannot be used ({reason}): {advice}"
+
+
+async def insert_rows(
+    session: AsyncSession,
+    table: type[Base],
+    columns: Sequence[str],
+    rows: Iterable[tuple[Any, ...]],
+    *,
+    replace: Sequence[str] = (),
+    replace_where: str | None = None,
+) -> int:
+    """Insert many rows in few statements; return how many were inserted or replaced.
+
+    A row whose primary key is there stays as it is, unless `replace` names columns to take over: those
+    are, where `replace_where` holds (a condition over the stored row and `excluded`, e.g.
+    `items.digest <> excluded.digest`); then no key may occur twice in `rows`. `rows` is drawn one
+    statement at a time, so a generator keeps the event loop's waits short. Works alike on SQLite and
+    PostgreSQL, and counts exactly on both, which their `executemany` does not.
+    """
+    dialect = session.get_bind().dialect
+    target = cast(Table, table.__table__)
+    binds = [_bind(target, name, dialect) for name in columns]
+    connection = await session.connection()
+    size = MOST_PARAMETERS // len(columns)
+    affected = 0
+    conflict = _on_conflict(target, replace, replace_where)
+    drawn = iter(rows)
+    while batch := _bound(list(islice(drawn, size)), binds):
+        names = ", ".join(columns)
+        places = _places(len(batch), len(columns), dialect.name)
+        # Every name is a column or table of ours; every value travels as a parameter.
+        statement = f"INSERT INTO {target.name} ({names}) VALUES {places} {conflict}"  # noqa: S608
+        result = await connection.exec_driver_sql(statement, tuple(chain.from_iterable(batch)))
+        affected += result.rowcount
+    return affected
+
+
+def _bind(target: Table, name: str, dialect: Dialect) -> Callable[[Any], Any] | None:
+    """Return what turns a value of the column into what the driver takes; none when it takes it as it is."""
+    return cast(
+        "Callable[[Any], Any] | None", target.c[name].type.dialect_impl(dialect).bind_processor(dialect)
+    )
+
+
+def _bound(
+    rows: list[tuple[Any, ...]], binds: Sequence[Callable[[Any], Any] | None]
+) -> list[tuple[Any, ...]]:
+    if not rows:
+        return rows
+    columns: Iterable[tuple[Any, ...]] = zip(*rows, strict=True)
+    converted = [_bound_column(bind, column) for bind, column in zip(binds, columns, strict=True)]
+    return list(zip(*converted, strict=True))
+
+
+def _bound_column(bind: Callable[[Any], Any] | None, values: tuple[Any, ...]) -> Iterable[Any]:
+    if bind is None:
+        return values
+    # The same value in every row, such as the time of recording, is converted once.
+    first = values[0]
+    return repeat(bind(first), len(values)) if all(one is first for one in values) else map(bind, values)
+
+
+def _places(rows: int, width: int, dialect: str) -> str:
+    if dialect == "sqlite":
+        return ",".join(["(" + ",".join("?" * width) + ")"] * rows)
+    numbers = [f"${number}" for number in range(1, rows * width + 1)]
+    return ",".join(
+        f"({','.join(numbers[start : start + width])})" for start in range(0, rows * width, width)
+    )
+
+
+def _on_conflict(target: Table, replace: Sequence[str], replace_where: str | None) -> str:
+    key = ", ".join(column.name for column in target.primary_key.columns)
+    if not replace:
+        return f"ON CONFLICT ({key}) DO NOTHING"
+    changes = ", ".join(f"{name} = excluded.{name}" for name in replace)
+    return f"ON CONFLICT ({key}) DO UPDATE SET {changes}" + (
+        f" WHERE {replace_where}" if replace_where else ""
+    )
+
+
+def _async_url(url: str) -> URL:
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        raise SettingsError(
+            f"PITCHWRIGHT_DATABASE_URL {mask_url(url)!r} is no database URL: "
+            "use sqlite:///PATH or postgresql://USER:PASSWORD@HOST/NAME"
+        ) from None
+    drivers = {
+        "sqlite": "sqlite+aiosqlite",
+        "postgresql": "postgresql+asyncpg",
+        "postgres": "postgresql+asyncpg",
+    }
+    backend = parsed.drivername.partition("+")[0]
+    if backend not in drivers:
+        raise SettingsError(
+            f"PITCHWRIGHT_DATABASE_URL names the database {backend!r}, which is not supported: "
+            "use sqlite:///PATH or postgresql://USER:PASSWORD@HOST/NAME"
+        )
+    return parsed.set(drivername=drivers[backend])
+
+
+def _sqlite_engine(url: URL) -> AsyncEngine:
+    if not url.database or url.database == ":memory:":
+        raise SettingsError(f"PITCHWRIGHT_DATABASE_URL {url} names no file: write sqlite:///PATH")
+    try:
+        Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DatabaseUnavailable(
+            f"the folder of {url.database} cannot be made ({error}): choose another PITCHWRIGHT_DATA_DIR"
+        ) from None
+    engine = create_async_engine(
+        url, connect_args={"timeout": SQLITE_BUSY_SECONDS}, pool_size=8, max_overflow=24, **_json_options()
+    )
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def prepare(connection: Any, _record: Any) -> None:  # pyright: ignore[reportUnusedFunction] # called by the engine
+        # The driver's own transaction control neither covers reads nor takes the write lock up front.
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        for pragma in (
+            "journal_mode=WAL",
+            "synchronous=NORMAL",
+            "foreign_keys=ON",
+            "temp_store=MEMORY",
+            "cache_size=-65536",
+        ):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def begin(connection: Connection) -> None:  # pyright: ignore[reportUnusedFunction] # called by the engine
+        writes = connection.get_execution_options().get("pitchwright_writes")
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    return engine
+
+
+def _postgres_engine(url: URL) -> AsyncEngine:
+    try:
+        return create_async_engine(url, pool_size=8, max_overflow=24, pool_pre_ping=True, **_json_options())
+    except ModuleNotFoundError as error:
+        raise ExtraMissing(
+            f"PostgreSQL needs a package that is not installed ({error.name}): "
+            'pip install "pitchwright[postgres]"'
+        ) from None
+
+
+def _json_options() -> dict[str, Any]:
+    return {
+        "json_serializer": lambda value: msgspec.json.encode(value, order="deterministic").decode(),  # pyright: ignore[reportUnknownLambdaType]
+        "json_deserializer": msgspec.json.decode,
+    }
+
+
+def _is_unavailable(error: DBAPIError) -> bool:
+    """Whether the database, rather than the statement, is at fault."""
+    kind = type(error).__name__
+    return kind in {"OperationalError", "InterfaceError", "InternalError"} or error.connection_invalidated

@@ -1,0 +1,1 @@
+"""Drafts: briefs answered with ranked variants."""

@@ -1,0 +1,25 @@
+"""Rows of drafts."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ForeignKey, String, Text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from service.db import Base, Id, Instant, Json
+
+
+class DraftRow(Base):
+    """One answered brief: what it is found by, and the whole of it as JSON."""
+
+    __tablename__ = "drafts"
+
+    workspace_id: Mapped[str] = mapped_column(Id, ForeignKey("workspaces.id"), primary_key=True)
+    id: Mapped[str] = mapped_column(Id, primary_key=True)
+    created_at: Mapped[datetime] = mapped_column(Instant)
+    channel: Mapped[str] = mapped_column(String(32))
+    item_id: Mapped[str | None] = mapped_column(Id)
+    segment_id: Mapped[str | None] = mapped_column(Id)
+    profile_id: Mapped[str | None] = mapped_column(Id)
+    content: Mapped[dict[str, Any]] = mapped_column(Json)
+    searched: Mapped[str] = mapped_column(Text)

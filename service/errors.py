@@ -1,0 +1,116 @@
+"""Every error `service` raises on purpose.
+
+ServiceError
+├── SettingsError           a setting is unknown or its value cannot be used
+├── InvalidInput            a value sent by a caller cannot be used
+│   ├── BadCursor               `after` is no cursor of this listing
+│   └── LimitOutOfRange         a limit below 1 or above what is allowed
+│   ├── TooLarge                more bytes or rows than one request may hold
+│   └── PreconditionMissing     a change to a versioned thing without If-Match
+├── NotFound                no such workspace, item, profile, segment, draft or key
+│   └── Gone                    it was there, and has been erased or has expired
+├── Conflict                the request meets a state that forbids it
+│   ├── BuildRunning            another builder holds the lease
+│   ├── PreconditionFailed      If-Match names another version than the stored one
+│   ├── RequestInProgress       the same idempotency key is being worked on
+│   └── KeyReused               an idempotency key came back with another payload
+├── Unauthenticated         no key, or one that is malformed, unknown or revoked
+├── Forbidden               the key lacks the scope
+├── Overloaded              the service refuses more work for now
+└── DependencyError         something this service needs is not there
+    ├── ExtraMissing            an optional package is not installed
+    ├── PortInUse               another program listens where `serve` should
+    ├── DatabaseUnavailable     the database is down, locked, full or unreachable
+    └── DatabaseTooNew          its schema is newer than this program
+
+Messages quote the bad value and say what to do next; they never hold a secret or a traceback.
+`service/problems.py` alone turns them into HTTP problems, `service/cli.py` into exit codes.
+"""
+
+
+class ServiceError(Exception):
+    """Base of every deliberate error of this package."""
+
+
+class SettingsError(ServiceError):
+    """A setting is unknown or its value cannot be used."""
+
+
+class InvalidInput(ServiceError):
+    """A value sent by a caller cannot be used."""
+
+
+class TooLarge(InvalidInput):
+    """More bytes or rows than one request may hold."""
+
+
+class PreconditionMissing(InvalidInput):
+    """A change to a versioned thing came without If-Match."""
+
+
+class BadCursor(InvalidInput):
+    """`after` is no cursor of this listing."""
+
+
+class LimitOutOfRange(InvalidInput):
+    """A limit is below 1 or above what is allowed."""
+
+
+class NotFound(ServiceError):
+    """No such workspace, item, profile, segment, draft or key."""
+
+
+class Gone(NotFound):
+    """It was there, and has been erased or has expired."""
+
+
+class Conflict(ServiceError):
+    """The request meets a state that forbids it."""
+
+
+class BuildRunning(Conflict):
+    """Another builder holds the lease."""
+
+
+class PreconditionFailed(Conflict):
+    """If-Match names another version than the stored one."""
+
+
+class RequestInProgress(Conflict):
+    """The same idempotency key is being worked on."""
+
+
+class KeyReused(Conflict):
+    """An idempotency key came back with another payload."""
+
+
+class Unauthenticated(ServiceError):
+    """No key was sent, or one that is malformed, unknown or revoked."""
+
+
+class Forbidden(ServiceError):
+    """The key lacks the scope."""
+
+
+class Overloaded(ServiceError):
+    """The service refuses more work for now."""
+
+
+class DependencyError(ServiceError):
+    """Something this service needs is not there."""
+
+
+class ExtraMissing(DependencyError):
+    """An optional package is not installed; the message holds the exact install command."""
+
+
+class PortInUse(DependencyError):
+    """Another program listens where `serve` should."""
+
+
+class DatabaseUnavailable(DependencyError):
+    """The database is down, locked, full or unreachable."""
+
+
+class DatabaseTooNew(DependencyError):
+    """The database's schema is newer than this program."""

@@ -1,0 +1,61 @@
+"""The one bounded executor that CPU work (encode, search, generate, parse) runs in."""
+
+import asyncio
+import contextvars
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import ParamSpec, TypeVar
+
+from service.errors import Overloaded
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class BoundedExecutor:
+    """Threads with a bounded queue: overload is said at once instead of growing a queue nobody outlives.
+
+    `threads` work at a time and `queue_limit` more may wait. numpy, FAISS, Polars and torch release the
+    interpreter lock, so threads are enough and share memory-mapped snapshots.
+    """
+
+    def __init__(self, threads: int, queue_limit: int = 256) -> None:
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="pitchwright")
+        self._limit = threads + queue_limit
+        self._pending = 0
+
+    @property
+    def pending(self) -> int:
+        """Calls that run or wait, for `/metrics`."""
+        return self._pending
+
+    async def run(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """Run `function` in a thread and return its result; raises Overloaded when the queue is full.
+
+        A call whose waiter is cancelled before a thread took it never runs; one that runs already ends
+        by itself and counts as pending until it does.
+        """
+        if self._pending >= self._limit:
+            raise Overloaded(
+                f"{self._pending} calls are already running or waiting (limit {self._limit}): "
+                "try again in a moment, or raise PITCHWRIGHT_EXECUTOR_THREADS"
+            )
+        context = contextvars.copy_context()
+        loop = asyncio.get_running_loop()
+        self._pending += 1
+        future = self._pool.submit(context.run, partial(function, *args, **kwargs))
+        future.add_done_callback(lambda _: _count_down(loop, self._finished))
+        return await asyncio.wrap_future(future)
+
+    def close(self) -> None:
+        """Drop what waits and wait for what runs."""
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def _finished(self) -> None:
+        self._pending -= 1
+
+
+def _count_down(loop: asyncio.AbstractEventLoop, finished: Callable[[], None]) -> None:
+    if not loop.is_closed():
+        loop.call_soon_threadsafe(finished)

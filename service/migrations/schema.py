@@ -1,0 +1,13 @@
+"""Every table of the service in one place, for migrations and the test that compares them."""
+
+from service.catalog import tables as catalog
+from service.db import Base
+from service.drafts import tables as drafts
+from service.events import tables as events
+from service.profiles import tables as profiles
+from service.segments import tables as segments
+from service.snapshots import tables as snapshots
+from service.workspaces import tables as workspaces
+
+ROOMS = (workspaces, catalog, profiles, events, segments, drafts, snapshots)
+metadata = Base.metadata

@@ -1,0 +1,1 @@
+"""Profiles: customers, their traits, consent and erasure."""

@@ -1,0 +1,199 @@
+"""Profiles: rows to values and back. No method here returns an erased profile."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, delete, func, insert, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from service.db import insert_rows
+from service.drafts.tables import DraftRow
+from service.errors import NotFound
+from service.events.tables import EventRow
+from service.ingest import Outcome
+from service.listing import Page, content_digest, page_of
+from service.profiles.model import Consent, Erasure, Profile, Suppression, Trait
+from service.profiles.tables import ConsentRow, ErasureRow, ProfileRow, SuppressionRow
+
+COLUMNS = ("workspace_id", "id", "traits", "digest", "created_at", "updated_at")
+NO_TRAITS: dict[str, Trait] = {}
+BARE = content_digest((NO_TRAITS, None))
+"""Digest of a profile that is known by its events only."""
+
+IDS_PER_QUERY = 5_000
+
+
+class ProfileStore:
+    """One workspace's profiles."""
+
+    def __init__(self, session: AsyncSession, workspace: str) -> None:
+        self._session = session
+        self._workspace = workspace
+
+    async def upsert(self, profiles: Sequence[Profile], now: datetime) -> Outcome:
+        """Store profiles; `stored` counts new and changed ones. Of equal ids the last one wins."""
+        erased = await self.erased_among({profile.id for profile in profiles})
+        last = {profile.id: profile for profile in profiles if profile.id not in erased}
+        ordered = [last[profile_id] for profile_id in sorted(last)]
+        stored = 0
+        for dated in (True, False):
+            part = [profile for profile in ordered if (profile.created_at is not None) is dated]
+            rows = [
+                (
+                    self._workspace,
+                    one.id,
+                    one.traits,
+                    content_digest((one.traits, one.created_at)),
+                    one.created_at or now,
+                    now,
+                )
+                for one in part
+            ]
+            stored += await insert_rows(
+                self._session,
+                ProfileRow,
+                COLUMNS,
+                rows,
+                replace=("traits", "digest", "updated_at", *(("created_at",) if dated else ())),
+                replace_where="profiles.digest <> excluded.digest AND profiles.erased_at IS NULL",
+            )
+        refused = {place: _erased(one.id) for place, one in enumerate(profiles) if one.id in erased}
+        return Outcome(stored=stored, refused=refused)
+
+    async def require(self, first_seen: dict[str, datetime], now: datetime) -> frozenset[str]:
+        """Make sure these profiles exist, bare ones dated when first seen; return those that are erased.
+
+        Locks the rows against a simultaneous erasure until the end of the transaction.
+        """
+        known: dict[str, datetime | None] = {}
+        for ids in _slices(sorted(first_seen)):
+            query = select(ProfileRow.id, ProfileRow.erased_at).where(self._mine(), ProfileRow.id.in_(ids))
+            rows = await self._session.execute(query.order_by(ProfileRow.id).with_for_update(read=True))
+            known.update((row.id, row.erased_at) for row in rows)
+        bare = [
+            (self._workspace, profile_id, NO_TRAITS, BARE, first_seen[profile_id], now)
+            for profile_id in sorted(first_seen)
+            if profile_id not in known
+        ]
+        await insert_rows(self._session, ProfileRow, COLUMNS, bare)
+        return frozenset(profile_id for profile_id, erased_at in known.items() if erased_at is not None)
+
+    async def get(self, profile_id: str) -> Profile | None:
+        """Return one profile; none when it is unknown or erased."""
+        query = select(ProfileRow).where(
+            self._mine(), ProfileRow.id == profile_id, ProfileRow.erased_at.is_(None)
+        )
+        row = await self._session.scalar(query)
+        return None if row is None else _profile(row)
+
+    async def page(self, after: str | None, limit: int) -> Page[Profile]:
+        """Return a page in the order of ids."""
+        query = select(ProfileRow).where(
+            self._mine(), ProfileRow.erased_at.is_(None), ProfileRow.id > (after or "")
+        )
+        rows = await self._session.scalars(query.order_by(ProfileRow.id).limit(limit + 1))
+        profiles = [_profile(row) for row in rows]
+        return page_of(profiles, limit, profiles[limit - 1].id if len(profiles) > limit else None)
+
+    async def count(self) -> int:
+        """Return how many profiles there are."""
+        query = (
+            select(func.count()).select_from(ProfileRow).where(self._mine(), ProfileRow.erased_at.is_(None))
+        )
+        return await self._session.scalar(query) or 0
+
+    async def erase(self, profile_id: str, now: datetime) -> Erasure:
+        """Erase a profile; raises NotFound. Again, it returns the first erasure."""
+        row = await self._session.scalar(
+            select(ProfileRow).where(self._mine(), ProfileRow.id == profile_id).with_for_update()
+        )
+        if row is None:
+            raise NotFound(f"no profile {profile_id!r} in workspace {self._workspace!r}")
+        if row.erased_at is not None:
+            known = await self._session.get_one(ErasureRow, (self._workspace, profile_id))
+            return Erasure(profile_id=profile_id, erased_at=known.erased_at, events=known.events)
+        row.traits, row.digest, row.updated_at, row.erased_at = {}, BARE, now, now
+        events = await self._session.scalar(
+            select(func.count())
+            .select_from(EventRow)
+            .where(EventRow.workspace_id == self._workspace, EventRow.profile_id == profile_id)
+        )
+        for table in (EventRow, ConsentRow, DraftRow):
+            await self._session.execute(
+                delete(table).where(table.workspace_id == self._workspace, table.profile_id == profile_id)
+            )
+        record = {"profile_id": profile_id, "erased_at": now, "events": events or 0}
+        await self._session.execute(insert(ErasureRow).values(workspace_id=self._workspace, **record))
+        return Erasure(profile_id=profile_id, erased_at=now, events=events or 0)
+
+    async def erased_among(self, ids: Iterable[str]) -> frozenset[str]:
+        """Return which of the ids are erased."""
+        found: set[str] = set()
+        for part in _slices(sorted(set(ids))):
+            query = select(ErasureRow.profile_id).where(
+                ErasureRow.workspace_id == self._workspace, ErasureRow.profile_id.in_(part)
+            )
+            found.update(await self._session.scalars(query))
+        return frozenset(found)
+
+    async def set_consent(self, consent: Consent) -> Consent:
+        """Note a word about a channel unless a later one is known; returns the one that holds."""
+        if await self.get(consent.profile_id) is None:
+            raise NotFound(f"no profile {consent.profile_id!r} in workspace {self._workspace!r}")
+        columns = ("workspace_id", "profile_id", "channel", "granted", "source", "changed_at")
+        row = (
+            self._workspace,
+            consent.profile_id,
+            consent.channel,
+            consent.granted,
+            consent.source,
+            consent.changed_at,
+        )
+        newer = "consents.changed_at <= excluded.changed_at"
+        await insert_rows(self._session, ConsentRow, columns, [row], replace=columns[3:], replace_where=newer)
+        key = (self._workspace, consent.profile_id, consent.channel)
+        return _consent(await self._session.get_one(ConsentRow, key, populate_existing=True))
+
+    async def consents(self, profile_id: str) -> tuple[Consent, ...]:
+        """Return a profile's consents, by channel."""
+        query = select(ConsentRow).where(
+            ConsentRow.workspace_id == self._workspace, ConsentRow.profile_id == profile_id
+        )
+        return tuple(_consent(row) for row in await self._session.scalars(query.order_by(ConsentRow.channel)))
+
+    async def suppress(self, suppression: Suppression) -> None:
+        """Keep a profile, known or not, from being written to."""
+        columns = ("workspace_id", "profile_id", "channel", "reason", "created_at")
+        row = (self._workspace, *(getattr(suppression, name) for name in columns[1:]))
+        await insert_rows(self._session, SuppressionRow, columns, [row])
+
+    async def suppressed_among(self, ids: Iterable[str], channel: str) -> frozenset[str]:
+        """Return which of the ids must not be written to on the channel."""
+        found: set[str] = set()
+        for part in _slices(sorted(set(ids))):
+            query = select(SuppressionRow.profile_id).where(
+                SuppressionRow.workspace_id == self._workspace,
+                SuppressionRow.profile_id.in_(part),
+                SuppressionRow.channel.in_((channel, "*")),
+            )
+            found.update(await self._session.scalars(query))
+        return frozenset(found)
+
+    def _mine(self) -> ColumnElement[bool]:
+        return ProfileRow.workspace_id == self._workspace
+
+
+def _slices(ids: Sequence[str]) -> Iterable[Sequence[str]]:
+    return (ids[start : start + IDS_PER_QUERY] for start in range(0, len(ids), IDS_PER_QUERY))
+
+
+def _erased(profile_id: str) -> str:
+    return f"profile {profile_id!r} was erased and does not come back"
+
+
+def _profile(row: ProfileRow) -> Profile:
+    return Profile(id=row.id, traits=row.traits, created_at=row.created_at)
+
+
+def _consent(row: ConsentRow) -> Consent:
+    return Consent(**{name: getattr(row, name) for name in Consent.__struct_fields__})

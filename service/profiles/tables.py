@@ -1,0 +1,65 @@
+"""Rows of profiles, consents, suppressions and erasures."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ForeignKey, ForeignKeyConstraint, String, Text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from service.db import Base, Id, Instant, Json
+
+
+class ProfileRow(Base):
+    """One customer; with `erased_at` it is a tombstone that no read returns."""
+
+    __tablename__ = "profiles"
+
+    workspace_id: Mapped[str] = mapped_column(Id, ForeignKey("workspaces.id"), primary_key=True)
+    id: Mapped[str] = mapped_column(Id, primary_key=True)
+    traits: Mapped[dict[str, Any]] = mapped_column(Json)
+    digest: Mapped[str] = mapped_column(String(32))
+    created_at: Mapped[datetime] = mapped_column(Instant)
+    updated_at: Mapped[datetime] = mapped_column(Instant)
+    erased_at: Mapped[datetime | None] = mapped_column(Instant)
+
+
+class ConsentRow(Base):
+    """The last word of a profile about a channel."""
+
+    __tablename__ = "consents"
+    __table_args__ = (
+        ForeignKeyConstraint(["workspace_id", "profile_id"], ["profiles.workspace_id", "profiles.id"]),
+    )
+
+    workspace_id: Mapped[str] = mapped_column(Id, primary_key=True)
+    profile_id: Mapped[str] = mapped_column(Id, primary_key=True)
+    channel: Mapped[str] = mapped_column(String(32), primary_key=True)
+    granted: Mapped[bool]
+    source: Mapped[str] = mapped_column(Text)
+    changed_at: Mapped[datetime] = mapped_column(Instant)
+
+
+class SuppressionRow(Base):
+    """A profile that must not be written to. No foreign key: it may precede its profile and outlives it."""
+
+    __tablename__ = "suppressions"
+
+    workspace_id: Mapped[str] = mapped_column(Id, ForeignKey("workspaces.id"), primary_key=True)
+    profile_id: Mapped[str] = mapped_column(Id, primary_key=True)
+    channel: Mapped[str] = mapped_column(String(32), primary_key=True)
+    reason: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime] = mapped_column(Instant)
+
+
+class ErasureRow(Base):
+    """The record that a profile was erased."""
+
+    __tablename__ = "erasures"
+    __table_args__ = (
+        ForeignKeyConstraint(["workspace_id", "profile_id"], ["profiles.workspace_id", "profiles.id"]),
+    )
+
+    workspace_id: Mapped[str] = mapped_column(Id, primary_key=True)
+    profile_id: Mapped[str] = mapped_column(Id, primary_key=True)
+    erased_at: Mapped[datetime] = mapped_column(Instant)
+    events: Mapped[int]

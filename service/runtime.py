@@ -1,0 +1,136 @@
+"""What the application holds while it runs: settings, database, executor, models, snapshots.
+
+The command line and the HTTP service both open one and hand it to every action.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
+
+from service.db import Database
+from service.errors import DatabaseUnavailable
+from service.executor import BoundedExecutor
+from service.settings import Settings
+
+if TYPE_CHECKING:
+    from indexing.embedder import Embedder
+    from indexing.shelf import SnapshotShelf
+    from indexing.snapshot import Snapshot
+    from prompts.engine import Engine
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Shelves:
+    """The shelf of published snapshots of each workspace, opened when first asked for."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._shelves: dict[str, SnapshotShelf] = {}
+
+    def shelf(self, workspace: str) -> "SnapshotShelf":
+        """Return the shelf of a workspace, which stays the same object."""
+        from indexing.shelf import SnapshotShelf
+
+        if workspace not in self._shelves:
+            self._shelves[workspace] = SnapshotShelf(self._folder / workspace)
+        return self._shelves[workspace]
+
+
+class Runtime:
+    """Everything an action needs. Made by `open_runtime`; `clock` is the one place the time comes from."""
+
+    def __init__(
+        self, settings: Settings, database: Database, clock: Callable[[], datetime], *, queue_limit: int = 256
+    ) -> None:
+        self.settings = settings
+        self.database = database
+        self.snapshots = Shelves(settings.snapshots_folder)
+        self.executor = BoundedExecutor(settings.executor_threads, queue_limit)
+        self._clock = clock
+        self._embedder: Embedder | None = None
+        self._engine: Engine | None = None
+        self._loading = asyncio.Lock()
+
+    def now(self) -> datetime:
+        """Return the time in UTC."""
+        return self._clock()
+
+    async def run(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """Run CPU work in the one bounded executor; raises Overloaded when its queue is full."""
+        return await self.executor.run(function, *args, **kwargs)
+
+    async def embedder(self) -> "Embedder":
+        """Return the sentence encoder, loaded by the first call; raises `indexing.errors.EmbedderError`."""
+        async with self._loading:
+            if self._embedder is None:
+                self._embedder = await self.run(_load_embedder, self.settings)
+            return self._embedder
+
+    async def engine(self) -> "Engine":
+        """Return the engine, loaded by the first call; raises `prompts.errors.EngineError`."""
+        async with self._loading:
+            if self._engine is None:
+                self._engine = await self.run(_load_engine, self.settings)
+            return self._engine
+
+    async def snapshot(self, workspace: str) -> "Snapshot":
+        """Return the newest published snapshot; raises `indexing.errors.SnapshotMissing`."""
+        return await self.run(self.snapshots.shelf(workspace).latest)
+
+    async def close(self) -> None:
+        """End the engine, the executor and the database."""
+        if self._engine is not None:
+            await self._engine.close()
+        await asyncio.to_thread(self.executor.close)
+        await self.database.close()
+
+
+@asynccontextmanager
+async def open_runtime(
+    settings: Settings, *, clock: Callable[[], datetime] | None = None
+) -> AsyncGenerator[Runtime]:
+    """Open the store, bring its schema up to date and close everything at the end.
+
+    Raises the errors of `Database.open` and `Database.upgrade`, and DatabaseUnavailable when the data
+    folder cannot be made.
+    """
+    _make_folder(settings.data_dir)
+    database = await Database.open(settings.store_url)
+    runtime = Runtime(settings, database, clock or utc_now)
+    try:
+        await database.upgrade()
+        yield runtime
+    finally:
+        await runtime.close()
+
+
+def utc_now() -> datetime:
+    """Read the clock."""
+    return datetime.now(UTC)
+
+
+def _make_folder(data_dir: str) -> None:
+    try:
+        Path(data_dir).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DatabaseUnavailable(
+            f"the data folder {data_dir!r} cannot be made ({error.strerror}): "
+            "set PITCHWRIGHT_DATA_DIR to a folder you may write to"
+        ) from None
+
+
+def _load_embedder(settings: Settings) -> "Embedder":
+    from indexing.sentence import load_embedder
+
+    return load_embedder(settings.embedder, settings.cache_folder)
+
+
+def _load_engine(settings: Settings) -> "Engine":
+    from service.llm.load import load_engine
+
+    return load_engine(settings)

@@ -1,0 +1,236 @@
+"""Every setting, read once into one frozen value from `PITCHWRIGHT_*` variables and `pitchwright.toml`."""
+
+import difflib
+import os
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+from urllib.parse import urlsplit, urlunsplit
+
+import msgspec
+
+from prompts.engine import Dialect
+from service.errors import SettingsError
+
+PREFIX = "PITCHWRIGHT_"
+FILE_NAME = "pitchwright.toml"
+SECRETS = frozenset({"engine_api_key"})
+"""Fields whose value is never shown."""
+
+ELSEWHERE = frozenset({"PITCHWRIGHT_SHARED_DATA"})
+"""Variables that share the prefix but are not settings: the folder of public data sets, for tests."""
+
+LogLevel = Literal["debug", "info", "warning", "error"]
+
+
+def setting(text: str, **limits: Any) -> msgspec.Meta:
+    """Document a field; the text is data, so that `--help` and the README can be checked against it."""
+    return msgspec.Meta(description=text, **limits)
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The whole configuration. `documentation()` lists it; secrets never appear in its repr."""
+
+    data_dir: Annotated[
+        str, setting("Folder for the SQLite database, snapshots and caches.", min_length=1)
+    ] = "var"
+    database_url: Annotated[
+        str | None,
+        setting(
+            "Where the store lives: `sqlite:///PATH` or `postgresql://...`. Default: SQLite in DATA_DIR."
+        ),
+    ] = None
+    engine_url: Annotated[
+        str | None,
+        setting("Base URL of an OpenAI-compatible server. Default: the embedded pocket model."),
+    ] = None
+    engine_model: Annotated[
+        str | None, setting("Model name at ENGINE_URL, or a folder with weights when there is none.")
+    ] = None
+    engine_api_key: Annotated[
+        str | None, setting("Bearer token sent to ENGINE_URL. A secret: never shown.")
+    ] = None
+    engine_dialect: Annotated[
+        Dialect | None,
+        setting("How prompts are worded: `pocket` or `full`. Default: pocket when embedded, else full."),
+    ] = None
+    engine_languages: Annotated[
+        tuple[str, ...] | None,
+        setting("Language tags the engine may be asked for, comma separated. Default: what it says itself."),
+    ] = None
+    engine_timeout_seconds: Annotated[
+        float, setting("How long one answer of the engine may take.", gt=0, le=3600)
+    ] = 60.0
+    embedder: Annotated[
+        str,
+        setting(
+            "Sentence encoder: `auto`, `offline`, a folder or a hub name. "
+            "Auto is the offline package when installed, else all-MiniLM-L6-v2 from the hub.",
+            min_length=1,
+        ),
+    ] = "auto"
+    host: Annotated[str, setting("Address `serve` listens on.", min_length=1)] = "127.0.0.1"
+    port: Annotated[int, setting("Port `serve` listens on.", ge=1, le=65535)] = 8000
+    workspace: Annotated[
+        str,
+        setting("Workspace the command line works in.", pattern=r"^[a-z0-9][a-z0-9_-]{0,62}\Z"),
+    ] = "default"
+    snapshot_interval_seconds: Annotated[
+        float, setting("How often `serve` looks whether a new snapshot is due; 0 is never.", ge=0)
+    ] = 300.0
+    snapshot_events: Annotated[
+        int, setting("New events after which `serve` builds a snapshot before the interval is over.", ge=1)
+    ] = 10_000
+    executor_threads: Annotated[
+        int, setting("Threads for encoding, searching and generating. Default: the cores.", ge=1, le=256)
+    ] = os.cpu_count() or 1
+    max_body_bytes: Annotated[int, setting("Largest request body that is read.", ge=1024, le=1 << 30)] = (
+        10_000_000
+    )
+    max_batch_rows: Annotated[int, setting("Most rows one bulk request may hold.", ge=1, le=1_000_000)] = (
+        10_000
+    )
+    log_level: Annotated[LogLevel, setting("Least severe log lines that are written.")] = "info"
+
+    @property
+    def store_url(self) -> str:
+        """`database_url`, or SQLite inside `data_dir`."""
+        return self.database_url or f"sqlite:///{Path(self.data_dir) / 'pitchwright.db'}"
+
+    @property
+    def snapshots_folder(self) -> Path:
+        """Where published snapshots live, one folder per workspace."""
+        return Path(self.data_dir) / "snapshots"
+
+    @property
+    def cache_folder(self) -> Path:
+        """What can be thrown away: the embedding cache."""
+        return Path(self.data_dir) / "cache"
+
+    def __repr__(self) -> str:
+        shown = ", ".join(f"{name}={shown_value(name, getattr(self, name))!r}" for name in _names())
+        return f"Settings({shown})"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        return [(name, shown_value(name, getattr(self, name))) for name in _names()]
+
+
+class Documented(msgspec.Struct, frozen=True, kw_only=True):
+    """One setting, as documentation."""
+
+    name: str
+    variable: str
+    default: str
+    text: str
+
+
+def documentation() -> tuple[Documented, ...]:
+    """Every setting with its variable, default and meaning, in the order of the fields."""
+    hints = get_type_hints(Settings, include_extras=True)
+    return tuple(
+        Documented(
+            name=field.name,
+            variable=PREFIX + field.name.upper(),
+            default="the cores" if field.name == "executor_threads" else _default_text(field.default),
+            text=_description(hints[field.name]),
+        )
+        for field in msgspec.structs.fields(Settings)
+    )
+
+
+def load_settings(environ: Mapping[str, str], folder: Path) -> Settings:
+    """Read `pitchwright.toml` in `folder`, then `PITCHWRIGHT_*` variables, which win.
+
+    Raises SettingsError for an unknown name (with the nearest known one), an unreadable file or a
+    value that does not fit. An empty variable counts as not set.
+    """
+    values = _from_file(folder / FILE_NAME)
+    hints = get_type_hints(Settings, include_extras=False)
+    for variable, text in sorted(environ.items()):
+        if not variable.startswith(PREFIX) or variable in ELSEWHERE:
+            continue
+        name = variable.removeprefix(PREFIX).lower()
+        if variable != variable.upper() or name not in hints:
+            raise _unknown(variable, [PREFIX + known.upper() for known in _names()], "variable")
+        if text.strip():
+            values[name] = (variable, _from_text(hints[name], text.strip()))
+    return msgspec.structs.replace(Settings(), **{name: _fit(name, *found) for name, found in values.items()})
+
+
+def mask_url(url: str) -> str:
+    """Return the URL with its password, if any, as `***`."""
+    try:
+        parts = urlsplit(url)
+        password = parts.password
+    except ValueError:
+        return "***"
+    if password is None and not parts.query:
+        return url
+    host = parts.netloc.rpartition("@")[2]
+    login = f"{parts.username}:***@" if password is not None else parts.netloc[: -len(host) or None]
+    query = "..." if "password" in parts.query.lower() else parts.query
+    return urlunsplit(parts._replace(netloc=login + host, query=query))
+
+
+def shown_value(name: str, value: object) -> object:
+    """Return what may be shown of a field's value."""
+    if value is None:
+        return None
+    if name in SECRETS:
+        return "***"
+    return mask_url(value) if name.endswith("_url") and isinstance(value, str) else value
+
+
+def _names() -> tuple[str, ...]:
+    return Settings.__struct_fields__
+
+
+def _from_file(path: Path) -> dict[str, tuple[str, Any]]:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path} cannot be read: {error}. Make it a readable UTF-8 file.") from None
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"{path} is not valid TOML: {error}.") from None
+    for name in table:
+        if name not in _names():
+            raise _unknown(name, _names(), f"key in {path}")
+    return {name: (f"{name} in {path}", value) for name, value in table.items()}
+
+
+def _unknown(name: str, known: Iterable[str], kind: str) -> SettingsError:
+    nearest = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+    hint = f"did you mean {nearest[0]}?" if nearest else f"known are {', '.join(sorted(known))}."
+    return SettingsError(f"unknown {kind} {name!r}: {hint}")
+
+
+def _from_text(hint: Any, text: str) -> Any:
+    """Return what the field's type is read from: a list for several values, else the text."""
+    return [part.strip() for part in text.split(",") if part.strip()] if _is_tuple(hint) else text
+
+
+def _is_tuple(hint: Any) -> bool:
+    return get_origin(hint) is tuple or any(get_origin(part) is tuple for part in get_args(hint))
+
+
+def _fit(name: str, source: str, value: Any) -> Any:
+    """Convert and check one value against its field's type and limits."""
+    hint = get_type_hints(Settings, include_extras=True)[name]
+    try:
+        return msgspec.convert(value, hint, strict=not isinstance(value, str))
+    except msgspec.ValidationError as error:
+        quoted = repr(shown_value(name, value))
+        raise SettingsError(f"{source} is {quoted}: {str(error).rstrip('.')}. {_description(hint)}") from None
+
+
+def _description(hint: Any) -> str:
+    return next(meta.description for meta in hint.__metadata__ if meta.description)
+
+
+def _default_text(default: Any) -> str:
+    return "" if default is None else str(default)

@@ -1,0 +1,1 @@
+"""Snapshots: the store read into columns, built and published."""

@@ -1,0 +1,175 @@
+"""Build and list snapshots; keep them fresh."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+from uuid import uuid4
+
+import structlog
+
+from indexing.errors import IndexingError, SnapshotMissing
+from indexing.snapshot import Manifest, Progress
+from service.catalog.store import ItemStore
+from service.errors import BuildRunning, ServiceError
+from service.events.store import EventStore
+from service.runtime import Runtime
+from service.snapshots.model import SnapshotInfo
+from service.snapshots.store import LeaseStore, last_change
+from service.snapshots.world import read_world
+from service.workspaces.actions import get_workspace, list_all_workspaces
+from service.workspaces.model import Workspace
+
+LEASE = "snapshot"
+LEASE_TIME = timedelta(seconds=60)
+"""After a builder was killed, the next one waits this long."""
+
+RENEWALS_PER_LEASE = 4
+KEEP = 3
+"""Snapshots that stay on the shelf; leased ones stay besides."""
+
+STALE_AFTER = timedelta(days=1)
+"""When "now" is the clock, windows move on even if nothing happens: a snapshot a day old is rebuilt."""
+
+POLLS_PER_INTERVAL = 30
+
+
+async def build_snapshot(runtime: Runtime, workspace: str, progress: Progress | None = None) -> SnapshotInfo:
+    """Read the store, build a snapshot, publish it.
+
+    `progress(stage, done, total)`: stage `read` first, then those of `indexing.snapshot.build`, the
+    latter called from a worker thread. Raises NotFound (workspace), BuildRunning (another holds the
+    lease), `indexing.errors.SnapshotError` and `EmbedderError`.
+    """
+    await get_workspace(runtime, workspace)
+    async with _lease(runtime, workspace):
+        started = runtime.now()
+        embedder = await runtime.embedder()
+        world = await read_world(runtime, workspace, progress)
+        shelf = runtime.snapshots.shelf(workspace)
+        snapshot = await runtime.run(shelf.publish, world, embedder, now=started, progress=progress)
+        await runtime.run(shelf.prune, keep=KEEP, now=runtime.now())
+    return _info(snapshot.manifest)
+
+
+async def list_snapshots(runtime: Runtime, workspace: str) -> tuple[SnapshotInfo, ...]:
+    """Return the published snapshots, newest first; raises NotFound without the workspace."""
+    await get_workspace(runtime, workspace)
+    manifests = await runtime.run(_manifests, runtime, workspace)
+    return tuple(_info(manifest) for manifest in manifests)
+
+
+async def refresh_forever(runtime: Runtime) -> None:
+    """Keep every workspace's snapshot fresh until cancelled; the one builder task of `serve`.
+
+    A failed build is logged and tried again after the interval: the old snapshot goes on serving.
+    """
+    interval = runtime.settings.snapshot_interval_seconds
+    if not interval:
+        return
+    log = structlog.get_logger("pitchwright.snapshots")
+    looked: dict[str, datetime] = {}
+    while True:
+        try:
+            workspaces = await list_all_workspaces(runtime)
+        except ServiceError as error:
+            log.warning("snapshot refresh cannot read the store", reason=str(error))
+            workspaces = ()
+        for workspace in workspaces:
+            try:
+                if await is_due(runtime, workspace, looked):
+                    looked[workspace.id] = runtime.now()
+                    info = await build_snapshot(runtime, workspace.id)
+                    log.info("snapshot published", workspace=workspace.id, version=info.version)
+            except BuildRunning:
+                log.info("snapshot is being built elsewhere", workspace=workspace.id)
+            except (ServiceError, IndexingError, OSError) as error:
+                log.warning("snapshot build failed", workspace=workspace.id, reason=str(error))
+        await asyncio.sleep(max(interval / POLLS_PER_INTERVAL, 0.05))
+
+
+async def is_due(runtime: Runtime, workspace: Workspace, looked: dict[str, datetime]) -> bool:
+    """Whether the workspace's snapshot should be built now.
+
+    At once when there is none and something to build it from, or N new events; else once an interval
+    when anything changed. `looked` holds when each workspace was last found due.
+    """
+    now, settings = runtime.now(), runtime.settings
+    interval = timedelta(seconds=settings.snapshot_interval_seconds)
+    rested = workspace.id not in looked or now - looked[workspace.id] >= interval
+    manifest = await runtime.run(_newest, runtime, workspace.id)
+    async with runtime.database.read() as session:
+        if manifest is None:
+            return rested and await last_change(session, workspace.id) is not None
+        built = manifest.built_at
+        if await EventStore(session, workspace.id).count_recorded_after(built) >= settings.snapshot_events:
+            return True
+        if not rested or now - built < interval:
+            return False
+        changed = await last_change(session, workspace.id)
+        removed = await ItemStore(session, workspace.id).count() != manifest.counts.items
+    moved_on = workspace.reference_time == "now" and now - built >= STALE_AFTER
+    return moved_on or removed or (changed is not None and changed > built)
+
+
+@asynccontextmanager
+async def _lease(runtime: Runtime, workspace: str) -> AsyncGenerator[None]:
+    """Hold the builder's lease, renewed while the block runs."""
+    holder = uuid4().hex
+    await _acquire(runtime, workspace, holder)
+    renewal = asyncio.create_task(_renew(runtime, workspace, holder))
+    try:
+        yield
+    finally:
+        renewal.cancel()
+        with contextlib.suppress(asyncio.CancelledError, ServiceError):
+            await renewal
+        async with runtime.database.write() as session:
+            await LeaseStore(session, workspace).release(LEASE, holder)
+
+
+async def _acquire(runtime: Runtime, workspace: str, holder: str) -> None:
+    async with runtime.database.write() as session:
+        if not await LeaseStore(session, workspace).acquire(LEASE, holder, runtime.now(), LEASE_TIME):
+            raise BuildRunning(
+                f"a snapshot of workspace {workspace!r} is being built already: wait for it, "
+                f"or {LEASE_TIME.seconds} s after its builder was stopped by force"
+            )
+
+
+async def _renew(runtime: Runtime, workspace: str, holder: str) -> None:
+    while True:
+        await asyncio.sleep(LEASE_TIME.total_seconds() / RENEWALS_PER_LEASE)
+        await _acquire(runtime, workspace, holder)
+
+
+def _newest(runtime: Runtime, workspace: str) -> Manifest | None:
+    try:
+        return runtime.snapshots.shelf(workspace).latest().manifest
+    except SnapshotMissing:
+        return None
+
+
+def _manifests(runtime: Runtime, workspace: str) -> list[Manifest]:
+    shelf = runtime.snapshots.shelf(workspace)
+    found: list[Manifest] = []
+    for version in reversed(shelf.list()):
+        with contextlib.suppress(SnapshotMissing):  # pruned between the listing and the look
+            found.append(shelf.open(version).manifest)
+    return found
+
+
+def _info(manifest: Manifest) -> SnapshotInfo:
+    return SnapshotInfo(
+        version=manifest.version,
+        workspace=manifest.workspace,
+        as_of=manifest.as_of,
+        timezone=manifest.timezone,
+        items=manifest.counts.items,
+        profiles=manifest.counts.profiles,
+        events=manifest.counts.events,
+        embedder=manifest.embedder.name,
+        bytes=sum(file.bytes for file in manifest.files.values()),
+        seconds=manifest.seconds,
+    )

@@ -1,0 +1,172 @@
+"""The store read into columns: everything for a snapshot, or one profile's newest rows for a live answer."""
+
+from datetime import datetime
+from typing import Any
+
+import polars as pl
+from sqlalchemy import Select, String, select, type_coerce
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from indexing.snapshot import Progress
+from indexing.world import EVENT_COLUMNS, ITEM_COLUMNS, PROFILE_COLUMNS, World
+from service.catalog.store import ItemStore
+from service.catalog.tables import ItemRow
+from service.errors import NotFound
+from service.events.model import Event
+from service.events.store import EventStore
+from service.events.tables import EventRow
+from service.profiles.store import ProfileStore
+from service.profiles.tables import ProfileRow
+from service.runtime import Runtime
+from service.workspaces.model import Workspace, instant_of
+from service.workspaces.store import WorkspaceStore
+
+ROWS_AT_ONCE = 10_000
+LIVE_EVENTS = 10_000
+"""Newest events of one profile that a live answer looks at."""
+
+TIME = pl.Datetime("us", "UTC")
+RAW_EVENTS: dict[str, pl.DataType] = {
+    "profile_id": pl.String(),
+    "item_id": pl.String(),
+    "type": pl.String(),
+    "value": pl.Float64(),
+    "quantity": pl.Float64(),
+    "time": TIME,
+}
+ORDER = ["profile", "time", "item", "type", "value", "quantity"]
+"""Events by profile and time; the rest settles ties, so that equal stores give equal snapshots."""
+
+
+async def read_world(runtime: Runtime, workspace: str, progress: Progress | None = None) -> World:
+    """Read a workspace as it is at one moment; events after the reference time are left out.
+
+    Raises NotFound without the workspace. `progress` is told ("read", rows so far, rows in all).
+    """
+    async with runtime.database.read() as session:
+        settings = await WorkspaceStore(session, workspace).get()
+        as_of = await reference_time(session, settings, runtime.now())
+        total = await _rows(session, workspace)
+        reading = _Reading(runtime, session, progress, total)
+        items = await reading.frame(_items(workspace), dict(ITEM_COLUMNS))
+        profiles = await reading.frame(_profiles(workspace), dict(PROFILE_COLUMNS))
+        events = await reading.frame(_events(workspace), RAW_EVENTS)
+    return await runtime.run(_world, settings, as_of, items, profiles, events)
+
+
+async def live_world(runtime: Runtime, workspace: str, profile_id: str, items: pl.DataFrame) -> World:
+    """Read one profile's newest rows as a world of that one profile (row 0).
+
+    `items` are a snapshot's: events point to its rows, so its vectors fit; an item newer than the
+    snapshot is null. Raises NotFound for an unknown or erased profile.
+    """
+    async with runtime.database.read() as session:
+        settings = await WorkspaceStore(session, workspace).get()
+        as_of = await reference_time(session, settings, runtime.now())
+        traits = await session.execute(_profiles(workspace).where(ProfileRow.id == profile_id))
+        profile = traits.tuples().first()
+        newest = await EventStore(session, workspace).newest(profile_id, LIVE_EVENTS)
+    if profile is None:
+        raise NotFound(f"no profile {profile_id!r} in workspace {workspace!r}")
+    rows = [_raw(event) for event in newest]
+    profiles = _frame([tuple(profile)], dict(PROFILE_COLUMNS))
+    return await runtime.run(_world, settings, as_of, items, profiles, _frame(rows, RAW_EVENTS))
+
+
+async def reference_time(session: AsyncSession, workspace: Workspace, now: datetime) -> datetime:
+    """Return what "now" means for the workspace; `latest_event` without events is `now`."""
+    if workspace.reference_time == "now":
+        return now
+    if workspace.reference_time == "latest_event":
+        return await EventStore(session, workspace.id).latest() or now
+    return instant_of(workspace.reference_time)
+
+
+class _Reading:
+    """Streams queries into frames and tells how far it is."""
+
+    def __init__(
+        self, runtime: Runtime, session: AsyncSession, progress: Progress | None, total: int
+    ) -> None:
+        self._runtime = runtime
+        self._session = session
+        self._progress = progress
+        self._total = total
+        self._done = 0
+
+    async def frame(self, query: Select[Any], schema: dict[str, pl.DataType]) -> pl.DataFrame:
+        parts: list[pl.DataFrame] = []
+        result = await self._session.stream(query)
+        async for rows in result.partitions(ROWS_AT_ONCE):
+            parts.append(await self._runtime.run(_frame, rows, schema))
+            self._done += len(rows)
+            if self._progress is not None:
+                self._progress("read", min(self._done, self._total), self._total)
+        return pl.concat(parts) if parts else pl.DataFrame(schema=schema)
+
+
+def _items(workspace: str) -> Select[Any]:
+    columns = [getattr(ItemRow, name) for name in ITEM_COLUMNS]
+    return select(*columns).where(ItemRow.workspace_id == workspace)
+
+
+def _profiles(workspace: str) -> Select[Any]:
+    columns = (ProfileRow.id, _raw_text(ProfileRow.traits), _raw_text(ProfileRow.created_at))
+    return select(*columns).where(ProfileRow.workspace_id == workspace, ProfileRow.erased_at.is_(None))
+
+
+def _events(workspace: str) -> Select[Any]:
+    columns = (EventRow.profile_id, EventRow.item_id, EventRow.type, EventRow.value, EventRow.quantity)
+    return select(*columns, _raw_text(EventRow.occurred_at)).where(EventRow.workspace_id == workspace)
+
+
+def _raw_text(column: Any) -> Any:
+    """Take the column as the driver gives it: JSON as text, a time as text or datetime; Polars reads both."""
+    return type_coerce(column, String())
+
+
+async def _rows(session: AsyncSession, workspace: str) -> int:
+    counts = [await store(session, workspace).count() for store in (ItemStore, ProfileStore, EventStore)]
+    return sum(counts)
+
+
+def _raw(event: Event) -> tuple[Any, ...]:
+    return (event.profile_id, event.item_id, event.type, event.value, event.quantity, event.occurred_at)
+
+
+def _frame(rows: Any, schema: dict[str, pl.DataType]) -> pl.DataFrame:
+    columns = zip(*rows, strict=True) if rows else ((),) * len(schema)
+    series = [
+        _series(name, values, dtype) for (name, dtype), values in zip(schema.items(), columns, strict=True)
+    ]
+    return pl.DataFrame(series)
+
+
+def _series(name: str, values: Any, dtype: pl.DataType) -> pl.Series:
+    if dtype == TIME and values and isinstance(values[0], str):
+        text = pl.Series(name, values, dtype=pl.String())
+        return text.str.to_datetime("%Y-%m-%d %H:%M:%S%.6f", time_unit="us").dt.replace_time_zone("UTC")
+    return pl.Series(name, values, dtype=dtype)
+
+
+def _world(
+    settings: Workspace, as_of: datetime, items: pl.DataFrame, profiles: pl.DataFrame, events: pl.DataFrame
+) -> World:
+    items, profiles = items.sort("id"), profiles.sort("id")
+    return World(
+        workspace=settings.id,
+        as_of=as_of,
+        timezone=settings.timezone,
+        event_weights=settings.event_weights,
+        items=items,
+        profiles=profiles,
+        events=_numbered(events.filter(pl.col("time") <= as_of), items, profiles),
+    )
+
+
+def _numbered(events: pl.DataFrame, items: pl.DataFrame, profiles: pl.DataFrame) -> pl.DataFrame:
+    """Replace ids by row numbers; an item that left the catalogue is null."""
+    who = profiles.select(pl.col("id").alias("profile_id")).with_row_index("profile")
+    what = items.select(pl.col("id").alias("item_id")).with_row_index("item")
+    joined = events.join(who, on="profile_id", how="inner").join(what, on="item_id", how="left")
+    return joined.select(pl.col(name).cast(dtype) for name, dtype in EVENT_COLUMNS.items()).sort(ORDER)

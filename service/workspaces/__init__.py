@@ -1,0 +1,1 @@
+"""Workspaces: one brand's settings and keys, which nothing crosses."""

@@ -1,0 +1,118 @@
+"""Make and change workspaces; make, check, list and revoke their keys."""
+
+import re
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import get_args
+from uuid import uuid4
+
+from service.errors import Conflict, InvalidInput, NotFound, Unauthenticated
+from service.runtime import Runtime
+from service.security import matches, new_key, split_key
+from service.workspaces.model import ApiKey, CreatedKey, Scope, Workspace, WorkspacePatch, changed, checked
+from service.workspaces.store import KeyStore, WorkspaceStore, find_key, list_workspaces
+
+NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}\Z")
+USE_IS_NOTED_AFTER = timedelta(minutes=1)
+
+
+async def create_workspace(
+    runtime: Runtime, workspace: str, patch: WorkspacePatch | None = None
+) -> Workspace:
+    """Create a workspace; raises InvalidInput for a bad name or setting, Conflict when it exists."""
+    if not NAME.match(workspace):
+        raise InvalidInput(
+            f"workspace {workspace!r} is no name: use 1 to 63 of a-z, 0-9, - and _, a letter or digit first"
+        )
+    fresh = Workspace(id=workspace, name=workspace, created_at=runtime.now())
+    value = checked(changed(fresh, patch or WorkspacePatch()))
+    async with runtime.database.write() as session:
+        if not await WorkspaceStore(session, workspace).add(value):
+            raise Conflict(f"workspace {workspace!r} exists already")
+    return value
+
+
+async def ensure_workspace(runtime: Runtime, workspace: str) -> Workspace:
+    """Return the workspace, made with defaults when it does not exist."""
+    try:
+        return await get_workspace(runtime, workspace)
+    except NotFound:
+        pass
+    try:
+        return await create_workspace(runtime, workspace)
+    except Conflict:  # another process made it in between
+        return await get_workspace(runtime, workspace)
+
+
+async def get_workspace(runtime: Runtime, workspace: str) -> Workspace:
+    """Return the workspace; raises NotFound."""
+    async with runtime.database.read() as session:
+        return await WorkspaceStore(session, workspace).get()
+
+
+async def list_all_workspaces(runtime: Runtime) -> tuple[Workspace, ...]:
+    """Return every workspace, by id."""
+    async with runtime.database.read() as session:
+        return await list_workspaces(session)
+
+
+async def set_workspace(runtime: Runtime, workspace: str, patch: WorkspacePatch) -> Workspace:
+    """Change settings of a workspace; raises NotFound and InvalidInput (bad zone, time, weight, currency)."""
+    async with runtime.database.write() as session:
+        store = WorkspaceStore(session, workspace)
+        value = checked(changed(await store.get(), patch))
+        await store.replace(value)
+    return value
+
+
+async def create_key(runtime: Runtime, workspace: str, name: str, scopes: Sequence[Scope]) -> CreatedKey:
+    """Make an API key; its text is in the answer and nowhere else, ever after."""
+    unknown = [scope for scope in scopes if scope not in get_args(Scope)]
+    if unknown or not scopes:
+        given = ", ".join(map(repr, unknown)) if unknown else "none"
+        raise InvalidInput(f"scopes given: {given}; a key needs one or more of {', '.join(get_args(Scope))}")
+    fresh = new_key()
+    key = ApiKey(
+        id=uuid4().hex,
+        workspace=workspace,
+        name=name,
+        prefix=fresh.prefix,
+        scopes=tuple(sorted(set(scopes))),
+        created_at=runtime.now(),
+    )
+    async with runtime.database.write() as session:
+        await WorkspaceStore(session, workspace).get()
+        await KeyStore(session, workspace).add(key, fresh.secret_sha256)
+    return CreatedKey(key=key, text=fresh.text)
+
+
+async def list_keys(runtime: Runtime, workspace: str) -> tuple[ApiKey, ...]:
+    """Return the workspace's keys, oldest first, revoked ones included."""
+    async with runtime.database.read() as session:
+        return await KeyStore(session, workspace).list()
+
+
+async def revoke_key(runtime: Runtime, workspace: str, prefix_or_id: str) -> ApiKey:
+    """Revoke a key for good; doing so again changes nothing. Raises NotFound."""
+    async with runtime.database.write() as session:
+        return await KeyStore(session, workspace).revoke(prefix_or_id, runtime.now())
+
+
+async def verify_key(runtime: Runtime, text: str) -> ApiKey:
+    """Return the key whose text this is, and its workspace with it; raises Unauthenticated.
+
+    Unknown, revoked and wrong keys get the same answer. Use is noted once a minute.
+    """
+    prefix, secret = split_key(text)
+    async with runtime.database.read() as session:
+        found = await find_key(session, prefix)
+    key, stored = found or (None, None)
+    if not matches(secret, stored) or key is None or key.revoked_at is not None:
+        raise Unauthenticated(
+            f"API key pw_{prefix}_... is unknown or revoked: make one with `pitchwright keys create`"
+        )
+    now = runtime.now()
+    if key.last_used_at is None or now - key.last_used_at >= USE_IS_NOTED_AFTER:
+        async with runtime.database.write() as session:
+            await KeyStore(session, key.workspace).note_use(key.id, now)
+    return key
