@@ -15,8 +15,8 @@ from indexing.definition import Definition, check_references
 from indexing.embedder import Embedder, Vectors
 from indexing.errors import DefinitionError
 from indexing.evaluation import Evaluation
+from indexing.leaf_reasons import Reason, reasons
 from indexing.population import Population, SnapshotColumns
-from indexing.reasons import Reason, reasons
 
 
 class Members(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,7 +47,7 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
 def evaluate(
     definition: Definition,
     snapshot: SnapshotColumns,
-    embedder: Embedder,
+    embedder: Embedder | None,
     segments: Mapping[str, Definition] | None = None,
 ) -> Members:
     """Find everyone the definition selects.
@@ -71,7 +71,7 @@ def evaluate(
 def explain(
     definition: Definition,
     snapshot: SnapshotColumns,
-    embedder: Embedder,
+    embedder: Embedder | None,
     segments: Mapping[str, Definition] | None = None,
     *,
     row: int | None = None,

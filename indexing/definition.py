@@ -174,6 +174,18 @@ def digest(definition: Definition) -> str:
     return hashlib.sha256(msgspec.json.encode(to_json(definition), order="sorted")).hexdigest()[:16]
 
 
+def closure_digest(definition: Definition, segments: Mapping[str, Definition]) -> str:
+    """Return 16 hex digits of the definition and all it refers to; references must have been checked."""
+    parts, waiting, seen = [digest(definition)], list(references(definition)), set[str]()
+    while waiting:
+        name = waiting.pop(0)
+        if name not in seen:
+            seen.add(name)
+            parts.append(f"{name}\n{digest(segments[name])}")
+            waiting.extend(references(segments[name]))
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+
+
 def walk(definition: Definition) -> Iterator[Definition]:
     """Yield the node and everything below it, in the order it was written."""
     yield definition

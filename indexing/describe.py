@@ -1,6 +1,7 @@
 """What sets a group of profiles apart from everyone else, as data and in words a prompt can use."""
 
 import re
+from collections.abc import Mapping
 from itertools import pairwise
 from typing import Any, Literal, cast
 
@@ -10,7 +11,7 @@ import polars as pl
 
 from indexing.audience import Members
 from indexing.contrast import MIN_PEOPLE, contrast
-from indexing.definition import AllOf, AnyOf, Definition, LikeRule
+from indexing.definition import AllOf, AnyOf, Definition, LikeRule, SegmentRule
 from indexing.population import Mask, Population, SnapshotColumns
 from indexing.sentences import Facts, plain, write
 
@@ -73,9 +74,15 @@ class Description(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def describe(
-    members: Members, snapshot: SnapshotColumns, definition: Definition | None = None
+    members: Members,
+    snapshot: SnapshotColumns,
+    definition: Definition | None = None,
+    segments: Mapping[str, Definition] | None = None,
 ) -> Description:
-    """Compare the members with everyone else; `definition` lends its `like` text as the interest."""
+    """Compare the members with everyone else.
+
+    The definition, with the segments it may refer to, lends its `like` text as the interest.
+    """
     people = Population.of(snapshot)
     inside = np.zeros(people.size, dtype=np.bool_)
     inside[members.rows] = True
@@ -86,7 +93,7 @@ def describe(
     habits = _habits(people, inside)
     traits = _traits(people, inside)
     stage = _stage(habits, size)
-    liked = _liked_text(definition)
+    liked = _liked_text(definition, segments or {})
     strongest = categories.row(0, named=True) if categories.height else None
     bought = habits.filter(pl.col("inside"))["purchase_days"].drop_nulls()
     visited = habits.filter(pl.col("inside"))["event_days"].drop_nulls()
@@ -272,12 +279,14 @@ def _median(values: pl.Series) -> float | None:
     return None if middle is None else round(float(cast("float", middle)), 2)
 
 
-def _liked_text(definition: Definition | None) -> str | None:
+def _liked_text(definition: Definition | None, segments: Mapping[str, Definition]) -> str | None:
     """Return the first `like` text that is not under a `not`."""
     match definition:
         case LikeRule(like=text):
             return text
         case AllOf(parts=parts) | AnyOf(parts=parts):
-            return next((text for part in parts if (text := _liked_text(part))), None)
+            return next((text for part in parts if (text := _liked_text(part, segments))), None)
+        case SegmentRule(segment=name):
+            return _liked_text(segments.get(name), segments)
         case _:
             return None

@@ -50,13 +50,14 @@ class Evaluation:
     """Definitions over one population; a leaf that occurs twice is evaluated once.
 
     `whole` is the evaluation of the snapshot that "top n" and seeds refer to; by default this one. References
-    between segments must have been checked. Not for use by several threads at once.
+    between segments must have been checked. `embedder` may be none where nothing says `like`. Threads may
+    share one: at worst a leaf is evaluated twice.
     """
 
     def __init__(
         self,
         people: Population,
-        embedder: Embedder,
+        embedder: Embedder | None,
         segments: Mapping[str, Definition],
         *,
         whole: "Evaluation | None" = None,
@@ -146,6 +147,8 @@ class Evaluation:
     def query(self, text: str) -> Vectors:
         """Encode a text, float32[dim]; each text once."""
         queries = self._whole._queries
+        if self._embedder is None:
+            raise DefinitionError(f"like {text!r} needs a sentence encoder, and none was given")
         if text not in queries:
             queries[text] = self._embedder.encode([text])[0]
         return queries[text]

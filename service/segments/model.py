@@ -5,8 +5,8 @@ from typing import Any
 
 import msgspec
 
-from indexing.audience import Reason
 from indexing.describe import Description
+from indexing.leaf_reasons import Reason
 
 
 class Segment(msgspec.Struct, frozen=True, kw_only=True):

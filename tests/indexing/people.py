@@ -1,6 +1,7 @@
 """A small random world with awkward values, as the columns an evaluation reads."""
 
 import hashlib
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -29,7 +30,7 @@ class CornerEmbedder:
 
     name, dim, digest = "corners", DIM, "corners"
 
-    def encode(self, texts: "list[str]") -> Vectors:
+    def encode(self, texts: Sequence[str]) -> Vectors:
         return np.stack([corner(text) for text in texts])
 
 
@@ -95,12 +96,12 @@ def _traits(rng: np.random.Generator) -> dict[str, Any]:
 def _event(rng: np.random.Generator, n_profiles: int, n_items: int) -> dict[str, Any]:
     exact_days = timedelta(days=int(rng.integers(0, 40)))
     noise = timedelta(microseconds=int(rng.choice([-1, 0, 0, 1, 3_600_000_000])))
-    value = rng.choice([None, 0.1, 0.2, 5.0, 19.99, float("nan")])
+    values = (None, 0.1, 0.2, 5.0, 19.99, float("nan"))
     return {
         "profile": int(rng.integers(0, max(1, n_profiles - 4))),
         "item": None if rng.random() < 0.1 else int(rng.integers(n_items)),
         "type": str(rng.choice(["view", "purchase", "return", "odd"])),
-        "value": None if value is None else float(value),
+        "value": values[rng.integers(len(values))],
         "quantity": 1.0,
         "time": AS_OF - exact_days + noise,
     }

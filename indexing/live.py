@@ -1,0 +1,43 @@
+"""One profile's newest rows in the shape that definitions are evaluated over."""
+
+import numpy as np
+import polars as pl
+
+from indexing.population import Population
+from indexing.profiles import (
+    TasteParameters,
+    ages_in_days,
+    group_interests,
+    measure_tastes,
+    weights_by_type,
+)
+from indexing.snapshot import Snapshot
+from indexing.world import World
+
+
+def live_population(world: World, snapshot: Snapshot) -> Population:
+    """Turn a world of one profile into a population, by the mathematics the snapshot was built with.
+
+    `world.items` must be the snapshot's items, row for row: interests are made of its item vectors.
+    """
+    weights = dict(weights_by_type(world.event_weights))
+    events = world.events.filter(pl.col("item").is_not_null())
+    rows, places = np.unique(events["item"].to_numpy(), return_inverse=True)
+    parameters = TasteParameters(half_life_days=snapshot.manifest.half_life_days)
+    tastes = measure_tastes(
+        np.zeros(events.height, dtype=np.int64),
+        places,
+        events["type"].replace_strict(weights, default=0.0, return_dtype=pl.Float64).to_numpy(),
+        ages_in_days(events["time"].dt.replace_time_zone(None).to_numpy(), world.as_of),
+        n_profiles=1,
+        parameters=parameters,
+    )
+    return Population(
+        items=world.items,
+        profiles=world.profiles,
+        events=world.events,
+        item_vectors=snapshot.item_vectors,
+        interests=group_interests(tastes, np.asarray(snapshot.item_vectors[rows]), parameters),
+        as_of=world.as_of,
+        event_weights=weights,
+    )

@@ -1,0 +1,178 @@
+"""Definitions evaluated over a snapshot, remembered for as long as they are asked for."""
+
+from collections import OrderedDict
+from collections.abc import Mapping
+from weakref import WeakKeyDictionary
+
+import numpy as np
+
+from indexing.audience import Explanation, Members, explain
+from indexing.definition import (
+    Definition,
+    LikeRule,
+    check_references,
+    closure_digest,
+    parse_definition,
+    references,
+    walk,
+)
+from indexing.describe import Description, describe
+from indexing.errors import IndexingError
+from indexing.evaluation import Evaluation
+from indexing.population import Population
+from indexing.snapshot import Snapshot
+from service.profiles.actions import erased_profiles
+from service.runtime import Runtime
+from service.segments.model import Segment
+
+REMEMBERED = 32
+"""Evaluations kept per process; at a million profiles one leaf takes about ten megabytes."""
+
+
+class Selection:
+    """Whom one definition selects in one snapshot."""
+
+    def __init__(
+        self,
+        definition: Definition,
+        segments: Mapping[str, Definition],
+        snapshot: Snapshot,
+        evaluation: Evaluation,
+    ) -> None:
+        self.definition = definition
+        self.segments = segments
+        self.snapshot = snapshot
+        self.evaluation = evaluation
+        selected, scores = evaluation.select(definition)
+        rows = np.flatnonzero(selected).astype(np.uint32)
+        self.members = Members(
+            rows=rows,
+            scores=None if scores is None else scores[rows],
+            population=len(selected),
+            as_of=snapshot.manifest.as_of,
+            snapshot_version=snapshot.manifest.version,
+        )
+        self.ids: list[str] = snapshot.profiles["id"].gather(rows).to_list()
+
+    def without(self, erased: frozenset[str]) -> Members:
+        """Leave erased profiles out."""
+        if not erased:
+            return self.members
+        kept = np.array([profile_id not in erased for profile_id in self.ids], dtype=np.bool_)
+        scores = self.members.scores
+        return Members(
+            rows=self.members.rows[kept],
+            scores=None if scores is None else scores[kept],
+            population=self.members.population,
+            as_of=self.members.as_of,
+            snapshot_version=self.members.snapshot_version,
+        )
+
+    def describe(self, erased: frozenset[str]) -> Description:
+        """Say what sets the members apart."""
+        return describe(self.without(erased), self.snapshot, self.definition, self.segments)
+
+    def explain(self, *, row: int | None = None, person: Population | None = None) -> Explanation:
+        """Say why a profile matches or does not; `row` of the snapshot, or `person` from live rows."""
+        return explain(
+            self.definition,
+            self.snapshot,
+            None,
+            self.segments,
+            row=row,
+            person=person,
+            whole=self.evaluation,
+        )
+
+
+class Memory:
+    """What one runtime remembers: evaluations, newest last, and what went wrong with which segment."""
+
+    def __init__(self) -> None:
+        self.selections: OrderedDict[tuple[str, str, str], Selection] = OrderedDict()
+        self.errors: dict[tuple[str, str], tuple[int, str]] = {}
+
+    def keep(self, key: tuple[str, str, str], selection: Selection) -> None:
+        """Remember an evaluation, forgetting those longest unasked."""
+        self.selections[key] = selection
+        while len(self.selections) > REMEMBERED:
+            self.selections.popitem(last=False)
+
+
+_MEMORIES: WeakKeyDictionary[Runtime, Memory] = WeakKeyDictionary()
+
+
+def memory_of(runtime: Runtime) -> Memory:
+    """Return what this runtime remembers; it ends with the runtime."""
+    return _MEMORIES.setdefault(runtime, Memory())
+
+
+def definitions_of(segments: tuple[Segment, ...]) -> dict[str, Definition]:
+    """Map every segment's id and name to its definition; a name wins over an equal id."""
+    parsed = {segment.id: parse_definition(segment.definition) for segment in segments}
+    return parsed | {segment.name: parsed[segment.id] for segment in segments}
+
+
+async def select(
+    runtime: Runtime,
+    workspace: str,
+    snapshot: Snapshot,
+    definition: Definition,
+    segments: Mapping[str, Definition],
+) -> Selection:
+    """Evaluate a definition over a snapshot, or remember having done so. Raises `IndexingError`."""
+    check_references(definition, segments)
+    memory = memory_of(runtime)
+    key = (workspace, snapshot.version, closure_digest(definition, segments))
+    known = memory.selections.get(key)
+    if known is not None:
+        memory.selections.move_to_end(key)
+        return known
+    embedder = await runtime.embedder() if _says_like(definition, segments) else None
+    if embedder is not None:
+        snapshot.check_embedder(embedder)
+
+    def evaluated() -> Selection:
+        evaluation = Evaluation(Population.of(snapshot), embedder, segments)
+        return Selection(definition, segments, snapshot, evaluation)
+
+    selection = await runtime.run(evaluated)
+    memory.keep(key, selection)
+    return selection
+
+
+async def select_segment(
+    runtime: Runtime,
+    workspace: str,
+    snapshot: Snapshot,
+    segment: Segment,
+    segments: tuple[Segment, ...],
+) -> Selection:
+    """Evaluate a stored segment; a failure stays visible on it until it succeeds. Raises `IndexingError`."""
+    errors = memory_of(runtime).errors
+    try:
+        definition = parse_definition(segment.definition)
+        selection = await select(runtime, workspace, snapshot, definition, definitions_of(segments))
+    except IndexingError as error:
+        errors[workspace, segment.id] = (segment.version, str(error))
+        raise
+    errors.pop((workspace, segment.id), None)
+    return selection
+
+
+async def erased_among(runtime: Runtime, workspace: str, selection: Selection) -> frozenset[str]:
+    """Return which of the selected profiles have been erased since the snapshot was built."""
+    return await erased_profiles(runtime, workspace, selection.ids)
+
+
+def _says_like(definition: Definition, segments: Mapping[str, Definition]) -> bool:
+    seen: set[str] = set()
+
+    def says(current: Definition) -> bool:
+        if any(isinstance(node, LikeRule) for node in walk(current)):
+            return True
+        fresh = [name for name in references(current) if name not in seen]
+        seen.update(fresh)
+        return any(says(segments[name]) for name in fresh)
+
+    return says(definition)
