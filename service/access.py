@@ -1,0 +1,59 @@
+"""Who may ask what: a request's key opens the routes whose scope it holds, in its own workspace.
+
+A route without a scope is opened by no key. `Authorization: Bearer KEY` and `X-API-Key: KEY` are the same.
+The same layer reads the body once, so that a refused value can be quoted back.
+"""
+
+from typing import Any, cast
+
+from litestar.connection import Request
+from litestar.enums import ScopeType
+from litestar.exceptions.http_exceptions import RequestEntityTooLarge
+from litestar.middleware import ASGIMiddleware
+from litestar.types import ASGIApp, Receive, Scope, Send
+
+from service.errors import TooLarge, Unauthenticated
+from service.openapi import PUBLIC
+from service.security import require_scope
+from service.workspaces.actions import verify_key
+
+_WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
+
+
+class Access(ASGIMiddleware):
+    """Checks the key and its scope before anything else of a request is looked at."""
+
+    scopes = (ScopeType.HTTP,)
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
+        needed = cast("tuple[str, ...]", scope["route_handler"].opt.get("scope", ()))
+        request: Request[Any, Any, Any] = Request(scope, receive, send)
+        if needed != (PUBLIC,) and request.method != "OPTIONS":
+            key = await verify_key(request.app.state.runtime, presented_key(request))
+            require_scope(key.scopes, *needed)
+            scope["state"]["workspace"] = key.workspace
+        if request.method in _WITH_BODY:
+            try:
+                scope["state"]["body"] = await request.body()
+            except RequestEntityTooLarge:
+                limit = request.app.state.runtime.settings.max_body_bytes
+                raise TooLarge(
+                    f"the body has more than {limit:,} bytes: send less, in several requests"
+                ) from None
+        await next_app(scope, receive, send)
+
+
+def presented_key(request: Request[Any, Any, Any]) -> str:
+    """Read the key out of the headers. Raises Unauthenticated when there is none, or there are two."""
+    bearer, plain = request.headers.get("authorization", ""), request.headers.get("x-api-key", "")
+    scheme, _, token = bearer.partition(" ")
+    if bearer and (scheme.lower() != "bearer" or not token.strip()):
+        raise Unauthenticated("the Authorization header is no `Bearer KEY`: send it so, or send X-API-Key")
+    if bearer and plain and token.strip() != plain.strip():
+        raise Unauthenticated("Authorization and X-API-Key hold different keys: send one")
+    key = token.strip() or plain.strip()
+    if not key:
+        raise Unauthenticated(
+            "no API key was sent: send `Authorization: Bearer KEY`; `pitchwright keys create` makes one"
+        )
+    return key

@@ -1,0 +1,134 @@
+"""The HTTP application: routes, layers and lifespan put together. There is none at module level.
+
+Outside in: telemetry (id, access line, metrics), Litestar's routing, access (key, scope, body), idempotency,
+the handler; an error anywhere becomes a problem.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator
+from functools import partial
+from typing import Any
+
+import structlog
+from litestar import Litestar, Request, Router
+from litestar.datastructures import State
+from litestar.di import Provide
+from litestar.openapi import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
+from litestar.openapi.spec import Components, SecurityScheme, Tag
+
+from eval.figures import version
+from service.access import Access
+from service.api_page import ReadablePage
+from service.catalog.routes import ROUTES as CATALOG
+from service.drafts.routes import ROUTES as DRAFTS
+from service.events.routes import ROUTES as EVENTS
+from service.health import ROUTES as HEALTH
+from service.idempotency import Idempotency
+from service.openapi import PUBLIC
+from service.problems import ProblemHandler
+from service.profiles.routes import ROUTES as PROFILES
+from service.runtime import Runtime, open_runtime
+from service.segments.routes import ROUTES as SEGMENTS
+from service.settings import Settings
+from service.snapshots.actions import refresh_forever
+from service.snapshots.routes import ROUTES as SNAPSHOTS
+from service.telemetry import Metrics, Telemetry, access_logger
+from service.workspaces.actions import list_all_workspaces
+
+ROUTES = [*DRAFTS, *CATALOG, *PROFILES, *EVENTS, *SEGMENTS, *SNAPSHOTS, *HEALTH]
+
+TAGS = {
+    "drafts": "Copy, written and checked for a brief.",
+    "items": "What is advertised.",
+    "profiles": "Customers, and what suits them.",
+    "events": "What customers did.",
+    "segments": "Audiences: defined, previewed, paged through, matched.",
+    "snapshots": "The immutable folders that answers about many profiles come from.",
+    "health": "For load balancers and Prometheus.",
+}
+
+
+def create_app(settings: Settings, *, background: bool = True) -> Litestar:
+    """Make the application for these settings; its lifespan opens the runtime and closes it.
+
+    `background` starts the two tasks a server needs beside requests: warming the models, and keeping
+    snapshots fresh.
+    """
+    metrics, logger = Metrics(), access_logger(settings.log_level)
+    app = Litestar(
+        route_handlers=ROUTES,
+        lifespan=[partial(_lifespan, settings=settings, logger=logger, background=background)],
+        dependencies={
+            "runtime": Provide(_runtime, sync_to_thread=False),
+            "workspace": Provide(_workspace, sync_to_thread=False),
+            "metrics": Provide(_metrics, sync_to_thread=False),
+        },
+        middleware=[Access(), Idempotency()],
+        exception_handlers={Exception: ProblemHandler(logger)},
+        openapi_config=_openapi_config(),
+        logging_config=None,
+        request_max_body_size=settings.max_body_bytes,
+        state=State({"metrics": metrics}),
+    )
+    app.asgi_handler = Telemetry(app.asgi_handler, metrics, logger)
+    return app
+
+
+@contextlib.asynccontextmanager
+async def _lifespan(
+    app: Litestar, settings: Settings, logger: structlog.typing.FilteringBoundLogger, background: bool
+) -> AsyncGenerator[None]:
+    async with open_runtime(settings) as runtime:
+        app.state.runtime = runtime
+        work = (_warm(runtime, logger), refresh_forever(runtime)) if background else ()
+        tasks = [asyncio.create_task(each) for each in work]
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _warm(runtime: Runtime, logger: structlog.typing.FilteringBoundLogger) -> None:
+    """Load what the first request would wait for; `/health/ready` says what could not be loaded."""
+    workspaces = await list_all_workspaces(runtime)
+    snapshots = {f"snapshot of {each.id}": partial(runtime.snapshot, each.id) for each in workspaces}
+    for name, load in {"embedder": runtime.embedder, "engine": runtime.engine, **snapshots}.items():
+        try:
+            await load()
+        except Exception as error:  # a server that cannot write yet still answers, and says why
+            logger.warning("not warmed", part=name, reason=str(error))
+
+
+def _runtime(request: Request[Any, Any, Any]) -> Runtime:
+    return request.app.state.runtime
+
+
+def _workspace(request: Request[Any, Any, Any]) -> str:
+    return request.scope["state"]["workspace"]
+
+
+def _metrics(request: Request[Any, Any, Any]) -> Metrics:
+    return request.app.state.metrics
+
+
+def _openapi_config() -> OpenAPIConfig:
+    return OpenAPIConfig(
+        title="Pitchwright",
+        version=version(),
+        description="Knows whom to talk to and what to say: customer profiles, audiences, checked copy.",
+        components=Components(
+            security_schemes={
+                "bearer": SecurityScheme(type="http", scheme="bearer", description="An API key."),
+                "api_key": SecurityScheme(
+                    type="apiKey", name="X-API-Key", security_scheme_in="header", description="An API key."
+                ),
+            }
+        ),
+        tags=[Tag(name=name, description=text) for name, text in TAGS.items()],
+        render_plugins=[ReadablePage(), JsonRenderPlugin()],
+        openapi_router=Router(path="/schema", route_handlers=[], opt={"scope": (PUBLIC,)}),
+    )

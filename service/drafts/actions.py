@@ -1,0 +1,197 @@
+"""Write drafts: look up what a request names, write, score, rank, store; and read them again."""
+
+import uuid
+from datetime import datetime
+
+import msgspec
+
+from eval.scorers.registry import rank, score_variants
+from prompts.brief import Audience, Brief, Product
+from prompts.catalog import Catalog
+from prompts.channels import find_channel
+from prompts.copywriter import write
+from prompts.interests import INTERESTS
+from prompts.variant import Variant
+from service.catalog.actions import get_item
+from service.catalog.store import ItemStore
+from service.drafts.facts import (
+    EVERYONE,
+    audience_of,
+    audience_of_one,
+    nearest_interest,
+    offer_of,
+    product_of,
+)
+from service.drafts.model import MAX_VARIANTS, Draft, DraftRequest
+from service.drafts.store import DraftStore
+from service.errors import InvalidInput, NotFound
+from service.events.store import EventStore
+from service.listing import Page
+from service.profiles.actions import get_profile
+from service.runtime import Runtime
+from service.segments.actions import get_segment, resolve_audience
+from service.workspaces.actions import get_workspace
+from service.workspaces.model import Workspace
+
+LIVE_EVENTS = 200
+"""How many of a customer's newest events describe one customer."""
+
+
+class Prepared(msgspec.Struct, frozen=True, kw_only=True):
+    """A request with everything it names looked up."""
+
+    brief: Brief
+    """As it is written from; its interest is one the engine knows."""
+    audience: Audience
+    """As it was asked for; scores measure against this one."""
+    segment: str | None = None
+    """Segment id."""
+    as_of: datetime | None = None
+    snapshot: str | None = None
+
+
+class _Whom(msgspec.Struct, frozen=True, kw_only=True):
+    """An audience, and where it was read from."""
+
+    audience: Audience
+    segment: str | None = None
+    as_of: datetime | None = None
+    snapshot: str | None = None
+
+
+async def create_draft(runtime: Runtime, workspace: str, request: DraftRequest) -> Draft:
+    """Write the draft that answers a request, and store it.
+
+    Raises InvalidInput for a request that names too much or too little, NotFound for an item, profile or
+    segment that is not there, `BriefError`, `LanguageError` and the engine's errors from `prompts.errors`,
+    and, for a segment, `indexing.errors.SnapshotMissing`.
+    """
+    prepared = await prepare_brief(runtime, workspace, request)
+    catalog = await runtime.run(Catalog.load)
+    variants = await write(prepared.brief, await runtime.engine(), catalog, snapshot=prepared.snapshot)
+    return await finish_draft(runtime, workspace, request, prepared, variants)
+
+
+async def prepare_brief(runtime: Runtime, workspace: str, request: DraftRequest) -> Prepared:
+    """Look up the item and the audience a request names. Raises as `create_draft` does."""
+    _check(request)
+    settings = await get_workspace(runtime, workspace)
+    product = await _product(runtime, settings, request)
+    whom = await _whom(runtime, settings, request)
+    brief = Brief(
+        channel=request.channel,
+        product=product,
+        audience=await _known_interest(runtime, whom.audience),
+        offer=offer_of(request.offer),
+        tone=request.tone,
+        goal=request.goal,
+        language=request.language,
+        brand=settings.brand if request.brand is None else request.brand,
+        personalise=request.personalise,
+        rewrite=request.rewrite,
+        n=request.n,
+        seed=request.seed,
+    )
+    return Prepared(
+        brief=brief, audience=whom.audience, segment=whom.segment, as_of=whom.as_of, snapshot=whom.snapshot
+    )
+
+
+async def finish_draft(
+    runtime: Runtime, workspace: str, request: DraftRequest, prepared: Prepared, variants: list[Variant]
+) -> Draft:
+    """Score and rank what was written, and store it as a draft."""
+    asked = msgspec.structs.replace(prepared.brief, audience=prepared.audience)
+    embedder = await runtime.embedder()
+    scored = await runtime.run(score_variants, asked, variants, embedder)
+    now = runtime.now()
+    draft = Draft(
+        # Sorts by time of writing, and cannot be guessed.
+        id=f"{now:%Y%m%dT%H%M%S%f}-{uuid.uuid4().hex[:12]}",
+        created_at=now,
+        brief=prepared.brief,
+        variants=tuple(rank(scored)),
+        item_id=request.item_id,
+        segment=prepared.segment,
+        profile_id=request.profile_id,
+        as_of=prepared.as_of,
+        snapshot=prepared.snapshot,
+    )
+    async with runtime.database.write() as session:
+        await DraftStore(session, workspace).add(draft)
+    return draft
+
+
+async def get_draft(runtime: Runtime, workspace: str, draft_id: str) -> Draft:
+    """Return one draft; raises NotFound."""
+    async with runtime.database.read() as session:
+        draft = await DraftStore(session, workspace).get(draft_id)
+    if draft is None:
+        raise NotFound(f"no draft {draft_id!r} in workspace {workspace!r}")
+    return draft
+
+
+async def list_drafts(
+    runtime: Runtime,
+    workspace: str,
+    after: str | None = None,
+    limit: int = 50,
+    *,
+    text: str | None = None,
+    item_id: str | None = None,
+    channel: str | None = None,
+) -> Page[Draft]:
+    """Return a page of drafts, newest first: all, or those with a text, of an item, for a channel."""
+    async with runtime.database.read() as session:
+        store = DraftStore(session, workspace)
+        return await store.page(after, limit, text=text, item_id=item_id, channel=channel)
+
+
+def _check(request: DraftRequest) -> None:
+    find_channel(request.channel)
+    if (request.item_id is None) == (request.product is None):
+        raise InvalidInput("name what to write about: `item_id` or `product`, one of the two")
+    for_whom = {name: getattr(request, name) for name in ("segment", "profile_id", "audience")}
+    given = [name for name, value in for_whom.items() if value is not None]
+    if len(given) > 1:
+        raise InvalidInput(f"{' and '.join(given)} both say whom to write for: send one of them")
+    if not 1 <= request.n <= MAX_VARIANTS:
+        raise InvalidInput(f"n is {request.n}: ask for 1 to {MAX_VARIANTS} variants")
+
+
+async def _product(runtime: Runtime, workspace: Workspace, request: DraftRequest) -> Product:
+    if request.product is not None:
+        return request.product
+    return product_of(await get_item(runtime, workspace.id, request.item_id or ""), workspace.currency)
+
+
+async def _whom(runtime: Runtime, workspace: Workspace, request: DraftRequest) -> _Whom:
+    if request.segment is not None:
+        segment = await get_segment(runtime, workspace.id, request.segment)
+        audience = await resolve_audience(runtime, workspace.id, segment.id)
+        manifest = (await runtime.snapshot(workspace.id)).manifest
+        return _Whom(audience=audience, segment=segment.id, as_of=manifest.as_of, snapshot=manifest.version)
+    if request.profile_id is not None:
+        return _Whom(audience=await _one_customer(runtime, workspace, request.profile_id))
+    return _Whom(audience=EVERYONE if request.audience is None else audience_of(request.audience))
+
+
+async def _one_customer(runtime: Runtime, workspace: Workspace, profile_id: str) -> Audience:
+    await get_profile(runtime, workspace.id, profile_id)
+    async with runtime.database.read() as session:
+        events = await EventStore(session, workspace.id).newest(profile_id, LIVE_EVENTS)
+        named = {event.item_id for event in events if event.item_id is not None}
+        items = await ItemStore(session, workspace.id).get_many(named)
+        latest = await EventStore(session, workspace.id).latest()
+    now = runtime.now() if workspace.reference_time == "now" else latest or runtime.now()
+    return audience_of_one(events, items, workspace.event_weights, now)
+
+
+async def _known_interest(runtime: Runtime, audience: Audience) -> Audience:
+    """Give the pocket model an interest it was trained on; any other engine reads the words themselves."""
+    engine = await runtime.engine()
+    words = audience.interest or audience.description
+    if engine.info.dialect != "pocket" or not words:
+        return audience
+    interest = await runtime.run(nearest_interest, words, INTERESTS, await runtime.embedder())
+    return msgspec.structs.replace(audience, interest=interest)

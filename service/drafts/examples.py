@@ -1,0 +1,72 @@
+"""Example bodies of the draft routes, for the API's documentation."""
+
+from typing import Any
+
+REQUEST: dict[str, Any] = {
+    "item_id": "trowel-1",
+    "segment": "gardeners",
+    "channel": "push",
+    "offer": {"text": "20% off", "code": "SPRING20", "ends": "Sunday"},
+    "tone": "friendly",
+    "goal": "shop",
+    "n": 1,
+    "language": "en",
+    "seed": 7,
+    "personalise": False,
+}
+
+_BRIEF: dict[str, Any] = {
+    "channel": "push",
+    "product": {
+        "id": "trowel-1",
+        "title": "Ash-handled garden trowel",
+        "price": "£18.50",
+        "benefits": ["forged steel blade", "ash handle"],
+        "link": "https://shop.example/trowel-1",
+    },
+    "audience": {
+        "name": "gardeners",
+        "description": "These customers are drawn to garden far more than others. They bought not long ago.",
+        "interest": "gardening",
+        "stage": "loyal",
+    },
+    "offer": {"text": "20% off", "code": "SPRING20", "ends": "Sunday"},
+    "tone": "friendly",
+    "goal": "shop",
+    "language": "en",
+    "n": 1,
+    "seed": 7,
+}
+
+DRAFT: dict[str, Any] = {
+    "id": "20261122T100000000000-4be1a07c9d02",
+    "created_at": "2026-11-22T10:00:00Z",
+    "brief": _BRIEF,
+    "variants": [
+        {
+            "id": "9f31c2",
+            "status": "passed",
+            "fields": {
+                "title": "Ready for the beds",
+                "body": "Ash-handled garden trowel, 20% off with code SPRING20 until Sunday.",
+            },
+            "checks": [{"rule": "length.hard", "passed": True, "findings": []}],
+            "provenance": {
+                "prompt": "push/pocket.v1",
+                "prompt_digest": "3fa9c1d2e5b60718",
+                "engine": "transformers",
+                "model": "pocket@3fa9c1d2",
+                "seed": 1604181,
+                "attempts": 1,
+                "snapshot": "20261122T000000Z-3fa9c1d2",
+            },
+            "scores": [{"name": "relevance", "value": 0.41, "reason": "closeness to the audience's words"}],
+            "raw": None,
+        }
+    ],
+    "item_id": "trowel-1",
+    "segment": "5f0c1d",
+    "profile_id": None,
+    "as_of": "2026-11-22T00:00:00Z",
+    "snapshot": "20261122T000000Z-3fa9c1d2",
+}

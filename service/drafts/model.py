@@ -1,0 +1,60 @@
+"""A request for copy, and the draft that answers it: one brief, ranked variants."""
+
+from datetime import datetime
+
+import msgspec
+
+from prompts.brief import Audience, Brand, Brief, Goal, Offer, Product, RewriteRequest, Tone
+from prompts.variant import Variant
+
+MAX_VARIANTS = 20
+
+
+class DraftRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What to write. A full brief is one of these, and so is the short form that names stored things.
+
+    Exactly one of `item_id` and `product` says what about; at most one of `segment`, `profile_id` and
+    `audience` says for whom (none is everyone).
+    """
+
+    channel: str
+    item_id: str | None = None
+    """An item of the catalogue, whose facts are looked up."""
+    product: Product | None = None
+    """The facts themselves, of something that is in no catalogue."""
+    segment: str | None = None
+    """A segment's name or id."""
+    profile_id: str | None = None
+    """One customer, who is described by interests and never by personal data."""
+    audience: Audience | str | None = None
+    """A description, or just a few words."""
+    offer: Offer | str | None = None
+    """What is promised; a text alone is an offer without code or end."""
+    tone: Tone = "friendly"
+    goal: Goal = "shop"
+    language: str = "en"
+    brand: Brand | None = None
+    """The workspace's own when left out."""
+    personalise: bool = False
+    rewrite: RewriteRequest | None = None
+    n: int = 3
+    """Variants wanted, 1..20."""
+    seed: int = 0
+
+
+class Draft(msgspec.Struct, frozen=True, kw_only=True):
+    """The answer to one brief: variants that passed their checks first, then by score."""
+
+    id: str
+    created_at: datetime
+    brief: Brief
+    """What the prompt was made of, with every fact looked up."""
+    variants: tuple[Variant, ...]
+    item_id: str | None = None
+    segment: str | None = None
+    """Id of the segment it was written for."""
+    profile_id: str | None = None
+    as_of: datetime | None = None
+    """The reference time of the snapshot the audience was described from."""
+    snapshot: str | None = None
+    """That snapshot's version."""

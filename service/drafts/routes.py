@@ -1,0 +1,86 @@
+"""Drafts over HTTP: a brief in, ranked variants out."""
+
+from typing import Any
+
+from litestar import Response, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath, FromQuery, JSONBody
+
+from service.drafts.actions import create_draft, get_draft, list_drafts
+from service.drafts.examples import DRAFT, REQUEST
+from service.drafts.model import Draft, DraftRequest
+from service.openapi import route
+from service.paging import Results, checked_limit, decode_cursor, results_of
+from service.runtime import Runtime
+from service.telemetry import Metrics
+
+_SCOPES = ("copy", "batch")
+
+
+@post(
+    "/v1/drafts",
+    **route(
+        _SCOPES,
+        tag="drafts",
+        summary="Write a draft",
+        description="Send a full brief (`product`, `audience`, ...) or the short form that names stored "
+        "things (`item_id`, and `segment` or `profile_id`). Variants that passed every check come first; one "
+        "that failed keeps its text and says why.",
+        request=REQUEST,
+        response=DRAFT,
+        problems=(400, 404, 409, 413, 422, 429, 502, 503, 504),
+        idempotent=True,
+    ),
+)
+async def write_draft(
+    data: JSONBody[DraftRequest],
+    runtime: NamedDependency[Runtime],
+    workspace: NamedDependency[str],
+    metrics: NamedDependency[Metrics],
+) -> Response[Draft]:
+    """Write variants for a brief."""
+    with metrics.engine_in_flight.track_inprogress():
+        draft = await create_draft(runtime, workspace, data)
+    for variant in draft.variants:
+        metrics.variants.labels(draft.brief.channel, variant.status).inc()
+    return Response(draft, status_code=201, headers={"Location": f"/v1/drafts/{draft.id}"})
+
+
+@get(
+    "/v1/drafts",
+    **route(
+        _SCOPES,
+        tag="drafts",
+        summary="List drafts, newest first",
+        response={"results": [DRAFT], "paging": {"next": None}},
+        problems=(400,),
+    ),
+)
+async def show_drafts(
+    runtime: NamedDependency[Runtime],
+    workspace: NamedDependency[str],
+    limit: FromQuery[int | None] = None,
+    after: FromQuery[str | None] = None,
+    text: FromQuery[str | None] = None,
+    item_id: FromQuery[str | None] = None,
+    channel: FromQuery[str | None] = None,
+) -> Results[Draft]:
+    """Page through what was written: all, or what holds a text, is about an item or for a channel."""
+    wanted: dict[str, Any] = {"text": text, "item_id": item_id, "channel": channel}
+    most = checked_limit(limit)
+    page = await list_drafts(runtime, workspace, decode_cursor(after, str), most, **wanted)
+    return results_of(list(page.rows), page.next_after, "/v1/drafts", {"limit": limit, **wanted})
+
+
+@get(
+    "/v1/drafts/{draft_id:str}",
+    **route(_SCOPES, tag="drafts", summary="Show a draft", response=DRAFT, problems=(404,)),
+)
+async def show_draft(
+    draft_id: FromPath[str], runtime: NamedDependency[Runtime], workspace: NamedDependency[str]
+) -> Draft:
+    """Show one draft."""
+    return await get_draft(runtime, workspace, draft_id)
+
+
+ROUTES = [write_draft, show_drafts, show_draft]

@@ -1,0 +1,138 @@
+"""Whether the service lives, whether it can work, and its metrics."""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+from typing import Literal
+
+import msgspec
+from litestar import Response, get
+from litestar.di import NamedDependency
+
+from indexing.errors import IndexingError, SnapshotMissing
+from service.openapi import PUBLIC, route
+from service.runtime import Runtime
+from service.telemetry import METRICS_MEDIA_TYPE, Metrics
+from service.workspaces.actions import list_all_workspaces
+
+CHECK_SECONDS = 5
+"""How long one part may take to answer before it counts as failed."""
+
+
+class Live(msgspec.Struct, frozen=True, kw_only=True):
+    """The process answers."""
+
+    status: Literal["ok"] = "ok"
+
+
+class Part(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing the service needs."""
+
+    status: Literal["ok", "missing", "failed"]
+    detail: str
+
+
+class Ready(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether all parts work; without a snapshot the service still takes data in, so that is no failure."""
+
+    status: Literal["ok", "failed"]
+    store: Part
+    snapshot: Part
+    engine: Part
+
+
+@get(
+    "/health/live",
+    **route(PUBLIC, tag="health", summary="Whether the process answers", response={"status": "ok"}),
+)
+async def live() -> Live:
+    """Answer."""
+    return Live()
+
+
+@get(
+    "/health/ready",
+    **route(
+        PUBLIC,
+        tag="health",
+        summary="Whether it can work",
+        response={
+            "status": "ok",
+            "store": {"status": "ok", "detail": "sqlite"},
+            "snapshot": {
+                "status": "ok",
+                "detail": "1 of 1 workspaces have one, newest 20261122T000000Z-3fa9c1d2",
+            },
+            "engine": {"status": "ok", "detail": "transformers, pocket@3fa9c1d2"},
+        },
+        description="503 with the same body when the store or the engine fails.",
+    ),
+)
+async def ready(runtime: NamedDependency[Runtime]) -> Response[Ready]:
+    """Ask every part."""
+    store, snapshot, engine = await asyncio.gather(
+        _asked(lambda: _store(runtime)), _asked(lambda: _snapshot(runtime)), _asked(lambda: _engine(runtime))
+    )
+    failed = "failed" in {store.status, snapshot.status, engine.status}
+    body = Ready(status="failed" if failed else "ok", store=store, snapshot=snapshot, engine=engine)
+    return Response(body, status_code=503 if failed else 200)
+
+
+@get(
+    "/metrics",
+    media_type=METRICS_MEDIA_TYPE,
+    **route(
+        PUBLIC,
+        tag="health",
+        summary="Metrics for Prometheus",
+        response='pitchwright_requests_total{method="GET",route="/v1/items",status="200"} 3.0\n',
+    ),
+)
+async def metrics(runtime: NamedDependency[Runtime], metrics: NamedDependency[Metrics]) -> Response[bytes]:
+    """Render every metric, the age of the newest snapshot with them."""
+    metrics.snapshot_age_seconds.clear()
+    for workspace in await list_all_workspaces(runtime):
+        try:
+            manifest = (await runtime.snapshot(workspace.id)).manifest
+        except IndexingError:
+            continue
+        age = (runtime.now() - manifest.built_at).total_seconds()
+        metrics.snapshot_age_seconds.labels(workspace.id).set(age)
+    return Response(metrics.render(), media_type=METRICS_MEDIA_TYPE)
+
+
+async def _asked(check: Callable[[], Awaitable[Part]]) -> Part:
+    try:
+        return await asyncio.wait_for(check(), CHECK_SECONDS)
+    except TimeoutError:
+        return Part(status="failed", detail=f"did not answer within {CHECK_SECONDS} s")
+    except Exception as error:  # whatever is wrong with a part is what this route is there to say
+        return Part(status="failed", detail=str(error))
+
+
+async def _store(runtime: Runtime) -> Part:
+    await runtime.database.ping()
+    return Part(status="ok", detail=runtime.database.dialect)
+
+
+async def _snapshot(runtime: Runtime) -> Part:
+    workspaces = await list_all_workspaces(runtime)
+    built: list[str] = []
+    for workspace in workspaces:
+        with contextlib.suppress(SnapshotMissing):
+            built.append((await runtime.snapshot(workspace.id)).version)
+    if not built:
+        return Part(status="missing", detail="none yet: build one with POST /v1/snapshots")
+    return Part(
+        status="ok", detail=f"{len(built)} of {len(workspaces)} workspaces have one, newest {max(built)}"
+    )
+
+
+async def _engine(runtime: Runtime) -> Part:
+    engine = await runtime.engine()
+    healthy = await engine.healthy()
+    info = engine.info
+    return Part(status="ok" if healthy else "failed", detail=f"{info.name}, {info.model}")
+
+
+ROUTES = [live, ready, metrics]

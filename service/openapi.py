@@ -1,0 +1,134 @@
+"""How a route says what it is: its scope, its examples and its problems, kept beside the handler as data.
+
+`route(...)` gives the keyword arguments of a Litestar decorator. A test walks the finished application and
+fails for an operation that lacks a scope, an example or a problem response.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+from litestar.openapi import ResponseSpec
+from litestar.openapi.spec import Example, OpenAPIMediaType, Operation, Parameter, RequestBody, Schema
+from litestar.openapi.spec.enums import OpenAPIType
+
+from service.problems import PROBLEM_MEDIA_TYPE, STATUS_TITLES, Problem, problem_type
+
+PUBLIC = "public"
+"""The scope of what anyone may see: health, metrics and the documentation."""
+
+NDJSON = "application/x-ndjson"
+
+_KEYS: list[dict[str, list[str]]] = [{"bearer": []}, {"api_key": []}]
+_ALWAYS = (401, 403, 500)
+_IDEMPOTENT = (409, 422)
+
+
+@dataclass
+class Documented(Operation):
+    """An operation with its examples; each route has a subclass that holds them (see `route`)."""
+
+    def __post_init__(self) -> None:
+        documentation = _DOCUMENTATION[type(self)]
+        self.description = documentation.description or self.description
+        if documentation.rows_schema is not None:
+            self.request_body = _rows_body(documentation)
+        elif documentation.request is not None and isinstance(self.request_body, RequestBody):
+            for content in self.request_body.content.values():
+                content.examples = {"example": Example(value=documentation.request)}
+        if documentation.idempotent:
+            self.parameters = [*(self.parameters or []), _IDEMPOTENCY_KEY]
+        for status, response in (self.responses or {}).items():
+            content = getattr(response, "content", None)
+            if status.startswith("2") and content and documentation.response is not None:
+                for media in cast("Mapping[str, OpenAPIMediaType]", content).values():
+                    media.examples = {"example": Example(value=documentation.response)}
+
+
+@dataclass(frozen=True)
+class _Documentation:
+    request: Any
+    response: Any
+    description: str
+    idempotent: bool
+    rows_schema: str | None
+
+
+_DOCUMENTATION: dict[type[Documented], _Documentation] = {}
+
+_IDEMPOTENCY_KEY = Parameter(
+    name="Idempotency-Key",
+    param_in="header",
+    required=False,
+    description="Up to 200 characters. The same key with the same request answers what the first one did.",
+    schema=Schema(type=OpenAPIType.STRING, max_length=200),
+)
+
+
+def route(
+    scope: str | Sequence[str],
+    *,
+    summary: str,
+    tag: str,
+    response: Any = None,
+    request: Any = None,
+    problems: Sequence[int] = (),
+    description: str = "",
+    idempotent: bool = False,
+    rows: str | None = None,
+) -> dict[str, Any]:
+    """Keyword arguments for a Litestar route decorator.
+
+    `scope`: which scopes of a key open it (one is enough; `admin` opens all), or `PUBLIC`.
+    `request`, `response`: example bodies. `problems`: statuses it may answer beyond 401, 403 and 500.
+    `rows`: the body is many rows of this kind, as a JSON array or as NDJSON.
+    """
+    scopes = (scope,) if isinstance(scope, str) else tuple(scope)
+    public = scopes == (PUBLIC,)
+    statuses = sorted({*problems, *(() if public else _ALWAYS), *(_IDEMPOTENT if idempotent else ()), 500})
+    operation = type("Documented", (Documented,), {})
+    _DOCUMENTATION[operation] = _Documentation(request, response, description, idempotent, rows)
+    return {
+        "opt": {"scope": scopes, "idempotent": idempotent},
+        "operation_class": operation,
+        "summary": summary,
+        "description": description or summary,
+        "tags": [tag],
+        "security": None if public else _KEYS,
+        "responses": {status: _problem_response(status) for status in statuses},
+    }
+
+
+def _problem_response(status: int) -> ResponseSpec:
+    slug, title = STATUS_TITLES[status]
+    value = {
+        "type": problem_type(slug),
+        "title": title,
+        "status": status,
+        "detail": "What was wrong, and what to do.",
+    }
+    return ResponseSpec(
+        data_container=Problem,
+        generate_examples=False,
+        description=title,
+        media_type=PROBLEM_MEDIA_TYPE,
+        examples=[Example(value=value)],
+    )
+
+
+def _rows_body(documentation: _Documentation) -> RequestBody:
+    row = Schema(type=OpenAPIType.OBJECT, description=f"One {documentation.rows_schema}.")
+    many = Schema(type=OpenAPIType.ARRAY, items=row)
+    lines = Schema(
+        type=OpenAPIType.STRING,
+        description=f"One JSON object per line, each one {documentation.rows_schema}.",
+    )
+    return RequestBody(
+        required=True,
+        content={
+            "application/json": OpenAPIMediaType(
+                schema=many, examples={"example": Example(value=documentation.request)}
+            ),
+            NDJSON: OpenAPIMediaType(schema=lines),
+        },
+    )

@@ -1,0 +1,80 @@
+"""Pages of results: a limit, an opaque cursor, and the link to the next page.
+
+A cursor names the last result seen, so rows that come or go meanwhile neither repeat nor skip the others.
+It is opaque to clients (base64url of JSON) and holds no secret.
+"""
+
+import base64
+import binascii
+from typing import Any, Generic, TypeVar
+from urllib.parse import urlencode
+
+import msgspec
+
+from service.errors import InvalidInput
+
+DEFAULT_LIMIT = 50
+MAX_LIMIT = 500
+
+T = TypeVar("T")
+
+
+class Next(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the next page starts."""
+
+    after: str
+    """Pass it as `after`."""
+    link: str
+    """The whole path and query of the next page."""
+
+
+class Paging(msgspec.Struct, frozen=True, kw_only=True):
+    """How to go on; `next` is null on the last page."""
+
+    next: Next | None = None
+
+
+class Results(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
+    """One page of results."""
+
+    results: list[T]
+    paging: Paging = Paging()
+
+
+def checked_limit(
+    limit: int | None, *, default: int = DEFAULT_LIMIT, maximum: int = MAX_LIMIT, name: str = "limit"
+) -> int:
+    """Check the number of results to return. Raises InvalidInput below 1 or above `maximum`."""
+    value = default if limit is None else limit
+    if not 1 <= value <= maximum:
+        raise InvalidInput(f"{name} is {value}: ask for 1 to {maximum}, and page on with `after` for more")
+    return value
+
+
+def encode_cursor(position: Any) -> str:
+    """Make an opaque cursor for any JSON value."""
+    return base64.urlsafe_b64encode(msgspec.json.encode(position)).rstrip(b"=").decode("ascii")
+
+
+def decode_cursor(after: str | None, shape: type[T]) -> T | None:
+    """Read the position a cursor names; none without one. Raises InvalidInput when it is not one of ours."""
+    if after is None or after == "":
+        return None
+    try:
+        return msgspec.json.decode(base64.urlsafe_b64decode(after + "=" * (-len(after) % 4)), type=shape)
+    except (binascii.Error, msgspec.DecodeError, ValueError) as error:
+        raise InvalidInput(
+            f"after is {after[:80]!r}, which is no cursor of this listing: start again without it"
+        ) from error
+
+
+def results_of(results: list[T], position: Any | None, path: str, query: dict[str, Any]) -> Results[T]:
+    """Make a page of `results`; `position` (any JSON value) names the last one when there are more."""
+    if position is None:
+        return Results(results=results)
+    after = encode_cursor(position)
+    kept = {name: value for name, value in query.items() if value is not None and name != "after"}
+    return Results(
+        results=results,
+        paging=Paging(next=Next(after=after, link=f"{path}?{urlencode({**kept, 'after': after})}")),
+    )

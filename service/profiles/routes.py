@@ -1,0 +1,135 @@
+"""Profiles over HTTP, and what suits them."""
+
+from typing import Any
+
+from litestar import Request, delete, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath, FromQuery, RawBody
+
+from service.bulk import store_rows
+from service.counts import Counts
+from service.openapi import route
+from service.paging import checked_limit
+from service.profiles.actions import erase_profile, get_profile, upsert_profiles
+from service.profiles.model import Erasure, Profile
+from service.profiles.recommendations import ItemList, Wishes, recommend
+from service.runtime import Runtime
+
+_PROFILE: dict[str, Any] = {
+    "id": "p-17",
+    "traits": {"city": "Leeds", "plan": "free", "orders": 3, "newsletter": True},
+    "created_at": "2026-05-02T09:30:00Z",
+}
+
+
+@post(
+    "/v1/profiles",
+    status_code=200,
+    **route(
+        ("crm", "batch"),
+        tag="profiles",
+        summary="Store profiles",
+        description="The traits of one that is there are replaced as a whole; an erased one is rejected. A "
+        "row that cannot be stored is in `rejects` and stops no other; the status is 200 even then.",
+        rows="profile",
+        request=[_PROFILE],
+        response={"read": 1, "stored": 1, "duplicate": 0, "rejected": 0, "rejects": []},
+        problems=(400, 413),
+        idempotent=True,
+    ),
+)
+async def store_profiles(
+    request: Request[Any, Any, Any],
+    body: RawBody,
+    runtime: NamedDependency[Runtime],
+    workspace: NamedDependency[str],
+) -> Counts:
+    """Store many profiles."""
+    return await store_rows(
+        runtime,
+        body,
+        request.content_type[0],
+        Profile,
+        lambda rows: upsert_profiles(runtime, workspace, rows),
+    )
+
+
+@get(
+    "/v1/profiles/{profile_id:str}",
+    **route(("crm",), tag="profiles", summary="Show a profile", response=_PROFILE, problems=(404,)),
+)
+async def show_profile(
+    profile_id: FromPath[str], runtime: NamedDependency[Runtime], workspace: NamedDependency[str]
+) -> Profile:
+    """Show one profile."""
+    return await get_profile(runtime, workspace, profile_id)
+
+
+@delete(
+    "/v1/profiles/{profile_id:str}",
+    status_code=200,
+    **route(
+        ("crm",),
+        tag="profiles",
+        summary="Erase a profile",
+        description="Its traits, events and drafts are deleted at once and no read returns it from now on; "
+        "the id cannot be stored again. Erasing again answers what the first time did.",
+        response={"profile_id": "p-17", "erased_at": "2026-11-22T10:00:00Z", "events": 12},
+        problems=(404,),
+    ),
+)
+async def remove_profile(
+    profile_id: FromPath[str], runtime: NamedDependency[Runtime], workspace: NamedDependency[str]
+) -> Erasure:
+    """Erase one profile."""
+    return await erase_profile(runtime, workspace, profile_id)
+
+
+@get(
+    "/v1/profiles/{profile_id:str}/recommendations",
+    **route(
+        ("crm", "copy", "batch"),
+        tag="profiles",
+        summary="Recommend items to a profile",
+        description="Computed now, from the newest events; a profile without events gets what is popular.",
+        response={
+            "results": [
+                {
+                    "item": {"id": "trowel-1", "title": "Ash-handled garden trowel", "in_stock": True},
+                    "score": 0.82,
+                    "reasons": [
+                        {
+                            "kind": "similar",
+                            "text": 'because of "Seed tray" viewed 2 days ago',
+                            "weight": 0.61,
+                        }
+                    ],
+                }
+            ],
+            "as_of": "2026-11-22T00:00:00Z",
+            "snapshot": "20261122T000000Z-3fa9c1d2",
+        },
+        problems=(400, 404, 409),
+    ),
+)
+async def show_recommendations(
+    profile_id: FromPath[str],
+    runtime: NamedDependency[Runtime],
+    workspace: NamedDependency[str],
+    k: FromQuery[int | None] = None,
+    category: FromQuery[list[str] | None] = None,
+    max_price: FromQuery[float | None] = None,
+    in_stock: FromQuery[bool] = False,
+    exclude_bought: FromQuery[bool] = False,
+) -> ItemList:
+    """Recommend items to one profile."""
+    wishes = Wishes(
+        categories=tuple(category or ()),
+        max_price=max_price,
+        in_stock=in_stock,
+        exclude_bought=exclude_bought,
+    )
+    return await recommend(runtime, workspace, profile_id, checked_limit(k, default=10, name="k"), wishes)
+
+
+ROUTES = [store_profiles, show_profile, remove_profile, show_recommendations]

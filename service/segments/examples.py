@@ -1,0 +1,85 @@
+"""Example bodies of the segment routes, for the API's documentation."""
+
+from typing import Any
+
+DEFINITION: dict[str, Any] = {
+    "all": [
+        {"like": "growing vegetables"},
+        {"event": "purchase", "op": "ge", "value": 1, "within_days": 90},
+    ]
+}
+
+SEGMENT: dict[str, Any] = {
+    "id": "5f0c1d",
+    "name": "gardeners",
+    "definition": DEFINITION,
+    "version": 1,
+    "created_at": "2026-11-22T10:00:00Z",
+    "updated_at": "2026-11-22T10:00:00Z",
+    "note": "spring campaign",
+    "error": None,
+}
+
+_WORDS: dict[str, Any] = {
+    "size": 412,
+    "population": 4000,
+    "share": 0.103,
+    "categories": [
+        {
+            "name": "garden",
+            "members": 371,
+            "share": 0.9,
+            "share_of_others": 0.21,
+            "lift": 4.3,
+            "lift_low": 4.0,
+        }
+    ],
+    "traits": [],
+    "items": [],
+    "recency_days": 12.0,
+    "spend": 64.5,
+    "spend_of_others": 51.0,
+    "stage": "loyal",
+    "interest": "growing vegetables",
+    "sentences": [
+        "These customers are drawn to garden far more than others.",
+        "They bought not long ago and spend a little more than most.",
+    ],
+}
+
+PREVIEW: dict[str, Any] = {
+    "size": 412,
+    "population": 4000,
+    "share": 0.103,
+    "as_of": "2026-11-22T00:00:00Z",
+    "snapshot": "20261122T000000Z-3fa9c1d2",
+    "description": _WORDS,
+    "sample": [{"profile_id": "p-17", "score": 0.61, "why": ["like growing vegetables: 0.61"]}],
+}
+
+DESCRIPTION: dict[str, Any] = {
+    "segment": SEGMENT,
+    "description": _WORDS,
+    "as_of": "2026-11-22T00:00:00Z",
+    "snapshot": "20261122T000000Z-3fa9c1d2",
+}
+
+MEMBERS: dict[str, Any] = {
+    "results": [{"profile_id": "p-17", "score": 0.61}],
+    "paging": {"next": None},
+    "count": 412,
+    "as_of": "2026-11-22T00:00:00+00:00",
+    "snapshot": "20261122T000000Z-3fa9c1d2",
+    "definition_version": 1,
+}
+
+MATCH: dict[str, Any] = {
+    "profile_id": "p-17",
+    "matched": True,
+    "at": "live",
+    "as_of": "2026-11-22T00:00:00Z",
+    "snapshot": "20261122T000000Z-3fa9c1d2",
+    "definition_version": 1,
+    "score": 0.61,
+    "reasons": [],
+}

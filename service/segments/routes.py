@@ -1,0 +1,294 @@
+"""Segments over HTTP: define, change, preview, page through, match.
+
+A segment's ETag is its version. A change needs `If-Match` with the version it was made from (`*` for any), so
+that two people cannot overwrite each other unseen.
+"""
+
+import re
+from typing import Annotated, Any, Literal
+
+import msgspec
+from litestar import Response, delete, get, patch, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath, FromQuery, HeaderParameter, JSONBody
+
+from service.errors import PreconditionFailed, PreconditionMissing
+from service.openapi import route
+from service.paging import Results, checked_limit, decode_cursor, results_of
+from service.runtime import Runtime
+from service.segments import actions
+from service.segments.examples import DEFINITION, DESCRIPTION, MATCH, MEMBERS, PREVIEW, SEGMENT
+from service.segments.model import (
+    Match,
+    Member,
+    MembersCursor,
+    Preview,
+    Segment,
+    SegmentDescription,
+    SegmentPatch,
+)
+
+_READ, _LOOK, _WRITE = ("copy", "crm", "batch"), ("crm", "batch"), ("crm",)
+
+_ETAG = re.compile(r'"?(\d{1,18})"?')
+
+IfMatch = Annotated[str | None, HeaderParameter(name="If-Match", description='The ETag, e.g. `"3"`, or `*`.')]
+
+
+class NewSegment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A name for a definition."""
+
+    name: str
+    definition: dict[str, Any]
+    note: str = ""
+
+
+class PreviewRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A definition without a name."""
+
+    definition: dict[str, Any]
+
+
+class MemberList(Results[Member], frozen=True, kw_only=True):
+    """One page of members, and what they are members of."""
+
+    count: int
+    """All members, erased ones left out."""
+    as_of: str
+    snapshot: str
+    definition_version: int
+
+
+@post(
+    "/v1/segments",
+    **route(
+        _WRITE,
+        tag="segments",
+        summary="Create a segment",
+        request={"name": "gardeners", "definition": DEFINITION, "note": "spring campaign"},
+        response=SEGMENT,
+        problems=(400, 409, 422),
+        idempotent=True,
+    ),
+)
+async def create_segment(
+    data: JSONBody[NewSegment], runtime: NamedDependency[Runtime], workspace: NamedDependency[str]
+) -> Response[Segment]:
+    """Store a definition under a name."""
+    created = await actions.create_segment(runtime, workspace, data.name, data.definition, note=data.note)
+    headers = {"Location": f"/v1/segments/{created.id}", "ETag": _etag(created)}
+    return Response(created, status_code=201, headers=headers)
+
+
+@get(
+    "/v1/segments",
+    **route(
+        _READ,
+        tag="segments",
+        summary="List segments by name",
+        response={"results": [SEGMENT], "paging": {"next": None}},
+        problems=(400,),
+    ),
+)
+async def show_segments(
+    runtime: NamedDependency[Runtime],
+    workspace: NamedDependency[str],
+    limit: FromQuery[int | None] = None,
+    after: FromQuery[str | None] = None,
+) -> Results[Segment]:
+    """Page through the segments."""
+    most = checked_limit(limit)
+    found = await actions.list_segments(runtime, workspace, after=decode_cursor(after, str), limit=most + 1)
+    position = found[most - 1].name if len(found) > most else None
+    return results_of(list(found[:most]), position, "/v1/segments", {"limit": limit})
+
+
+@get(
+    "/v1/segments/{segment_id:str}",
+    **route(_READ, tag="segments", summary="Show a segment", response=SEGMENT, problems=(404,)),
+)
+async def show_segment(
+    segment_id: FromPath[str], runtime: NamedDependency[Runtime], workspace: NamedDependency[str]
+) -> Response[Segment]:
+    """Show one segment, by id or name."""
+    segment = await actions.get_segment(runtime, workspace, segment_id)
+    return Response(segment, headers={"ETag": _etag(segment)})
+
+
+@patch(
+    "/v1/segments/{segment_id:str}",
+    **route(
+        _WRITE,
+        tag="segments",
+        summary="Change a segment",
+        description="Needs If-Match. What is left out stays; the change is a new version.",
+        request={"definition": DEFINITION, "note": "wider"},
+        response=SEGMENT,
+        problems=(400, 404, 409, 412, 422, 428),
+    ),
+)
+async def change_segment(
+    segment_id: FromPath[str],
+    data: JSONBody[SegmentPatch],
+    runtime: NamedDependency[Runtime],
+    workspace: NamedDependency[str],
+    if_match: IfMatch = None,
+) -> Response[Segment]:
+    """Make the segment's next version."""
+    version = _version(if_match)
+    changed = await actions.update_segment(runtime, workspace, segment_id, data, version=version)
+    return Response(changed, headers={"ETag": _etag(changed)})
+
+
+@delete(
+    "/v1/segments/{segment_id:str}",
+    **route(
+        _WRITE,
+        tag="segments",
+        summary="Delete a segment",
+        description="Needs If-Match. 409 while other segments refer to it.",
+        problems=(404, 409, 412, 428),
+    ),
+)
+async def remove_segment(
+    segment_id: FromPath[str],
+    runtime: NamedDependency[Runtime],
+    workspace: NamedDependency[str],
+    if_match: IfMatch = None,
+) -> None:
+    """Delete one segment."""
+    await actions.delete_segment(runtime, workspace, segment_id, version=_version(if_match))
+
+
+@post(
+    "/v1/segments/preview",
+    status_code=200,
+    **route(
+        _LOOK,
+        tag="segments",
+        summary="Preview a definition",
+        request={"definition": DEFINITION},
+        response=PREVIEW,
+        problems=(400, 409, 422),
+    ),
+)
+async def preview_definition(
+    data: JSONBody[PreviewRequest], runtime: NamedDependency[Runtime], workspace: NamedDependency[str]
+) -> Preview:
+    """Say whom a definition would select, before it has a name."""
+    return await actions.preview(runtime, workspace, data.definition)
+
+
+@get(
+    "/v1/segments/{segment_id:str}/preview",
+    **route(_LOOK, tag="segments", summary="Preview a segment", response=PREVIEW, problems=(404, 409, 422)),
+)
+async def preview_segment(
+    segment_id: FromPath[str], runtime: NamedDependency[Runtime], workspace: NamedDependency[str]
+) -> Preview:
+    """Say whom a segment selects, with ten samples and why each matched."""
+    return await actions.preview_segment(runtime, workspace, segment_id)
+
+
+@get(
+    "/v1/segments/{segment_id:str}/description",
+    **route(
+        _READ,
+        tag="segments",
+        summary="Describe a segment's members",
+        response=DESCRIPTION,
+        problems=(404, 409, 422),
+    ),
+)
+async def describe_segment(
+    segment_id: FromPath[str], runtime: NamedDependency[Runtime], workspace: NamedDependency[str]
+) -> SegmentDescription:
+    """Say what sets the members apart: what a prompt sees of them."""
+    return await actions.describe_segment(runtime, workspace, segment_id)
+
+
+@get(
+    "/v1/segments/{segment_id:str}/members",
+    **route(
+        _LOOK,
+        tag="segments",
+        summary="Page through a segment's members",
+        description="By profile id. All pages read the snapshot and definition the first one read; 410 when "
+        "they are gone: start again without `after`.",
+        response=MEMBERS,
+        problems=(400, 404, 409, 410, 422),
+    ),
+)
+async def show_members(
+    segment_id: FromPath[str],
+    runtime: NamedDependency[Runtime],
+    workspace: NamedDependency[str],
+    limit: FromQuery[int | None] = None,
+    after: FromQuery[str | None] = None,
+) -> MemberList:
+    """List some members."""
+    cursor = decode_cursor(after, MembersCursor)
+    most = checked_limit(limit)
+    page = await actions.list_members(runtime, workspace, segment_id, cursor=cursor, limit=most)
+    path = f"/v1/segments/{segment_id}/members"
+    results = results_of(list(page.members), page.next, path, {"limit": limit})
+    return MemberList(
+        results=results.results,
+        paging=results.paging,
+        count=page.count,
+        as_of=page.as_of.isoformat(),
+        snapshot=page.snapshot,
+        definition_version=page.definition_version,
+    )
+
+
+@get(
+    "/v1/segments/{segment_id:str}/match/{profile_id:str}",
+    **route(
+        ("crm", "batch", "copy"),
+        tag="segments",
+        summary="Match one profile",
+        description="`at=snapshot` agrees exactly with the list of members; `at=live` reads the newest rows.",
+        response=MATCH,
+        problems=(400, 404, 409, 422),
+    ),
+)
+async def match_profile(
+    segment_id: FromPath[str],
+    profile_id: FromPath[str],
+    runtime: NamedDependency[Runtime],
+    workspace: NamedDependency[str],
+    at: FromQuery[Literal["snapshot", "live"]] = "snapshot",
+) -> Match:
+    """Say whether a profile is in a segment, with a reason for every leaf."""
+    return await actions.match_profile(runtime, workspace, segment_id, profile_id, at=at)
+
+
+def _etag(segment: Segment) -> str:
+    return f'"{segment.version}"'
+
+
+def _version(if_match: str | None) -> int | None:
+    """Read the version out of If-Match; none for `*`. Raises PreconditionMissing and PreconditionFailed."""
+    if if_match is None:
+        raise PreconditionMissing('send If-Match with the ETag the change was made from, e.g. If-Match: "3"')
+    if if_match.strip() == "*":
+        return None
+    found = _ETAG.fullmatch(if_match.strip())
+    if found is None:
+        raise PreconditionFailed(f"If-Match {if_match[:80]!r} is no ETag of a segment: get the segment again")
+    return int(found[1])
+
+
+ROUTES = [
+    create_segment,
+    show_segments,
+    show_segment,
+    change_segment,
+    remove_segment,
+    preview_definition,
+    preview_segment,
+    describe_segment,
+    show_members,
+    match_profile,
+]

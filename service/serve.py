@@ -1,0 +1,76 @@
+"""`pitchwright serve`: the HTTP application behind granian, in a process that Ctrl-C ends cleanly."""
+
+import socket
+import sys
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from service.console import global_options, note, quieten_libraries, settings_for
+from service.errors import PortInUse
+
+if TYPE_CHECKING:
+    from service.settings import Settings
+
+GRACE_SECONDS = 10
+"""How long requests under way may take to finish after Ctrl-C."""
+
+
+def run_server(settings: "Settings") -> None:
+    """Serve until a signal ends it.
+
+    The worker makes the application itself, so that nothing of it is shared with the parent. Raises PortInUse
+    before anything is started when another program listens there.
+    """
+    from granian.constants import Interfaces
+    from granian.log import LogLevels
+    from granian.server import Server
+
+    check_port(settings.host, settings.port)
+    server = Server(
+        "service.app:create_app",
+        address=settings.host,
+        port=settings.port,
+        interface=Interfaces.ASGI,
+        workers=1,
+        log_level=LogLevels.warning,
+        workers_kill_timeout=GRACE_SECONDS,
+    )
+    server.serve(target_loader=partial(_load, settings), wrap_loader=False)
+
+
+def check_port(host: str, port: int) -> None:
+    """Raise PortInUse when `host:port` cannot be listened on."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise PortInUse(
+                f"cannot listen on {host}:{port} ({error.strerror}): "
+                "stop the other program, or choose another port with PITCHWRIGHT_PORT or `serve --port`"
+            ) from None
+
+
+def _load(settings: "Settings") -> Any:
+    from service.app import create_app
+
+    return create_app(settings)
+
+
+@click.command()
+@click.option("--host", help="Address to listen on [PITCHWRIGHT_HOST].")
+@click.option("--port", type=click.IntRange(1, 65535), help="Port to listen on [PITCHWRIGHT_PORT].")
+def serve(host: str | None, port: int | None) -> None:
+    """Serve the HTTP API until Ctrl-C. Its documentation is at /schema."""
+    import msgspec
+
+    settings = settings_for(global_options())
+    changes = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
+    settings = msgspec.structs.replace(settings, **changes)
+    quieten_libraries()
+    if sys.stderr.isatty():
+        note(f"Serving on http://{settings.host}:{settings.port} until Ctrl-C.")
+    run_server(settings)

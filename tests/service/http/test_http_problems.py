@@ -1,0 +1,138 @@
+"""Bad input gets a problem that quotes it and says what to do; never a traceback."""
+
+from typing import Any
+
+import httpx
+import pytest
+from litestar import get
+
+from service.app import create_app
+from service.errors import ServiceError
+from service.openapi import PUBLIC
+from service.problems import PROBLEMS, kind_of
+from tests.service.http.shop import Shop, client_of, serving
+
+BRIEF: dict[str, Any] = {"item_id": "garden-0", "channel": "push", "n": 1}
+
+
+def problem(response: httpx.Response, status: int) -> dict[str, Any]:
+    assert response.status_code == status, response.text
+    assert response.headers["content-type"] == "application/problem+json"
+    body: dict[str, Any] = response.json()
+    assert body["status"] == status
+    assert body["type"].startswith("urn:pitchwright:problem:")
+    assert body["title"]
+    assert body["request_id"] == response.headers["x-request-id"]
+    assert "Traceback" not in response.text
+    return body
+
+
+@pytest.mark.parametrize(
+    ("changes", "path", "told"),
+    [
+        ({"n": "many"}, "$.n", "many"),
+        ({"offer": {"text": 3}}, "$.offer", ""),
+        ({"tone": "sarcastic"}, "$.tone", "sarcastic"),
+        ({"colour": "red"}, "$", "colour"),
+        ({"product": {"id": "x", "title": 5}}, "$.product.title", "5"),
+    ],
+)
+async def test_a_value_of_the_wrong_shape_is_named_by_its_path(
+    client: httpx.AsyncClient, changes: dict[str, Any], path: str, told: str
+):
+    body = problem(await client.post("/v1/drafts", json={**BRIEF, **changes}), 400)
+    assert body["errors"][0]["path"].startswith(path)
+    assert told in body["detail"]
+
+
+async def test_a_missing_field_is_named(client: httpx.AsyncClient):
+    body = problem(await client.post("/v1/drafts", json={"item_id": "garden-0"}), 400)
+    assert "channel" in body["detail"]
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[1]", b"\xff\xfe", b'"text"', b"null"])
+async def test_a_body_that_is_no_object_is_refused(client: httpx.AsyncClient, content: bytes):
+    headers = {"Content-Type": "application/json"}
+    problem(await client.post("/v1/drafts", content=content, headers=headers), 400)
+
+
+async def test_an_unknown_channel_names_the_known_ones(client: httpx.AsyncClient):
+    body = problem(await client.post("/v1/drafts", json={**BRIEF, "channel": "fax"}), 422)
+    assert "fax" in body["detail"]
+    assert "email" in body["detail"]
+    assert "push" in body["detail"]
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/v1/items", "/v1/drafts", "/v1/segments", "/v1/segments/gardeners/members"],
+)
+@pytest.mark.parametrize("limit", ["1000000000", "0", "-1"])
+async def test_a_limit_out_of_range_names_the_maximum(client: httpx.AsyncClient, path: str, limit: str):
+    body = problem(await client.get(path, params={"limit": limit}), 400)
+    assert limit in body["detail"]
+    assert "500" in body["detail"]
+
+
+async def test_a_limit_that_is_no_number_is_quoted(client: httpx.AsyncClient):
+    body = problem(await client.get("/v1/items", params={"limit": "lots"}), 400)
+    assert body["errors"] == [{"path": "limit", "reason": body["errors"][0]["reason"], "value": "lots"}]
+
+
+@pytest.mark.parametrize("after", ["nonsense", "e30", "AAAA", "💥"])
+async def test_a_cursor_of_somebody_else_is_refused(client: httpx.AsyncClient, after: str):
+    body = problem(await client.get("/v1/items", params={"after": after}), 400)
+    assert "start again without it" in body["detail"]
+
+
+async def test_a_body_over_the_limit_is_too_large(shop: Shop):
+    async with client_of(shop.settings(max_body_bytes=2048), shop.keys["default/crm"]) as client:
+        body = problem(await client.post("/v1/items", content=b"[" + b" " * 4096 + b"]"), 413)
+    assert "2,048" in body["detail"]
+
+
+async def test_more_rows_than_allowed_are_too_large(shop: Shop):
+    async with client_of(shop.settings(max_batch_rows=2), shop.keys["default/crm"]) as client:
+        rows = [{"id": f"i{n}", "title": "x"} for n in range(3)]
+        body = problem(await client.post("/v1/items", json=rows), 413)
+        assert "3" in body["detail"]
+        assert (await client.get("/v1/items/i0")).status_code == 404
+
+
+async def test_unknown_paths_and_methods_are_problems(client: httpx.AsyncClient):
+    problem(await client.get("/v1/nothing"), 404)
+    problem(await client.put("/v1/items"), 405)
+
+
+async def test_an_unexpected_error_is_an_id_and_no_word_of_itself(
+    shop: Shop, capsys: pytest.CaptureFixture[str]
+):
+    @get("/broken", opt={"scope": (PUBLIC,)})
+    async def broken() -> None:
+        raise RuntimeError("the secret is 42")
+
+    app = create_app(shop.settings(), background=False)
+    app.register(broken)
+    async with serving(app) as client:
+        response = await client.get("/broken", headers={"X-Request-Id": "look-me-up"})
+    body = problem(response, 500)
+    assert "42" not in response.text
+    assert "look-me-up" in body["detail"]
+    lines = [line for line in capsys.readouterr().err.splitlines() if "look-me-up" in line]
+    assert any("the secret is 42" in line and "RuntimeError" in line for line in lines)
+
+
+def _tree(base: type[Exception]) -> list[type[Exception]]:
+    return [base, *(each for child in base.__subclasses__() for each in _tree(child))]
+
+
+def test_every_deliberate_error_has_a_kind_of_its_own_or_its_parents():
+    import indexing.errors as indexing_errors
+    import prompts.errors as prompt_errors
+
+    bases = (ServiceError, indexing_errors.IndexingError, prompt_errors.PromptError)
+    for base in bases:
+        for error in _tree(base)[1:]:
+            if error.__module__.endswith(".errors") and "importing" not in error.__module__:
+                known = any(parent in PROBLEMS for parent in error.__mro__)
+                assert known or kind_of(error("x")).status == 500, error

@@ -1,0 +1,144 @@
+"""Segments over HTTP: define, change with care, preview, page, match."""
+
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.service.http.shop import Shop
+
+LIKE = {"like": "camping trips"}
+
+
+async def created(client: httpx.AsyncClient, name: str = "campers") -> httpx.Response:
+    return await client.post("/v1/segments", json={"name": name, "definition": LIKE})
+
+
+async def test_a_segment_is_made_found_by_id_and_name_and_listed(client: httpx.AsyncClient):
+    response = await created(client)
+    assert response.status_code == 201
+    segment = response.json()
+    assert response.headers["etag"] == '"1"'
+    assert response.headers["location"] == f"/v1/segments/{segment['id']}"
+    for key in (segment["id"], "campers"):
+        assert (await client.get(f"/v1/segments/{key}")).json()["definition"] == segment["definition"]
+    listed = (await client.get("/v1/segments")).json()["results"]
+    assert [each["name"] for each in listed] == ["campers", "gardeners"]
+
+
+async def test_a_name_is_given_once(client: httpx.AsyncClient):
+    assert (await created(client)).status_code == 201
+    again = await created(client)
+    assert again.status_code == 409
+    assert "campers" in again.json()["detail"]
+
+
+async def test_a_change_needs_the_version_it_was_made_from(client: httpx.AsyncClient):
+    path = f"/v1/segments/{(await created(client)).json()['id']}"
+    change = {"note": "wider", "definition": {"like": "the outdoors"}}
+    without = await client.patch(path, json=change)
+    assert without.status_code == 428
+    assert "If-Match" in without.json()["detail"]
+    changed = await client.patch(path, json=change, headers={"If-Match": '"1"'})
+    assert changed.status_code == 200
+    assert changed.headers["etag"] == '"2"'
+    stale = await client.patch(path, json=change, headers={"If-Match": '"1"'})
+    assert stale.status_code == 412
+    assert (await client.delete(path)).status_code == 428
+    assert (await client.delete(path, headers={"If-Match": '"1"'})).status_code == 412
+    assert (await client.delete(path, headers={"If-Match": '"2"'})).status_code == 204
+    assert (await client.get(path)).status_code == 404
+
+
+@pytest.mark.parametrize("etag", ['W/"1"', "abc", '"999999999999999999999"'])
+async def test_an_if_match_that_is_no_version_changes_nothing(client: httpx.AsyncClient, etag: str):
+    path = f"/v1/segments/{(await created(client)).json()['id']}"
+    response = await client.patch(path, json={"note": "x"}, headers={"If-Match": etag})
+    assert response.status_code == 412
+
+
+def nested(depth: int) -> dict[str, Any]:
+    tree: dict[str, Any] = LIKE
+    for _ in range(depth):
+        tree = {"not": tree}
+    return tree
+
+
+@pytest.mark.parametrize(
+    ("definition", "told"),
+    [
+        (nested(100), "20"),
+        ({"likes": "tea"}, "likes"),
+        ({"segment": "nobody"}, "nobody"),
+        ({"all": []} | {"any": []}, "all"),
+    ],
+)
+async def test_a_definition_that_cannot_be_evaluated_is_explained(
+    client: httpx.AsyncClient, definition: dict[str, Any], told: str
+):
+    for path, body in (
+        ("/v1/segments", {"name": "bad", "definition": definition}),
+        ("/v1/segments/preview", {"definition": definition}),
+    ):
+        response = await client.post(path, json=body)
+        assert response.status_code == 422, response.text
+        assert told in response.json()["detail"]
+
+
+async def test_a_preview_and_its_members_and_its_matches_agree(client: httpx.AsyncClient, shop: Shop):
+    preview = (await client.get(f"/v1/segments/{shop.segment}/preview")).raise_for_status().json()
+    members: list[str] = []
+    link = f"/v1/segments/{shop.segment}/members?limit=4"
+    while link:
+        page = (await client.get(link)).raise_for_status().json()
+        assert page["count"] == preview["size"]
+        members += [member["profile_id"] for member in page["results"]]
+        link = (page["paging"]["next"] or {"link": ""})["link"]
+    assert members == sorted(set(members))
+    assert len(members) == preview["size"] > 0
+    for number in range(8):
+        path = f"/v1/segments/{shop.segment}/match/p-{number}"
+        snapshot = (await client.get(path)).raise_for_status().json()
+        live = (await client.get(path, params={"at": "live"})).raise_for_status().json()
+        assert snapshot["matched"] == (f"p-{number}" in members) == live["matched"]
+
+
+async def test_a_segment_that_matches_nobody_is_empty_and_no_error(client: httpx.AsyncClient):
+    nobody = {"trait": "plan", "value": "platinum"}
+    response = await client.post("/v1/segments/preview", json={"definition": nobody})
+    assert response.status_code == 200, response.text
+    assert response.json()["size"] == 0
+
+
+async def test_a_cursor_of_another_segment_is_refused(client: httpx.AsyncClient, shop: Shop):
+    other = (await created(client)).json()["id"]
+    page = (await client.get(f"/v1/segments/{shop.segment}/members?limit=2")).json()
+    after = page["paging"]["next"]["after"]
+    response = await client.get(f"/v1/segments/{other}/members", params={"after": after})
+    assert response.status_code == 400
+
+
+async def test_members_of_a_snapshot_that_is_gone_are_gone(client: httpx.AsyncClient, shop: Shop):
+    from service.paging import decode_cursor, encode_cursor
+    from service.segments.model import MembersCursor
+
+    page = (await client.get(f"/v1/segments/{shop.segment}/members?limit=2")).json()
+    cursor = decode_cursor(page["paging"]["next"]["after"], MembersCursor)
+    assert cursor is not None
+    position = {
+        "segment": cursor.segment,
+        "version": cursor.version,
+        "snapshot": "20200101T000000Z-00000000",
+        "offset": 2,
+    }
+    response = await client.get(
+        f"/v1/segments/{shop.segment}/members", params={"after": encode_cursor(position)}
+    )
+    assert response.status_code == 410
+    assert response.json()["type"] == "urn:pitchwright:problem:gone"
+
+
+async def test_the_description_is_what_a_prompt_sees(client: httpx.AsyncClient, shop: Shop):
+    found = (await client.get(f"/v1/segments/{shop.segment}/description")).raise_for_status().json()
+    assert len(found["description"]["sentences"]) == 2
+    assert found["snapshot"]
