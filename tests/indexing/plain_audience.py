@@ -44,7 +44,7 @@ def plain_members(definition: Definition, world: Columns, segments: dict[str, De
             return {row for row in everyone if _trait_holds(definition, traits[row].get(definition.trait))}
         case EventRule() | AffinityRule():
             events = world.events.to_dicts()
-            test = _event_holds if isinstance(definition, EventRule) else _affinity_holds
+            test: Any = _event_holds if isinstance(definition, EventRule) else _affinity_holds
             return {
                 row for row in everyone if test(definition, [e for e in events if e["profile"] == row], world)
             }
@@ -55,7 +55,7 @@ def _kind(value: object) -> str:
 
 
 def _trait_holds(rule: TraitRule, actual: Any) -> bool:
-    wanted = rule.value
+    wanted: Any = rule.value
     if rule.op == "exists":
         return (actual is not None) == wanted
     if actual is None:
