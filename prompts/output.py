@@ -16,7 +16,7 @@ from prompts.variant import Fields
 
 ROOM_FOR_TAGS = 120
 """Characters a schema allows over a field's target: slots and merge tags are longer than what fills them.
-The schema only stops an answer that runs on; limits are checked afterwards, so that no decoder cuts to fit."""
+The schema only stops an answer that runs on; limits are checked later, so that no decoder cuts to fit."""
 
 LONGEST_ANSWER = 50_000
 

@@ -72,7 +72,7 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     limits: str
     """One line per field: what it is for, how long, how many."""
     answer_schema: str
-    """The JSON schema of the answer, on one line."""
+    """The JSON schema of the answer, on one line, without lengths: those stand in `limits`."""
     merge_tag: str | None
     """The merge tag the copy must greet with; none when it must not use any."""
     link_in_text: bool
@@ -129,7 +129,7 @@ def context(brief: Brief) -> Context:
         channel=channel.name,
         channel_title=channel.title,
         limits="\n".join(map(_limit_line, channel.fields)),
-        answer_schema=json.dumps(schema(channel.name), separators=(",", ":")),
+        answer_schema=_shape(channel),
         merge_tag=FIRST_NAME if brief.personalise and channel.personal else None,
         link_in_text=channel.shows_link and brief.product.link is not None,
         tone=brief.tone,
@@ -188,6 +188,15 @@ def _environment(partials: tuple[tuple[str, str], ...]) -> ImmutableSandboxedEnv
         trim_blocks=True,
         lstrip_blocks=True,
     )
+
+
+def _shape(channel: Channel) -> str:
+    described = schema(channel.name)
+    for entry in described["properties"].values():
+        for text in (entry, entry.get("items", {})):
+            text.pop("minLength", None)
+            text.pop("maxLength", None)
+    return json.dumps(described, separators=(",", ":"))
 
 
 def _limit_line(field: Field) -> str:

@@ -31,6 +31,8 @@ _OPENERS = re.compile(r"\{(?=[{%]|\Z)")
 
 def clean(text: str) -> str:
     """Bring a text to one line of NFC: control and invisible characters become spaces, runs of space one."""
+    if text.isascii() and text.isprintable():
+        return " ".join(text.split())
     kept = "".join(
         " "
         if unicodedata.category(char) in {"Cc", "Cs", "Zl", "Zp"}

@@ -51,7 +51,9 @@ def _phone(reading: Reading) -> Iterator[Hit]:
 
 def _personal(pattern: re.Pattern[str], what: str, reading: Reading) -> Iterator[Hit]:
     for line in reading.lines:
-        for match in pattern.finditer(line.own):
+        for match in pattern.finditer(line.plain):
+            if match.group() in reading.given:
+                continue
             digits = sum(char.isdigit() for char in match.group())
             if "@" in match.group() or 8 <= digits <= 15:
                 yield Hit(

@@ -4,6 +4,7 @@ Read the same way from a brief and from copy, so that `20%` is `twenty per cent`
 and 20 % is not 20 euros.
 """
 
+import functools
 import re
 from collections.abc import Iterator, Mapping
 from decimal import Decimal, InvalidOperation
@@ -122,14 +123,20 @@ _IDIOMS = frozenset(_UNITS.values()) - {"week", "month", "year"}
 
 _FRACTIONS = {"½": "0.5", "¼": "0.25", "¾": "0.75"}
 
+_MONTH_NAME = (
+    r"Jan(?:uary)?|Feb(?:ruary)?|Mar(?:ch)?|Apr(?:il)?|May|June?|July?|Aug(?:ust)?|Sept?(?:ember)?|Oct(?:ober)?|"
+    r"Nov(?:ember)?|Dec(?:ember)?"
+)
+_DAY_OF_MONTH = re.compile(
+    rf"\b(?:(?P<day>\d{{1,2}})(?:st|nd|rd|th)?\s+(?:of\s+)?(?P<month>{_MONTH_NAME})"
+    rf"|(?P<month2>{_MONTH_NAME})\.?\s+(?P<day2>\d{{1,2}})(?:st|nd|rd|th)?)\b",
+    re.IGNORECASE,
+)
 _WEEKDAY = re.compile(r"\b(mon|tues|wednes|thurs|fri|satur|sun)days?\b", re.IGNORECASE)
 _MONTH = re.compile(
     r"\b(january|february|april|june|july|august|september|october|november|december)\b", re.IGNORECASE
 )
-_SHORT_MONTH = re.compile(
-    r"(?:\b(?:in|by|until|till|before|on|this|from|of)|\d(?:st|nd|rd|th)?)\s+(May|March)\b"
-)
-_MONTH_DAY = re.compile(r"\b(May|March|Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept?|Oct|Nov|Dec)\.?\s+\d")
+_SHORT_MONTH = re.compile(r"\b(?:in|by|until|till|before|on|this|from|of)\s+(May|March)\b")
 _DEADLINE = re.compile(
     r"\b(?:until|till|by|before|ends?|ending|expires?|closes?|only)\s+(?:at\s+)?"
     r"(?P<a>midnight|noon|tonight|today|tomorrow|(?:this|the)\s+weekend|(?:the\s+)?end\s+of\s+(?:the\s+)?\w+)\b"
@@ -138,21 +145,26 @@ _DEADLINE = re.compile(
 )
 
 
-def find(text: str, bare_words: bool = False) -> list[Quantity]:
-    """Every quantity in a text, in reading order.
+@functools.lru_cache(
+    maxsize=2048
+)  # five rules read the same few texts, and a draft's variants the same brief
+def find(text: str, bare_words: bool = False) -> tuple[Quantity, ...]:
+    """List every quantity in a text, in reading order.
 
     A number in words counts when a unit follows it (`ten minutes`), since `one of those` promises nothing;
     `bare_words` takes it without a unit too, which is how a brief is read.
     """
     found = [*_dates(text), *_codes(text), *_digits(text), *_spelled(text, bare_words)]
-    return sorted(found, key=lambda quantity: quantity.span)
+    return tuple(sorted(found, key=lambda quantity: quantity.span))
 
 
-def is_given(quantity: Quantity, given: list[Quantity]) -> bool:
+def is_given(quantity: Quantity, given: tuple[Quantity, ...]) -> bool:
     """Whether the brief gave this quantity: the same value and kind, and the same unit where both have one.
 
-    A bare number may repeat any given value.
+    A bare number may repeat any given value, and a month that of a given day.
     """
+    if quantity.kind == "date" and any(known.value.startswith(f"{quantity.value} ") for known in given):
+        return True
     for known in given:
         if known.value != quantity.value:
             continue
@@ -176,8 +188,10 @@ def _canonical(number: str) -> str:
 
 
 def _digits(text: str) -> Iterator[Quantity]:
+    days = [match.span() for match in _DAY_OF_MONTH.finditer(text)]
     for match in _NUMBER.finditer(text):
-        if _touches_letters(text, match):
+        in_date = any(start <= match.start("number") < end for start, end in days)
+        if in_date or _touches_letters(text, match):
             continue
         money = match["before"] or match["sign"]
         yield _quantity(_canonical(match["number"]), match["percent"], money, match["unit"], _tight(match))
@@ -246,8 +260,13 @@ def _codes(text: str) -> Iterator[Quantity]:
 def _dates(text: str) -> Iterator[Quantity]:
     for match in _WEEKDAY.finditer(text):
         yield Quantity(kind="date", value=match[1].lower() + "day", unit=None, span=match.span())
-    for pattern in (_MONTH, _SHORT_MONTH, _MONTH_DAY):
-        for match in pattern.finditer(text):
+    days = list(_DAY_OF_MONTH.finditer(text))
+    for match in days:
+        month = (match["month"] or match["month2"]).lower()[:3]
+        day = int(match["day"] or match["day2"])
+        yield Quantity(kind="date", value=f"{month} {day}", unit=None, span=match.span())
+    for match in [*_MONTH.finditer(text), *_SHORT_MONTH.finditer(text)]:
+        if not any(day.start() <= match.start(1) < day.end() for day in days):
             yield Quantity(kind="date", value=match[1].lower()[:3], unit=None, span=match.span(1))
     for match in _DEADLINE.finditer(text):
         value = re.sub(r"\s+", " ", match["a"] or match["b"]).lower()

@@ -11,7 +11,7 @@ from prompts import merge_tags
 from prompts.brief import Brief
 from prompts.channels import Channel, Field, find_channel
 from prompts.errors import SlotError
-from prompts.slots import clean
+from prompts.slots import clean, escape
 from prompts.variant import Fields, Severity
 
 HIDDEN = "\ufffc"
@@ -126,7 +126,8 @@ def _given(brief: Brief) -> Iterator[str]:
 
 @functools.lru_cache(maxsize=256)
 def _pattern(facts: tuple[str, ...]) -> re.Pattern[str] | None:
-    spelt = sorted({fact.rstrip(".") or fact for fact in facts}, key=len, reverse=True)
+    bare = {fact.rstrip(".") or fact for fact in facts}
+    spelt = sorted(bare | set(map(escape, bare)), key=len, reverse=True)
     if not spelt:
         return None
     words = "|".join(r"\s+".join(map(re.escape, fact.split())) for fact in spelt)
@@ -145,5 +146,6 @@ def _line(field: Field, label: str, text: str, facts: re.Pattern[str] | None) ->
         shown = merge_tags.longest(text)
     except SlotError as error:
         problem = str(error)
-    own = facts.sub(_hide, plain) if facts else plain
+    own = facts.sub(_hide, text) if facts else text
+    own = "".join(HIDDEN if tag == HIDDEN else char for tag, char in zip(plain, own, strict=True))
     return Line(label=label, field=field, text=text, shown=shown, plain=plain, own=own, problem=problem)

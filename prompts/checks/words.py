@@ -118,7 +118,7 @@ RULES = (
     Rule(
         id="words.banned",
         severity="error",
-        wants="None of the brand's banned words, inflected or not; a warning where a fact of the brief holds one.",
+        wants="No banned word, inflected or not; a warning where a fact of the brief holds one.",
         check=_banned,
     ),
     Rule(id="words.required", severity="error", wants="Every word the brand requires.", check=_required),
