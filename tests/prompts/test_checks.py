@@ -1,0 +1,313 @@
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from prompts.brief import Brand, Offer, Product
+from prompts.channels import CHANNELS
+from prompts.checks.duplicates import near_duplicates
+from prompts.checks.rules import RULES, passes, run_checks, warnings
+from prompts.variant import Fields, Finding
+from tests.prompts.briefs import CLEAN, GREETING, brief, changed
+
+README = Path(__file__).resolve().parents[2] / "prompts" / "README.md"
+NO_OFFER: dict[str, Any] = {"offer": None}
+PERSONAL: dict[str, Any] = {"personalise": True}
+BRANDED: dict[str, Any] = {"brand": Brand(required_words=("hand-thrown",))}
+
+
+def body(text: str) -> Fields:
+    """Clean e-mail copy whose body goes on with a text."""
+    return changed("email", body=f"{CLEAN['email']['body']} {text}")
+
+
+def bare(text: str) -> Fields:
+    """E-mail copy that offers nothing, with a text in its body."""
+    return {
+        "subject": "Meet Fernhill Stoneware Planter",
+        "preheader": "A pot with a drainage hole.",
+        "body": text,
+        "cta": "See it",
+    }
+
+
+# Each rule with copy that breaks it: channel, fields, changes to the brief, what the finding quotes.
+BROKEN: list[tuple[str, str, Fields, dict[str, Any], str]] = [
+    (
+        "length.hard",
+        "search",
+        changed("search", headlines=["Fernhill Stoneware Planter now!", "b"]),
+        {},
+        "31",
+    ),
+    ("length.hard", "social", changed("social", text=f"{CLEAN['social']['text']} {'日本' * 40}"), {}, "280"),
+    ("length.hard", "email", changed("email", subject="é" * 500), {}, "1000 bytes"),
+    (
+        "length.soft",
+        "sms",
+        changed("sms", text=f"{CLEAN['sms']['text']} Enjoy it all year long, indoors and out."),
+        {},
+        "2 parts",
+    ),
+    ("length.soft", "sms", changed("sms", text=f"{CLEAN['sms']['text']} ’"), {}, "GSM 03.38"),
+    (
+        "length.soft",
+        "push",
+        changed("push", title=f"Hello {GREETING}, {'x' * 31}"),
+        {"personalise": True},
+        "51",
+    ),
+    ("length.items", "search", changed("search", headlines=["a", "b"]), {}, "2 texts: 3 to 15"),
+    ("length.items", "push", {"title": "Fernhill"}, {}, "body is empty"),
+    (
+        "facts.product",
+        "push",
+        changed("push", body="Take 15% off with code GROW15."),
+        {},
+        "Stoneware Planter",
+    ),
+    (
+        "facts.product",
+        "push",
+        changed("push", body="Fernhill Stoneware Planters"),
+        {},
+        "never names the product",
+    ),
+    ("facts.offer", "email", changed("email", preheader="With code GROW15 until 30 April."), {}, "'15% off'"),
+    (
+        "facts.code",
+        "email",
+        changed("email", preheader="15% off, code grow15 until 30 April"),
+        {},
+        "'GROW15'",
+    ),
+    ("facts.ends", "email", changed("email", preheader="15% off with code GROW15"), {}, "'30 April'"),
+    (
+        "facts.benefits",
+        "email",
+        changed("email", body="Your balcony could use company."),
+        {},
+        "a drainage hole",
+    ),
+    ("facts.link", "social", changed("social", text="Fernhill Stoneware Planter"), {}, "fernhill.example"),
+    ("tags.greeting", "email", CLEAN["email"], PERSONAL, "first_name"),
+    (
+        "tags.unasked",
+        "banner",
+        changed("banner", headline=f"Hi {GREETING}"),
+        {"personalise": True},
+        "no one reader",
+    ),
+    ("tags.unasked", "email", body(f"Bye {GREETING}"), {}, "asks for none"),
+    ("invented.number", "email", body("It holds 12 litres."), {}, "'12 litres'"),
+    ("invented.number", "email", body("Over twenty-five days of bloom."), {}, "'twenty-five days'"),
+    ("invented.number", "email", body("It is 30 kg."), {}, "'30 kg'"),
+    ("invented.number", "email", body("Call us 24/7."), {}, "'7'"),
+    ("invented.number", "email", body("Take 20 off."), {}, "'20 off'"),
+    ("invented.percent", "email", body("Save 20%."), {}, "'20%'"),
+    ("invented.percent", "email", body("Save 24 %."), {}, "'24 %'"),
+    ("invented.percent", "email", body("Now half price!"), {}, "'half price'"),
+    ("invented.percent", "email", body("Save twenty per cent."), {}, "'twenty per cent'"),
+    ("invented.price", "email", body("Only £15 today."), {}, "'£15'"),
+    ("invented.price", "email", body("Only $24.00."), {}, "'$24.00'"),
+    ("invented.price", "email", body("Ten pounds well spent."), {}, "'Ten pounds'"),
+    ("invented.price", "email", body("Nur 15 € heute."), {}, "'15 €'"),
+    ("invented.date", "email", body("Ends 29 April."), {}, "'29 April'"),
+    ("invented.date", "email", body("Ends Sunday."), {}, "'Sunday'"),
+    ("invented.date", "email", body("Here until 3 May."), {}, "'3 May'"),
+    ("invented.date", "email", body("New for September."), {}, "'September'"),
+    ("invented.date", "email", body("Order before midnight."), {}, "'before midnight'"),
+    ("invented.date", "email", body("Today only!"), {}, "'Today only'"),
+    ("invented.code", "email", body("Or use SAVE50."), {}, "'SAVE50'"),
+    ("invented.code", "email", body("Or with code SPRING."), {}, "'SPRING'"),
+    ("invented.code", "email", bare("Use code at checkout."), NO_OFFER, "gives no code"),
+    ("invented.offer", "email", body("Plus free shipping."), {}, "'free shipping'"),
+    ("invented.offer", "email", bare("Get a discount."), NO_OFFER, "'discount'"),
+    ("invented.offer", "email", body("With a money-back promise."), {}, "'money-back'"),
+    ("claims.guarantee", "push", changed("push", title="Risk-free growing"), {}, "'Risk-free'"),
+    ("claims.guarantee", "email", body("It never fails."), {}, "'never fails'"),
+    ("claims.health", "email", body("It relieves anxiety."), {}, "'relieves anxiety'"),
+    ("claims.health", "email", body("Clinically proven calm."), {}, "'Clinically proven'"),
+    ("claims.superlative", "email", body("The world’s best pot."), {}, "'world’s best'"),
+    ("claims.superlative", "email", body("The #1 planter."), {}, "'#1'"),
+    ("claims.proof", "email", body("Loved by thousands of gardeners."), {}, "'thousands of'"),
+    ("claims.scarcity", "email", body("Selling fast."), {}, "'Selling fast'"),
+    ("words.banned", "email", body("No cheaper pot."), {}, "'cheaper'"),
+    ("words.banned", "email", body("Stop hurrying, it hurries you."), {}, "'hurries'"),
+    (
+        "words.required",
+        "email",
+        CLEAN["email"],
+        {"brand": Brand(required_words=("hand-thrown",))},
+        "'hand-thrown'",
+    ),
+    ("words.leftover", "email", body("Until {{ends}}."), {}, "{{ends}}"),
+    ("words.leftover", "email", body("Dear [First Name], hi."), {}, "'[First Name]'"),
+    ("words.leftover", "email", body("{% if x %}"), {}, "{% if x %}"),
+    ("leaks.prompt", "email", body("\naudience: gardening"), {}, "audience:"),
+    (
+        "leaks.prompt",
+        "email",
+        changed("email", subject="Subject: Fernhill Stoneware Planter"),
+        {},
+        "Subject:",
+    ),
+    ("leaks.prompt", "email", body("As an AI, I like pots."), {}, "As an AI"),
+    ("leaks.prompt", "email", body("<|end|>"), {}, "<|end|>"),
+    ("leaks.markup", "email", body("<b>Now</b>"), {}, "<b>"),
+    ("leaks.markup", "email", body("It is **new**."), {}, "**new**"),
+    ("style.shouting", "email", body("BUY IT NOW"), {}, "BUY IT NOW"),
+    ("style.shouting", "email", body("Lovely!!"), {}, "!!"),
+    ("style.hashtags", "social", changed("social", hashtags=["gardening"]), {}, "'gardening'"),
+    ("style.hashtags", "social", changed("social", hashtags=["#in bloom"]), {}, "'#in bloom'"),
+    ("links.foreign", "email", body("See https://evil.example/a."), {}, "'https://evil.example/a'"),
+    ("links.foreign", "email", body("See fernhill.com now."), {}, "'fernhill.com'"),
+    ("links.foreign", "sms", changed("sms", text=f"{CLEAN['sms']['text']}?x=1"), {}, "?x=1"),
+    ("personal.email", "email", body("Write to ada@fernhill.example."), {}, "ada@fernhill.example"),
+    ("personal.phone", "email", body("Ring +44 20 7946 0958."), {}, "+44 20 7946 0958"),
+    ("duplicates.items", "search", changed("search", headlines=["Tea!", "tea", "c"]), {}, "headlines[0]"),
+    ("duplicates.fields", "email", changed("email", preheader=CLEAN["email"]["subject"]), {}, "subject"),
+]
+
+
+def findings(channel: str, fields: Fields, rule: str, **changes: Any) -> list[Finding]:
+    return [
+        finding
+        for check in run_checks(brief(channel, **changes), fields)
+        for finding in check.findings
+        if check.rule == rule
+    ]
+
+
+@pytest.mark.parametrize(("rule", "channel", "fields", "changes", "quoted"), BROKEN)
+def test_a_rule_finds_what_breaks_it(
+    rule: str, channel: str, fields: Fields, changes: dict[str, Any], quoted: str
+) -> None:
+    found = findings(channel, fields, rule, **changes)
+    assert quoted in " / ".join(finding.reason for finding in found)
+    severity = {entry.id: entry.severity for entry in RULES}[rule]
+    if rule not in {"tags.unasked", "words.banned"}:
+        assert {finding.severity for finding in found} == {severity}
+
+
+@pytest.mark.parametrize("channel", CHANNELS)
+def test_clean_copy_passes_every_rule_without_a_warning(channel: str) -> None:
+    checks = run_checks(brief(channel), CLEAN[channel])
+    assert [finding.reason for check in checks for finding in check.findings] == []
+    assert [check.rule for check in checks] == [rule.id for rule in RULES]
+    assert passes(checks)
+    assert warnings(checks) == 0
+
+
+def test_every_rule_has_an_example_that_breaks_it_and_stands_in_the_readme() -> None:
+    ids = [rule.id for rule in RULES]
+    assert len(ids) == len(set(ids))
+    assert set(ids) == {case[0] for case in BROKEN}
+    table = README.read_text()
+    assert [
+        rule.id for rule in RULES if f"| `{rule.id}` | {rule.severity} | {rule.wants} |" not in table
+    ] == []
+
+
+def test_an_error_keeps_a_variant_from_passing_and_a_warning_does_not() -> None:
+    assert not passes(run_checks(brief(), body("Save 20%.")))
+    warned = run_checks(brief(), body("Selling fast."))
+    assert passes(warned)
+    assert warnings(warned) == 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Fifteen per cent off.",
+        "It is 30 cm tall.",
+        "Just thirty centimetres tall.",
+        "Yours for £24.",
+        "Only 24 pounds.",
+        "Guaranteed for 2 years.",
+        "One of those little things, one day at a time.",
+        "You may march on.",
+        "Feel free to reply. A carefree, frost-free spring.",
+        "Treat yourself. Your best season yet.",
+        "A one-off treat.",
+        "Order twice, why not? Half of it is joy.",
+        "Second to nothing on your sill.",
+        "It's a keeper; the rest is history.",
+        "Say hello at the table: product, place, joy.",
+        "What a saucer!",
+        "April is close. See you on the 30th of April.",
+    ],
+)
+def test_what_the_brief_gave_or_everybody_says_is_no_finding(text: str) -> None:
+    checks = run_checks(brief(), body(text))
+    assert [finding.reason for check in checks for finding in check.findings] == []
+
+
+@pytest.mark.parametrize(
+    ("title", "text"),
+    [
+        ("Vitamin B12 500 ml", "Vitamin B12 500 ml is here."),
+        ("WHITE HANGING HEART T-LIGHT HOLDER", "A white hanging heart T-light holder for the hall."),
+        ("Quill & Co.", "Meet Quill & Co."),
+        ("Children’s Mug", "A Children's Mug for tea."),
+        ("Cheap Trick Vinyl", "Cheap Trick Vinyl spins."),
+        ("tea.com Sampler", "Try the tea.com Sampler."),
+        ("Best-Selling Sunday Roast Tin", "The Best-Selling Sunday Roast Tin."),
+    ],
+)
+def test_a_title_is_a_fact_whatever_it_says(title: str, text: str) -> None:
+    named = brief(product=Product(id="1", title=title), offer=None)
+    checks = run_checks(named, {"subject": "News", "preheader": "A look", "body": text, "cta": "See it"})
+    assert [finding for check in checks for finding in check.findings if finding.severity == "error"] == []
+
+
+def test_a_banned_word_inside_a_fact_is_a_warning() -> None:
+    product = Product(id="1", title="Cheap Trick Vinyl")
+    found = findings("email", bare("Cheap Trick Vinyl"), "words.banned", product=product, offer=None)
+    assert [finding.severity for finding in found] == ["warning"]
+
+
+def test_spans_point_at_what_is_quoted_behind_a_merge_tag() -> None:
+    text = f"Hi {GREETING}, save 20% today."
+    found = findings("push", changed("push", title=text), "invented.percent", personalise=True)
+    assert [finding.field for finding in found] == ["title"]
+    assert found[0].span is not None
+    assert text[slice(*found[0].span)] == "20%"
+
+
+def test_a_promise_the_offer_makes_may_be_repeated() -> None:
+    offer = Offer(text="free shipping")
+    checks = run_checks(brief(offer=offer), bare("Free shipping. Fernhill Stoneware Planter, drainage hole."))
+    assert passes(checks)
+
+
+def test_a_list_field_is_named_with_its_index() -> None:
+    found = findings("search", changed("search", headlines=["a", "Save 20%", "c"]), "invented.percent")
+    assert [finding.field for finding in found] == ["headlines[1]"]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.text(max_size=80), st.text(max_size=80))
+def test_no_text_breaks_a_check_and_every_span_lies_in_its_text(first: str, second: str) -> None:
+    fields: Fields = {"title": first, "body": second}
+    for check in run_checks(brief("push", product=Product(id="1", title=second or "x")), fields):
+        for finding in check.findings:
+            if finding.field and finding.span:
+                start, end = finding.span
+                assert 0 <= start <= end <= len(fields[finding.field])
+
+
+def test_near_duplicates_among_variants_are_paired() -> None:
+    variants = [
+        CLEAN["push"],
+        changed("push", title="Room for ONE more pot"),
+        {"title": "Frost? Fine.", "body": "Another thing entirely, said in other words."},
+    ]
+    assert [(pair.first, pair.second, pair.overlap) for pair in near_duplicates(variants)] == [(0, 1, 1.0)]
+
+
+def test_rule_ids_are_dotted_lower_case() -> None:
+    assert all(re.fullmatch(r"[a-z]+\.[a-z]+", rule.id) for rule in RULES)
