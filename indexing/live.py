@@ -3,7 +3,7 @@
 import numpy as np
 import polars as pl
 
-from indexing.population import Population
+from indexing.population import Population, as_floats
 from indexing.profiles import (
     TasteParameters,
     ages_in_days,
@@ -20,7 +20,7 @@ def live_population(world: World, snapshot: Snapshot) -> Population:
 
     `world.items` must be the snapshot's items, row for row: interests are made of its item vectors.
     """
-    weights = dict(weights_by_type(world.event_weights))
+    weights = as_floats(weights_by_type(world.event_weights))
     events = world.events.filter(pl.col("item").is_not_null())
     rows, places = np.unique(events["item"].to_numpy(), return_inverse=True)
     parameters = TasteParameters(half_life_days=snapshot.manifest.half_life_days)

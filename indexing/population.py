@@ -1,5 +1,6 @@
 """The columns a definition is evaluated over: everyone of a snapshot, or one profile in that shape."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any, Protocol, cast
@@ -60,6 +61,11 @@ class SnapshotColumns(Protocol):
     def interests(self) -> Interests: ...
 
 
+def as_floats(weights: Mapping[str, float]) -> dict[str, float]:
+    """Make every weight a float: Polars refuses a mapping that mixes 1 and 1.5."""
+    return {name: float(weight) for name, weight in weights.items()}
+
+
 class Population:
     """Profiles, their events and interests at one reference time.
 
@@ -96,7 +102,7 @@ class Population:
             item_vectors=snapshot.item_vectors,
             interests=snapshot.interests,
             as_of=snapshot.manifest.as_of,
-            event_weights=dict(weights_by_type(snapshot.manifest.event_weights)),
+            event_weights=as_floats(weights_by_type(snapshot.manifest.event_weights)),
         )
 
     def one(self, row: int) -> "Population":

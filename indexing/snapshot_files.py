@@ -143,7 +143,8 @@ def _compute(
 
 def event_weights(types: pl.Series, weights: Mapping[str, float]) -> npt.NDArray[np.float64]:
     """Weight of each event by its type, float64[n]; 0 for a type that is not listed."""
-    return types.replace_strict(dict(weights), default=0.0, return_dtype=pl.Float64).to_numpy()
+    floats = {name: float(weight) for name, weight in weights.items()}  # Polars refuses 1 beside 1.5
+    return types.replace_strict(floats, default=0.0, return_dtype=pl.Float64).to_numpy()
 
 
 def _measure(world: World, parameters: TasteParameters) -> Tastes:
