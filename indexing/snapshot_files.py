@@ -91,7 +91,7 @@ def write_snapshot(
                 interests=len(parts.interests.weights),
             ),
             embedder=EmbedderInfo(name=embedder.name, dim=embedder.dim, digest=embedder.digest),
-            event_weights=dict(weights_by_type(world.event_weights)),
+            event_weights={name: float(w) for name, w in weights_by_type(world.event_weights).items()},
             half_life_days=parameters.half_life_days,
             item_index=parts.item_index.kind,
             interest_index=parts.interest_index.kind,
