@@ -32,7 +32,7 @@ from prompts.slots import escape_facts, fact_slots, fill
 from prompts.variant import CheckResult, Fields, Finding, Provenance, Variant
 
 ATTEMPTS = 3
-BATCH = 64
+BATCH = 32
 """Asks sent to the engine at once."""
 BATCHES_IN_FLIGHT = 2
 """Batches under way at once, so that a server has work while answers are read."""
