@@ -64,7 +64,10 @@ def _load(settings: "Settings") -> Any:
 @click.option("--host", help="Address to listen on [PITCHWRIGHT_HOST].")
 @click.option("--port", type=click.IntRange(1, 65535), help="Port to listen on [PITCHWRIGHT_PORT].")
 def serve(host: str | None, port: int | None) -> None:
-    """Serve the HTTP API until Ctrl-C. Its documentation is at /schema."""
+    """Serve the HTTP API until Ctrl-C. Its documentation is at /schema.
+
+    Example: pitchwright serve --port 8080
+    """
     import msgspec
 
     settings = settings_for(global_options())

@@ -8,6 +8,9 @@ from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
+
+from prompts.brief import Audience, Brief
 from prompts.catalog import Catalog
 from service.campaigns.choice import closest_item
 from service.campaigns.model import (
@@ -23,9 +26,10 @@ from service.campaigns.model import (
     unit_digest,
 )
 from service.campaigns.results import Results
-from service.drafts.actions import prepare
+from service.drafts.actions import prepare_brief
 from service.drafts.model import DraftRequest
 from service.runtime import Runtime
+from service.segments.actions import resolve_audience
 
 if TYPE_CHECKING:
     from prompts.engine import Engine
@@ -84,10 +88,12 @@ async def resolve(runtime: Runtime, workspace: str, campaign: Campaign, engine: 
     """
     units: list[Unit] = []
     for target in targets(campaign):
+        audience = await resolve_audience(runtime, workspace, target.segment)
+        snapshot = (await runtime.snapshot(workspace)).version
         items = target.items or (await closest_item(runtime, workspace, target.segment),)
         for item_id, channel in itertools.product(items, campaign.channels):
-            request = _request(campaign, target, item_id, channel)
-            prepared = await prepare(runtime, workspace, request)
+            request = _request(campaign, target, audience, item_id, channel)
+            prepared = await prepare_brief(runtime, workspace, request)
             prompt = Catalog.load().get(channel, engine.info.dialect).digest
             units.append(
                 Unit(
@@ -95,18 +101,21 @@ async def resolve(runtime: Runtime, workspace: str, campaign: Campaign, engine: 
                     segment=target.segment,
                     item_id=item_id,
                     brief=prepared.brief,
+                    audience=prepared.audience,
                     digest=unit_digest(prepared.brief, prompt, engine.info.model),
-                    snapshot=prepared.snapshot,
+                    snapshot=snapshot,
                 )
             )
     return tuple(units)
 
 
-def _request(campaign: Campaign, target: Target, item_id: str, channel: str) -> DraftRequest:
+def _request(
+    campaign: Campaign, target: Target, audience: Audience, item_id: str, channel: str
+) -> DraftRequest:
     return DraftRequest(
         channel=channel,
         item_id=item_id,
-        segment=target.segment,
+        audience=audience,
         offer=target.offer,
         tone=target.tone or campaign.tone,
         goal=target.goal or campaign.goal,
@@ -149,7 +158,13 @@ async def _written(
             on_variant=one_written,
         )
         for unit, variants in zip(chunk, written, strict=True):
-            yield unit, rank(await runtime.run(score_variants, unit.brief, variants, embedder))
+            scored = await runtime.run(score_variants, _asked(unit), variants, embedder)
+            yield unit, rank(scored)
+
+
+def _asked(unit: Unit) -> Brief:
+    """Give the brief the audience as it was asked for, which is what scores measure against."""
+    return msgspec.structs.replace(unit.brief, audience=unit.audience)
 
 
 def _by_status(rows: Iterable[Row]) -> dict[str, int]:

@@ -1,13 +1,14 @@
 """A campaign as a file: whom, what and where, and the units of work it comes to."""
 
 import hashlib
+from collections import Counter
 from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
 import yaml
 
-from prompts.brief import Brand, Brief, Goal, Offer, Tone
+from prompts.brief import Audience, Brand, Brief, Goal, Offer, Tone
 from prompts.channels import CHANNELS
 from prompts.variant import CheckResult, Fields, Provenance, Score, Variant
 from service.errors import InvalidInput
@@ -55,6 +56,8 @@ class Unit(msgspec.Struct, frozen=True, kw_only=True):
     segment: str
     item_id: str
     brief: Brief
+    audience: Audience
+    """As it was asked for; the brief's own speaks of an interest the engine knows."""
     digest: str
     snapshot: str | None = None
 
@@ -136,7 +139,7 @@ def check_campaign(campaign: Campaign) -> None:
             raise InvalidInput(f"unknown channel {channel!r}; known are {', '.join(CHANNELS)}")
     names = [target.segment for target in targets(campaign)]
     for what, values in (("segment", names), ("channel", campaign.channels), ("item", campaign.items)):
-        repeated = sorted({value for value in values if list(values).count(value) > 1})
+        repeated = [value for value, times in Counter(values).items() if times > 1]
         if repeated:
             raise InvalidInput(f"{what} {repeated[0]!r} is named twice: name each once")
     units = sum(max(1, len(target.items)) for target in targets(campaign)) * len(campaign.channels)

@@ -20,11 +20,12 @@ async def evaluate_suite(runtime: Runtime, path: Path, progress: Progress | None
 
     Raises `SuiteError` for a bad file and `EngineError` when the engine fails for good.
     """
-    from eval.harness import run_suite
     from eval.suite import load_suite
+
+    suite = load_suite(path)  # before anything heavy: a mistake in the file is told at once
+    from eval.harness import run_suite
     from prompts.catalog import Catalog
 
-    suite = load_suite(path)
     embedder = await runtime.embedder()
     if suite.engine == "settings":
         return await run_suite(suite, await runtime.engine(), embedder, Catalog.load(), progress)
