@@ -16,7 +16,7 @@ _sparse: Any = import_module("scipy.sparse")
 
 NEIGHBOURS = 50
 """Kept per item."""
-SHRINKAGE = 5.0
+SHRINKAGE = 3.0
 """Joint profiles a pair must have before its cosine counts half; keeps coincidences down."""
 TRAIT_VALUES = 200
 """The most common trait values that get a popularity of their own."""
@@ -77,7 +77,7 @@ def find_neighbours(tastes: Tastes, n_items: int) -> Neighbours:
         joint: npt.NDArray[np.float32] = (by_item[start:stop] @ liked).toarray()
         joint[np.arange(stop - start), np.arange(start, stop)] = 0
         norms = np.sqrt(np.maximum(counts[start:stop, None] * counts[None, :], 1))
-        similarity = joint / norms * (joint / (joint + SHRINKAGE))
+        similarity = joint / norms * (joint / np.maximum(joint + SHRINKAGE, 1))
         bound = np.partition(similarity, n_items - kept, axis=1)[:, n_items - kept]
         for place, line in enumerate(similarity):
             near = np.flatnonzero((line >= bound[place]) & (line > 0))

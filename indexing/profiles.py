@@ -37,7 +37,7 @@ _MICROSECONDS_PER_DAY = 86_400_000_000
 class TasteParameters(msgspec.Struct, frozen=True, kw_only=True):
     """How events become interests."""
 
-    half_life_days: float = 60.0
+    half_life_days: float = 30.0
     """After so many days an event counts half."""
     max_interests: int = 4
     similarity: float = 0.4

@@ -53,7 +53,7 @@ __all__ = (
     "history_of",
 )
 
-SIMILAR, TOGETHER, POPULAR = 0.25, 0.7, 0.05
+SIMILAR, TOGETHER, POPULAR = 0.4, 0.55, 0.05
 """Weights of the parts; chosen on training profiles, see the README's decisions."""
 REASONS = 3
 
@@ -138,7 +138,8 @@ class BlendRecommender:
         """Rank profiles by their closest interest and by how much they like what goes with the item.
 
         score(p) = 0.5 * max over p's interests of cos / max + 0.5 * sum over neighbours j of s(i, j) *
-        taste(p, j) / (1 + taste(p, j)) / max, over a pool of the best of both.
+        taste(p, j) / (1 + taste(p, j)) / sqrt(items p likes) / max, over a pool of the best of both. The
+        root keeps those who buy everything from leading every list.
         """
         check_k(k)
         snapshot = self.snapshot
@@ -234,7 +235,8 @@ class BlendRecommender:
         near = self.snapshot.neighbours
         known = near.rows[item_row] >= 0
         rows, weights = near.rows[item_row][known], near.scores[item_row][known]
-        return np.asarray(self._by_item()[:, rows] @ weights, np.float32)
+        liked_items = np.maximum(np.diff(self.snapshot.tastes.offsets), 1)
+        return np.asarray(self._by_item()[:, rows] @ weights / np.sqrt(liked_items), np.float32)
 
     def _buyers(self, item_row: int) -> npt.NDArray[np.int64]:
         events = self.snapshot.events.lazy()

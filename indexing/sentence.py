@@ -82,7 +82,7 @@ def locate_model(name: str) -> tuple[Path, str]:
     if name == "offline":
         return _offline_folder(), DEFAULT_MODEL
     path = Path(name).expanduser()
-    if path.is_dir():
+    if name and path.is_dir():
         return path, path.resolve().name
     if name.startswith((".", "/", "~")) or not _HUB_NAME.fullmatch(name):
         raise EmbedderError(
