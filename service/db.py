@@ -150,6 +150,8 @@ class Database:
         advice = "check that it runs and that PITCHWRIGHT_DATABASE_URL names it"
         if self.dialect == "sqlite":
             advice = "check that its folder exists, is writable and has space left"
+        if "not a database" in reason or "malformed" in reason:
+            advice = "name another file, or put this one right from a backup"
         if "locked" in reason:
             advice = "another process has been writing for long: try again when it is done"
         return f"the database at {self.url} cannot be used ({reason}): {advice}"
@@ -311,5 +313,6 @@ def _json_options() -> dict[str, Any]:
 
 def _is_unavailable(error: DBAPIError) -> bool:
     """Whether the database, rather than the statement, is at fault."""
-    kind = type(error).__name__
-    return kind in {"OperationalError", "InterfaceError", "InternalError"} or error.connection_invalidated
+    # sqlite3 says a plain DatabaseError of a file that is no database, or a damaged one.
+    kinds = {"OperationalError", "InterfaceError", "InternalError", "DatabaseError"}
+    return type(error).__name__ in kinds or error.connection_invalidated

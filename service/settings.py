@@ -204,8 +204,13 @@ def _from_file(path: Path) -> dict[str, tuple[str, Any]]:
 
 
 def _unknown(name: str, known: Iterable[str], kind: str) -> SettingsError:
-    nearest = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
-    hint = f"did you mean {nearest[0]}?" if nearest else f"known are {', '.join(sorted(known))}."
+    folded = {each.casefold(): each for each in known}
+    nearest = difflib.get_close_matches(name.casefold(), list(folded), n=1, cutoff=0.5)
+    hint = (
+        f"did you mean {folded[nearest[0]]}?"
+        if nearest
+        else f"known are {', '.join(sorted(folded.values()))}."
+    )
     return SettingsError(f"unknown {kind} {name!r}: {hint}")
 
 

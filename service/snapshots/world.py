@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 
 import polars as pl
-from sqlalchemy import Select, String, select, type_coerce
+from sqlalchemy import Select, String, Text, cast, select, type_coerce
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from indexing.snapshot import Progress
@@ -68,7 +68,7 @@ async def live_world(runtime: Runtime, workspace: str, profile_id: str, items: p
         newest = await EventStore(session, workspace).newest(profile_id, LIVE_EVENTS)
     if profile is None:
         raise NotFound(f"no profile {profile_id!r} in workspace {workspace!r}")
-    rows = [_raw(event) for event in newest]
+    rows = [_row(event) for event in newest]
     profiles = _frame([tuple(profile)], dict(PROFILE_COLUMNS))
     return await runtime.run(_world, settings, as_of, items, profiles, _frame(rows, RAW_EVENTS))
 
@@ -111,17 +111,18 @@ def _items(workspace: str) -> Select[Any]:
 
 
 def _profiles(workspace: str) -> Select[Any]:
-    columns = (ProfileRow.id, _raw_text(ProfileRow.traits), _raw_text(ProfileRow.created_at))
+    # PostgreSQL's driver would decode the JSON only for Polars to want its text.
+    columns = (ProfileRow.id, cast(ProfileRow.traits, Text), _raw(ProfileRow.created_at))
     return select(*columns).where(ProfileRow.workspace_id == workspace, ProfileRow.erased_at.is_(None))
 
 
 def _events(workspace: str) -> Select[Any]:
     columns = (EventRow.profile_id, EventRow.item_id, EventRow.type, EventRow.value, EventRow.quantity)
-    return select(*columns, _raw_text(EventRow.occurred_at)).where(EventRow.workspace_id == workspace)
+    return select(*columns, _raw(EventRow.occurred_at)).where(EventRow.workspace_id == workspace)
 
 
-def _raw_text(column: Any) -> Any:
-    """Take the column as the driver gives it: JSON as text, a time as text or datetime; Polars reads both."""
+def _raw(column: Any) -> Any:
+    """Take a time as the driver gives it, as text or as datetime: Polars reads both, faster than Python."""
     return type_coerce(column, String())
 
 
@@ -130,7 +131,7 @@ async def _rows(session: AsyncSession, workspace: str) -> int:
     return sum(counts)
 
 
-def _raw(event: Event) -> tuple[Any, ...]:
+def _row(event: Event) -> tuple[Any, ...]:
     return (event.profile_id, event.item_id, event.type, event.value, event.quantity, event.occurred_at)
 
 

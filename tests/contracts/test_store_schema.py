@@ -1,0 +1,73 @@
+"""The migrated schema is the one the code means, on both databases."""
+
+import asyncio
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import Connection, text
+
+from service.db import Database
+from service.errors import DatabaseTooNew
+from service.migrations.schema import metadata
+from service.runtime import Runtime, open_runtime
+from service.settings import Settings
+
+
+async def test_migrations_make_exactly_the_tables_of_the_code(runtime: Runtime):
+    def differences(connection: Connection) -> list[object]:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        return list(compare_metadata(context, metadata))
+
+    async with runtime.database.read() as session:
+        connection = await session.connection()
+        assert await connection.run_sync(differences) == []
+
+
+def test_every_primary_key_starts_with_the_workspace():
+    first_columns = {
+        table.name: next(iter(table.primary_key.columns)).name for table in metadata.sorted_tables
+    }
+    assert first_columns.pop("workspaces") == "id"
+    assert set(first_columns.values()) == {"workspace_id"}
+
+
+async def test_two_processes_that_start_together_both_find_the_schema(settings: Settings):
+    async def opens() -> str:
+        async with open_runtime(settings) as runtime:
+            return runtime.database.dialect
+
+    assert len({*await asyncio.gather(opens(), opens(), opens())}) == 1
+
+
+async def test_a_schema_from_the_future_is_refused_and_left_alone(runtime: Runtime, settings: Settings):
+    async with runtime.database.write() as session:
+        await session.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    database = await Database.open(settings.store_url)
+    try:
+        with pytest.raises(DatabaseTooNew, match=r"'9999'.*newest: '\d{4}'.*install the newer"):
+            await database.upgrade()
+    finally:
+        await database.close()
+
+
+async def test_a_write_that_raises_leaves_nothing(runtime: Runtime):
+    async def fails() -> None:
+        async with runtime.database.write() as session:
+            await session.execute(text("DELETE FROM workspaces"))
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await fails()
+    async with runtime.database.read() as session:
+        assert await session.scalar(text("SELECT count(*) FROM workspaces")) == 1
+
+
+async def test_a_read_keeps_nothing_and_sees_one_state(runtime: Runtime):
+    async with runtime.database.read() as session:
+        before = await session.scalar(text("SELECT count(*) FROM workspaces"))
+        async with runtime.database.write() as other:
+            await other.execute(text("DELETE FROM workspaces"))
+        assert await session.scalar(text("SELECT count(*) FROM workspaces")) == before == 1
+    async with runtime.database.read() as session:
+        assert await session.scalar(text("SELECT count(*) FROM workspaces")) == 0
