@@ -1,0 +1,1 @@
+"""Adapters of the engine port: whatever turns chat messages into text."""

@@ -1,0 +1,36 @@
+"""Chooses the engine by the settings: the embedded pocket model, a local folder, or a server."""
+
+from pathlib import Path
+
+from prompts.engine import Engine
+from service.settings import Settings
+
+POCKET_FOLDER = Path(__file__).parent / "pocket" / "model"
+POCKET_LANGUAGES = ("en",)
+
+
+def load_engine(settings: Settings) -> Engine:
+    """Open the engine the settings name; blocks while it reads weights or asks the server for its models.
+
+    Raises `EngineUnavailable` when there is no such model or server.
+    """
+    if settings.engine_url is not None:
+        from service.llm.openai_engine import OpenAIEngine
+
+        return OpenAIEngine.open(
+            settings.engine_url,
+            model=settings.engine_model,
+            api_key=settings.engine_api_key,
+            dialect=settings.engine_dialect or "full",
+            languages=settings.engine_languages,
+            timeout_seconds=settings.engine_timeout_seconds,
+        )
+    from service.llm.transformers_engine import TransformersEngine
+
+    embedded = settings.engine_model is None
+    return TransformersEngine.open(
+        POCKET_FOLDER if settings.engine_model is None else Path(settings.engine_model),
+        dialect=settings.engine_dialect or ("pocket" if embedded else "full"),
+        languages=settings.engine_languages or (POCKET_LANGUAGES if embedded else None),
+        timeout_seconds=settings.engine_timeout_seconds,
+    )

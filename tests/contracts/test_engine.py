@@ -1,0 +1,147 @@
+"""What every engine adapter must do: in process, over a real socket, and against the real vLLM."""
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Callable, Generator
+from contextlib import AbstractAsyncContextManager
+from functools import partial
+
+import msgspec
+import pytest
+
+from prompts.brief import Brief
+from prompts.catalog import Catalog
+from prompts.engine import Ask, Engine
+from prompts.errors import EngineTimeout
+from prompts.output import parse, schema
+from prompts.render import render
+from service.llm.pocket.evaluation import draw_briefs
+from service.llm.pocket.sketch import CHANNELS
+from tests.contracts.engines import openai_engine, transformers_engine, vllm_engine, vllm_server
+
+Opening = Callable[..., AbstractAsyncContextManager[Engine]]
+
+
+@pytest.fixture(scope="session")
+def vllm_url(tmp_path_factory: pytest.TempPathFactory) -> Generator[str]:
+    with vllm_server(tmp_path_factory.mktemp("vllm") / "log") as url:
+        yield url
+
+
+@pytest.fixture(params=["transformers", "openai", pytest.param("vllm", marks=pytest.mark.vllm)])
+def opening(request: pytest.FixtureRequest) -> Opening:
+    if request.param == "vllm":
+        return partial(vllm_engine, request.getfixturevalue("vllm_url"))
+    return {"transformers": transformers_engine, "openai": openai_engine}[request.param]
+
+
+@pytest.fixture
+async def engine(opening: Opening) -> AsyncGenerator[Engine]:
+    async with opening() as opened:
+        yield opened
+
+
+def ask(brief: Brief, **changes: object) -> Ask:
+    messages = render(Catalog.load().get(brief.channel, "pocket"), brief)
+    wanted = Ask(messages=messages, json_schema=schema(brief.channel), temperature=0.0)
+    return msgspec.structs.replace(wanted, **changes)
+
+
+def one_per_channel() -> list[Brief]:
+    briefs = draw_briefs(60, 3)
+    return [next(brief for brief in briefs if brief.channel == channel) for channel in CHANNELS]
+
+
+async def test_says_what_it_is(engine: Engine) -> None:
+    info = engine.info
+    assert info.name in {"transformers", "openai"}
+    assert info.model.startswith("pocket")
+    assert info.dialect == "pocket"
+    assert info.languages == ("en",)
+    assert await engine.healthy()
+
+
+async def test_no_asks_need_no_answers(engine: Engine) -> None:
+    assert await engine.generate([]) == []
+
+
+async def test_answers_each_ask_in_its_place_with_the_channels_json(engine: Engine) -> None:
+    briefs = one_per_channel()
+    answers = await engine.generate([ask(brief) for brief in briefs])
+    for brief, answer in zip(briefs, answers, strict=True):
+        assert parse(brief.channel, answer.text)
+        assert "{{product}}" in answer.text
+        assert answer.finish_reason == "stop"
+        assert answer.completion_tokens > 0
+
+
+async def test_the_same_seed_gives_the_same_text_in_any_company(engine: Engine) -> None:
+    briefs = one_per_channel()
+    wanted = ask(briefs[0], temperature=0.7, seed=11)
+    (alone,) = await engine.generate([wanted])
+    others = [ask(brief, temperature=1.0, seed=number) for number, brief in enumerate(briefs[1:])]
+    in_company = await engine.generate([*others, wanted])
+    assert in_company[-1].text == alone.text
+
+
+async def test_another_seed_gives_another_text(engine: Engine) -> None:
+    brief = one_per_channel()[1]
+    answers = await engine.generate([ask(brief, temperature=1.0, seed=seed) for seed in range(6)])
+    assert len({answer.text for answer in answers}) > 1
+
+
+async def test_temperature_zero_does_not_depend_on_the_seed(engine: Engine) -> None:
+    brief = one_per_channel()[2]
+    first, second = await engine.generate([ask(brief, seed=1), ask(brief, seed=2)])
+    assert first.text == second.text
+
+
+async def test_stops_at_max_tokens_and_says_so(engine: Engine) -> None:
+    brief = one_per_channel()[1]
+    short, whole = await engine.generate([ask(brief, max_tokens=5, json_schema=None), ask(brief)])
+    assert short.finish_reason == "length"
+    assert len(short.text) < len(whole.text)
+    assert whole.finish_reason == "stop"
+
+
+async def test_calls_at_the_same_time_do_not_mix(engine: Engine) -> None:
+    briefs = one_per_channel()
+    together = await engine.generate([ask(brief) for brief in briefs])
+    apart = await asyncio.gather(*(engine.generate([ask(brief)]) for brief in briefs))
+    assert [answer.text for answer in together] == [answer.text for (answer,) in apart]
+
+
+async def test_ends_its_work_when_cancelled_and_answers_again(engine: Engine) -> None:
+    briefs = one_per_channel()
+    many = [ask(brief, temperature=1.0, seed=seed) for seed in range(12) for brief in briefs]
+    task = asyncio.create_task(engine.generate(many))
+    await asyncio.sleep(0.15)
+    assert not task.done()
+    task.cancel()
+    started = time.monotonic()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    (after,) = await engine.generate([ask(briefs[3])])
+    assert parse(briefs[3].channel, after.text)
+    assert time.monotonic() - started < 4.0
+
+
+async def test_says_when_it_did_not_answer_in_time(opening: Opening) -> None:
+    async with opening(timeout_seconds=0.02) as hurried:
+        with pytest.raises(EngineTimeout, match=r"0\.02 s"):
+            await hurried.generate([ask(brief) for brief in one_per_channel()])
+
+
+async def test_the_event_loop_runs_on_while_it_works(engine: Engine) -> None:
+    ticks = 0
+
+    async def tick() -> None:
+        nonlocal ticks
+        while True:
+            await asyncio.sleep(0.005)
+            ticks += 1
+
+    ticking = asyncio.create_task(tick())
+    await engine.generate([ask(brief) for brief in one_per_channel()])
+    ticking.cancel()
+    assert ticks > 5
