@@ -1,0 +1,136 @@
+"""Training batches: a seeded stream cut into chunks, so that training can go on from any of them."""
+
+import queue
+import random
+import re
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+import torch
+
+from prompts.interests import ANYONE
+from prompts.variant import Fields
+from service.llm.pocket.corpus import draw_sample
+from service.llm.pocket.lexicon import load_lexicon
+from service.llm.pocket.sketch import Sketch, dump_fields, write_prompt
+
+CHUNK_SAMPLES = 1024
+BATCH_TOKENS = 3072
+INTEREST_WEIGHT = 3.0
+"""How much more a token of an interest's phrase counts in the loss than any other token of the answer."""
+
+
+class Position(msgspec.Struct, frozen=True, kw_only=True):
+    """Where in the data a training stands."""
+
+    chunk: int = 0
+    batch: int = 0
+
+
+class Batch(msgspec.Struct, frozen=True, kw_only=True):
+    """Right-padded samples, and which of their tokens count."""
+
+    ids: torch.Tensor
+    """int64[n, length]"""
+    places: torch.Tensor
+    """int64[m]: positions in the flattened `ids` whose next token is part of an answer."""
+    targets: torch.Tensor
+    """int64[m]: those next tokens."""
+    weights: torch.Tensor
+    """float32[m]"""
+    after: Position
+    """Where to go on after this batch."""
+
+
+class _Sample(msgspec.Struct, frozen=True):
+    ids: list[int]
+    start: int
+    weights: list[float]
+
+
+def _encode(tokenizer: Any, pairs: list[tuple[Sketch, Fields]]) -> list[_Sample]:
+    bos, user, assistant, end = tokenizer.convert_tokens_to_ids(
+        ["<s>", "<|user|>", "<|assistant|>", "<|end|>"]
+    )
+    prompts: list[list[int]] = tokenizer([write_prompt(sketch) for sketch, _ in pairs])["input_ids"]
+    texts = [dump_fields(fields) for _, fields in pairs]
+    answers = tokenizer(texts, return_offsets_mapping=True)
+    samples: list[_Sample] = []
+    for number, (sketch, _) in enumerate(pairs):
+        ids: list[int] = answers["input_ids"][number]
+        weights = [1.0] * (len(ids) + 1)
+        for place in _marked(sketch, texts[number], answers["offset_mapping"][number]):
+            weights[place] = INTEREST_WEIGHT
+        before = [bos, user, *prompts[number], assistant]
+        samples.append(_Sample([*before, *ids, end], len(before), weights))
+    return samples
+
+
+def _marked(sketch: Sketch, text: str, offsets: list[tuple[int, int]]) -> Iterator[int]:
+    """Yield the places of tokens that belong to a phrase of the audience's interest."""
+    if sketch.audience == ANYONE:
+        return
+    phrases = sorted(load_lexicon().interests[sketch.audience].phrases(), key=len, reverse=True)
+    spans = [match.span() for match in re.finditer("|".join(map(re.escape, phrases)), text.lower())]
+    for place, (first, last) in enumerate(offsets):
+        if any(first < end and last > start for start, end in spans):
+            yield place
+
+
+def _collate(samples: list[_Sample], after: Position) -> Batch:
+    length = max(len(sample.ids) for sample in samples)
+    ids = torch.zeros(len(samples), length, dtype=torch.long)
+    places: list[int] = []
+    targets: list[int] = []
+    weights: list[float] = []
+    for row, sample in enumerate(samples):
+        ids[row, : len(sample.ids)] = torch.tensor(sample.ids)
+        places += [row * length + place for place in range(sample.start - 1, len(sample.ids) - 1)]
+        targets += sample.ids[sample.start :]
+        weights += sample.weights
+    return Batch(
+        ids=ids,
+        places=torch.tensor(places),
+        targets=torch.tensor(targets),
+        weights=torch.tensor(weights),
+        after=after,
+    )
+
+
+def _chunk_batches(tokenizer: Any, seed: int, chunk: int, batch_tokens: int) -> list[Batch]:
+    """Return one chunk's batches, sorted by length inside and shuffled among each other."""
+    rng = random.Random(f"{seed}:{chunk}")  # noqa: S311  a seeded stream, nothing secret
+    samples = _encode(tokenizer, [draw_sample(rng) for _ in range(CHUNK_SAMPLES)])
+    samples.sort(key=lambda sample: len(sample.ids))
+    groups: list[list[_Sample]] = []
+    while samples:
+        longest = len(samples[min(16, len(samples) - 1)].ids)
+        size = max(8, batch_tokens // longest)
+        groups.append(samples[:size])
+        samples = samples[size:]
+    rng.shuffle(groups)
+    last = len(groups) - 1
+    return [
+        _collate(group, Position(chunk=chunk + (number == last), batch=0 if number == last else number + 1))
+        for number, group in enumerate(groups)
+    ]
+
+
+def read_batches(
+    tokenizer: Any, seed: int, position: Position, batch_tokens: int = BATCH_TOKENS
+) -> Iterator[Batch]:
+    """Yield batches without end from a position in the data, made a few ahead in a thread."""
+    ahead: queue.Queue[Batch] = queue.Queue(40)
+
+    def fill() -> None:
+        chunk, skip = position.chunk, position.batch
+        while True:
+            for batch in _chunk_batches(tokenizer, seed, chunk, batch_tokens)[skip:]:
+                ahead.put(batch)
+            chunk, skip = chunk + 1, 0
+
+    threading.Thread(target=fill, daemon=True, name="pocket-batches").start()
+    while True:
+        yield ahead.get()

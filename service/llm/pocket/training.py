@@ -1,0 +1,192 @@
+"""Trains the pocket model on the processor, by a schedule in tokens, from where a checkpoint left off."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import torch
+import torch.nn.functional as functional
+import transformers
+from safetensors import torch as safetensors_torch
+
+from service.llm.pocket.batches import BATCH_TOKENS, Batch, Position, read_batches
+from service.llm.pocket.network import build_network, save_model
+from service.llm.pocket.vocabulary import build_tokenizer
+
+_torch: Any = torch
+_transformers: Any = transformers
+_safetensors: Any = safetensors_torch
+_functional: Any = functional
+_optim: Any = torch.optim
+
+PEAK_RATE = 3e-3
+WARM_UP_STEPS = 100
+DECAY_SHARE = 0.4
+"""The last share of all tokens, over which the learning rate falls to nearly nothing."""
+CHECKPOINT_STEPS = 200
+
+
+class Progress(msgspec.Struct, frozen=True, kw_only=True):
+    """How far a training is; a checkpoint holds this beside its tensors."""
+
+    seed: int
+    total_tokens: int
+    step: int = 0
+    tokens: int = 0
+    """Tokens seen, padding included."""
+    answer_tokens: int = 0
+    loss: float | None = None
+    """Moving average of the plain loss per answer token, in nats."""
+    seconds: float = 0.0
+    position: Position = Position()
+
+
+def learning_rate(progress: Progress) -> float:
+    """Return the rate of the next step: linear warm-up by steps, flat, then linear decay by tokens."""
+    warm = min(1.0, (progress.step + 1) / WARM_UP_STEPS)
+    left = (progress.total_tokens - progress.tokens) / (DECAY_SHARE * progress.total_tokens)
+    return PEAK_RATE * warm * min(1.0, max(0.02, left))
+
+
+def build_optimisers(network: Any) -> dict[str, Any]:
+    """Return Muon for the hidden matrices and AdamW for embeddings and norms."""
+    named = list(network.named_parameters())
+    hidden = [weight for name, weight in named if weight.ndim == 2 and "embed" not in name]
+    other = [weight for name, weight in named if weight.ndim != 2 or "embed" in name]
+    return {
+        "muon": _optim.Muon(
+            hidden, lr=PEAK_RATE, weight_decay=0.01, momentum=0.95, adjust_lr_fn="match_rms_adamw"
+        ),
+        "adamw": _optim.AdamW(other, lr=PEAK_RATE, betas=(0.9, 0.95), weight_decay=0.0, fused=True),
+    }
+
+
+def _losses(network: Any, batch: Batch) -> tuple[Any, float]:
+    """Return the weighted loss over answer tokens to learn from, and the plain mean one to report."""
+    with torch.autocast("cpu", torch.bfloat16):
+        states = network.model(input_ids=batch.ids, use_cache=False).last_hidden_state
+        logits = network.lm_head(states.reshape(-1, states.shape[-1])[batch.places])
+    each = _functional.cross_entropy(logits.float(), batch.targets, reduction="none")
+    return (each * batch.weights).sum() / batch.weights.sum(), float(each.detach().mean())
+
+
+def save_checkpoint(folder: Path, network: Any, optimisers: dict[str, Any], progress: Progress) -> None:
+    """Write weights, optimiser state and place in the data; the old one stands until this is whole."""
+    folder.mkdir(parents=True, exist_ok=True)
+    tensors = {
+        f"network/{name}": value for name, value in network.state_dict().items() if name != "lm_head.weight"
+    }
+    for kind, optimiser in optimisers.items():
+        for number, state in optimiser.state_dict()["state"].items():
+            tensors |= {f"{kind}/{number}/{name}": value for name, value in state.items()}
+    name = f"step-{progress.step}.safetensors"
+    _safetensors.save_file(
+        {key: value.detach().contiguous() for key, value in tensors.items()}, folder / name
+    )
+    fresh = folder / "progress.json.new"
+    fresh.write_bytes(msgspec.json.encode(progress))
+    fresh.replace(folder / "progress.json")
+    for old in folder.glob("step-*.safetensors"):
+        if old.name != name:
+            old.unlink()
+
+
+def load_checkpoint(folder: Path, network: Any, optimisers: dict[str, Any]) -> Progress:
+    """Read a checkpoint into network and optimisers; return its progress."""
+    progress = msgspec.json.decode((folder / "progress.json").read_bytes(), type=Progress)
+    tensors = _safetensors.load_file(folder / f"step-{progress.step}.safetensors")
+    weights = {
+        key.removeprefix("network/"): value for key, value in tensors.items() if key.startswith("network/")
+    }
+    network.load_state_dict(weights, strict=False)
+    network.tie_weights()
+    for kind, optimiser in optimisers.items():
+        states: dict[int, dict[str, Any]] = {}
+        for key, value in tensors.items():
+            owner, _, rest = key.partition("/")
+            if owner == kind:
+                number, _, name = rest.partition("/")
+                states.setdefault(int(number), {})[name] = value
+        optimiser.load_state_dict({**optimiser.state_dict(), "state": states})
+    return progress
+
+
+def _start(
+    folder: Path, tokens: int, seed: int, *, resume: bool, tokenizer: Any
+) -> tuple[Any, Any, dict[str, Any], Progress]:
+    checkpoint = folder / "checkpoint"
+    if resume and (checkpoint / "progress.json").is_file():
+        tokenizer = _transformers.PreTrainedTokenizerFast.from_pretrained(checkpoint)
+        network = build_network(tokenizer)
+        optimisers = build_optimisers(network)
+        return tokenizer, network, optimisers, load_checkpoint(checkpoint, network, optimisers)
+    tokenizer = tokenizer or build_tokenizer(seed)
+    network = build_network(tokenizer)
+    checkpoint.mkdir(parents=True, exist_ok=True)
+    tokenizer.save_pretrained(checkpoint)
+    return tokenizer, network, build_optimisers(network), Progress(seed=seed, total_tokens=tokens)
+
+
+def train(
+    folder: Path,
+    *,
+    tokens: int,
+    seed: int,
+    resume: bool = False,
+    threads: int = 2,
+    batch_tokens: int = BATCH_TOKENS,
+    tokenizer: Any = None,
+    stop_after_steps: int | None = None,
+    on_step: Callable[[Progress], None] | None = None,
+) -> Progress:
+    """Train until `tokens` are seen and write the model into `folder`; return how it went.
+
+    Without a `tokenizer`, the corpus trains one. With `resume`, go on from the folder's checkpoint, under the
+    schedule it was started with. Ending early, by `stop_after_steps` or an interrupt, leaves a checkpoint.
+    Same seed, tokens and threads: same weights, up to the machine's arithmetic.
+    """
+    _torch.manual_seed(seed)
+    torch.set_num_threads(threads)
+    tokenizer, network, optimisers, progress = _start(
+        folder, tokens, seed, resume=resume, tokenizer=tokenizer
+    )
+    started, before = time.perf_counter(), progress.seconds
+    batches = read_batches(tokenizer, progress.seed, progress.position, batch_tokens)
+    last_step = None if stop_after_steps is None else progress.step + stop_after_steps
+    try:
+        while progress.tokens < progress.total_tokens and progress.step != last_step:
+            loss = _learn(network, optimisers, next_batch := next(batches), learning_rate(progress))
+            average = loss if progress.loss is None else 0.97 * progress.loss + 0.03 * loss
+            progress = msgspec.structs.replace(
+                progress,
+                step=progress.step + 1,
+                tokens=progress.tokens + next_batch.ids.numel(),
+                answer_tokens=progress.answer_tokens + len(next_batch.targets),
+                loss=average,
+                seconds=before + time.perf_counter() - started,
+                position=next_batch.after,
+            )
+            if on_step:
+                on_step(progress)
+            if progress.step % CHECKPOINT_STEPS == 0:
+                save_checkpoint(folder / "checkpoint", network, optimisers, progress)
+    finally:
+        save_checkpoint(folder / "checkpoint", network, optimisers, progress)
+    if progress.tokens >= progress.total_tokens:
+        save_model(network, tokenizer, folder)
+    return progress
+
+
+def _learn(network: Any, optimisers: dict[str, Any], batch: Batch, rate: float) -> float:
+    """Take one step; return the plain loss."""
+    loss, plain = _losses(network, batch)
+    loss.backward()
+    torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+    for optimiser in optimisers.values():
+        for group in optimiser.param_groups:
+            group["lr"] = rate
+        optimiser.step()
+        optimiser.zero_grad(set_to_none=True)
+    return plain
