@@ -147,10 +147,11 @@ class Evaluation:
     def query(self, text: str) -> Vectors:
         """Encode a text, float32[dim]; each text once."""
         queries = self._whole._queries
-        if self._embedder is None:
-            raise DefinitionError(f"like {text!r} needs a sentence encoder, and none was given")
         if text not in queries:
-            queries[text] = self._embedder.encode([text])[0]
+            encoder = self._whole._embedder
+            if encoder is None:
+                raise DefinitionError(f"like {text!r} needs a sentence encoder, and none was given")
+            queries[text] = encoder.encode([text])[0]
         return queries[text]
 
     def seeds(self, rule: SimilarRule) -> SeedGroup:
