@@ -85,6 +85,13 @@ def console(*, stderr: bool = False) -> "Console":
     return Console(stderr=stderr, width=width, highlight=False, soft_wrap=False)
 
 
+def print_text(text: str) -> None:
+    """Print a paragraph on stdout, wrapped to the terminal's width; the text is never read as markup."""
+    from rich.text import Text
+
+    console().print(Text(text))
+
+
 def print_table(header: Sequence[str], rows: Sequence[Sequence[str]], *, title: str | None = None) -> None:
     """Print rows of text as a table on stdout; the text is never read as markup."""
     from rich.box import SIMPLE_HEAD

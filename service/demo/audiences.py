@@ -16,28 +16,28 @@ class AudiencePlan(msgspec.Struct, frozen=True, kw_only=True):
     definition: dict[str, Any]
 
 
-EXAMPLE_CATEGORY = "camping"
+EXAMPLE_CATEGORY = "Kitchen & Table"
 EXAMPLES = 10
-"""Customers the third audience starts from."""
+"""Customers the third audience starts from: the best of that category."""
+
+LAPSED: dict[str, Any] = {
+    "all": [
+        {"affinity": "Trail & Camp", "at_least": 0.25},
+        {"event": "purchase", "op": "ge", "value": 2},
+        {"event": "purchase", "aggregate": "recency_days", "op": "ge", "value": 45},
+    ]
+}
 
 
 def plan_audiences(snapshot: "Snapshot") -> tuple[AudiencePlan, ...]:
     """Define the audiences over a snapshot; CPU work."""
-    lapsed = [
-        {"event": "purchase", "op": "ge", "value": 2},
-        {"event": "purchase", "aggregate": "recency_days", "op": "ge", "value": 60},
-    ]
-    campers = list(best_customers(snapshot, EXAMPLE_CATEGORY))
+    cooks = {"profiles": list(best_customers(snapshot, EXAMPLE_CATEGORY))}
     return (
         AudiencePlan(
             name="gardeners", by="like", definition={"like": "growing plants and vegetables at home"}
         ),
-        AudiencePlan(name="lapsed", by="rule", definition={"all": lapsed}),
-        AudiencePlan(
-            name="like-our-campers",
-            by="example",
-            definition={"similar_to": {"profiles": campers}, "top": 200},
-        ),
+        AudiencePlan(name="lapsed-walkers", by="rule", definition=LAPSED),
+        AudiencePlan(name="like-our-cooks", by="example", definition={"similar_to": cooks, "top": 200}),
     )
 
 

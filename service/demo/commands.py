@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from service.runtime import Runtime
     from service.settings import Settings
 
+
 @click.command()
 @click.option("--no-serve", is_flag=True, help="End after the table.")
 @click.option("--seed", type=click.IntRange(min=0), help="Seed of the shop [7].")

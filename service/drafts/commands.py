@@ -6,7 +6,7 @@ import click
 
 from prompts.brief import Goal, Offer, Tone
 from prompts.channels import CHANNELS
-from service.console import NotMet, Usage, json_option, note, print_json, print_table, run
+from service.console import NotMet, Usage, json_option, note, print_json, print_table, print_text, run
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -73,7 +73,7 @@ def _show(written: "Draft") -> None:
     brief = written.brief
     click.echo(f"{brief.channel} about {brief.product.title} for {brief.audience.name}")
     if brief.audience.description:
-        click.echo(brief.audience.description)
+        print_text(brief.audience.description)
     rows = [
         (str(number), copy_text(v.fields), verdict(v.status, v.checks), score_text(v.scores))
         for number, v in enumerate(written.variants, start=1)

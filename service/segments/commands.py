@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from service.console import Usage, json_option, note, print_json, print_table, run
+from service.console import Usage, json_option, note, print_json, print_table, print_text, run
 
 if TYPE_CHECKING:
     from indexing.describe import Description
@@ -153,7 +153,7 @@ LIFT_HEADER = ("what sets them apart", "", "members", "others", "lift")
 
 def show_description(description: "Description") -> None:
     """Print what sets an audience apart: two sentences, then the strongest lifts as a table."""
-    click.echo(" ".join(description.sentences))
+    print_text(" ".join(description.sentences))
     rows = lift_rows(description)
     if rows:
         print_table(LIFT_HEADER, rows)
