@@ -137,14 +137,14 @@ def _catalogue(
     """Choose finishes of wares, every interest the same number (one more for the first few)."""
     rows: list[dict[str, Any]] = []
     sold: list[Ware] = []
-    for place, interest in enumerate(INTERESTS):
-        share = count // len(INTERESTS) + (place < count % len(INTERESTS))
+    for number, interest in enumerate(INTERESTS):
+        share = count // len(INTERESTS) + (number < count % len(INTERESTS))
         offers: list[tuple[Ware, str]] = []
         for ware in wares:
             if ware.interest == interest:
                 offers += [(ware, finish) for finish in ware.finishes]
-        for chosen in rng.permutation(len(offers))[:share].tolist():
-            ware, finish = offers[chosen]
+        order: list[int] = rng.permutation(len(offers)).tolist()
+        for ware, finish in (offers[place] for place in order[:share]):
             rows.append(_item(rng, ware, finish, number=len(rows) + 1))
             sold.append(ware)
     schema = {**ITEM_COLUMNS, "currency": pl.String(), "url": pl.String(), "benefits": pl.List(pl.String())}
