@@ -9,6 +9,7 @@ from typing import Any, cast
 
 from jinja2 import Environment
 from litestar import Request
+from litestar.constants import OPENAPI_JSON_HANDLER_NAME
 from litestar.openapi.plugins import OpenAPIRenderPlugin
 
 _PAGE = """<!DOCTYPE html>
@@ -69,7 +70,7 @@ class ReadablePage(OpenAPIRenderPlugin):
         super().__init__(path="/", favicon="")
 
     def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:
-        return render_page(openapi_schema, self.get_openapi_json_route(request)).encode()
+        return render_page(openapi_schema, request.app.route_reverse(OPENAPI_JSON_HANDLER_NAME)).encode()
 
 
 def render_page(document: dict[str, Any], link: str) -> str:

@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncGenerator
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import structlog
 from litestar import Litestar, Request, Router
@@ -17,6 +17,7 @@ from litestar.di import Provide
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme, Tag
+from litestar.types import ASGIApp
 
 from eval.figures import version
 from service.access import Access
@@ -72,7 +73,7 @@ def create_app(settings: Settings, *, background: bool = True) -> Litestar:
         request_max_body_size=settings.max_body_bytes,
         state=State({"metrics": metrics}),
     )
-    app.asgi_handler = Telemetry(app.asgi_handler, metrics, logger)
+    app.asgi_handler = cast("ASGIApp", Telemetry(app.asgi_handler, metrics, logger))
     return app
 
 
@@ -82,7 +83,7 @@ async def _lifespan(
 ) -> AsyncGenerator[None]:
     async with open_runtime(settings) as runtime:
         app.state.runtime = runtime
-        work = (_warm(runtime, logger), refresh_forever(runtime)) if background else ()
+        work = (_warm(app, runtime, logger), refresh_forever(runtime)) if background else ()
         tasks = [asyncio.create_task(each) for each in work]
         try:
             yield
@@ -92,11 +93,12 @@ async def _lifespan(
             await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _warm(runtime: Runtime, logger: structlog.typing.FilteringBoundLogger) -> None:
+async def _warm(app: Litestar, runtime: Runtime, logger: structlog.typing.FilteringBoundLogger) -> None:
     """Load what the first request would wait for; `/health/ready` says what could not be loaded."""
     workspaces = await list_all_workspaces(runtime)
     snapshots = {f"snapshot of {each.id}": partial(runtime.snapshot, each.id) for each in workspaces}
-    for name, load in {"embedder": runtime.embedder, "engine": runtime.engine, **snapshots}.items():
+    parts = {"documentation": partial(runtime.run, lambda: app.openapi_schema.to_schema())}
+    for name, load in {**parts, "embedder": runtime.embedder, "engine": runtime.engine, **snapshots}.items():
         try:
             await load()
         except Exception as error:  # a server that cannot write yet still answers, and says why
@@ -130,5 +132,7 @@ def _openapi_config() -> OpenAPIConfig:
         ),
         tags=[Tag(name=name, description=text) for name, text in TAGS.items()],
         render_plugins=[ReadablePage(), JsonRenderPlugin()],
-        openapi_router=Router(path="/schema", route_handlers=[], opt={"scope": (PUBLIC,)}),
+        openapi_router=Router(
+            path="/schema", route_handlers=[], opt={"scope": (PUBLIC,)}, include_in_schema=False
+        ),
     )

@@ -1,7 +1,7 @@
 """Many rows in one body: a JSON array, one object, or NDJSON; a bad row is reported and stops nothing."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 import msgspec
 
@@ -82,5 +82,5 @@ def _reject(place: int, text: bytes, error: Exception) -> Reject:
         return Reject(row=place, id="", reason=f"not JSON: {error}")
     whole = msgspec.json.decode(text)
     problem = explain(error, whole)
-    identity = whole.get("id", "") if isinstance(whole, dict) else ""
+    identity = cast("dict[str, Any]", whole).get("id", "") if isinstance(whole, dict) else ""
     return Reject(row=place, id=str(identity)[:200], reason=f"{problem.path}: {problem.reason}")

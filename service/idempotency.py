@@ -44,7 +44,7 @@ class Idempotency(ASGIMiddleware):
             )
         runtime: Runtime = request.app.state.runtime
         claim = _Claim(runtime, scope["state"]["workspace"], key)
-        known = await claim.begin(_fingerprint(scope))
+        known = await claim.begin(_fingerprint(request))
         if known is not None:
             await _replay(known, send)
             return
@@ -96,8 +96,9 @@ class _Claim:
             await IdempotencyStore(session, self._workspace).forget(self._key)
 
 
-def _fingerprint(scope: Scope) -> str:
-    parts = (scope["method"].encode(), scope["path"].encode(), scope["query_string"], scope["state"]["body"])
+def _fingerprint(request: Request[Any, Any, Any]) -> str:
+    scope = request.scope
+    parts = [request.method.encode(), scope["path"].encode(), scope["query_string"], scope["state"]["body"]]
     return hashlib.sha256(b"\n".join(hashlib.sha256(part).digest() for part in parts)).hexdigest()
 
 

@@ -20,7 +20,7 @@ PUBLIC = "public"
 NDJSON = "application/x-ndjson"
 
 _KEYS: list[dict[str, list[str]]] = [{"bearer": []}, {"api_key": []}]
-_ALWAYS = (401, 403, 500)
+_ALWAYS = (400, 401, 403, 500)
 _IDEMPOTENT = (409, 422)
 
 
@@ -80,7 +80,7 @@ def route(
     """Keyword arguments for a Litestar route decorator.
 
     `scope`: which scopes of a key open it (one is enough; `admin` opens all), or `PUBLIC`.
-    `request`, `response`: example bodies. `problems`: statuses it may answer beyond 401, 403 and 500.
+    `request`, `response`: example bodies. `problems`: statuses it may answer beyond 400, 401, 403 and 500.
     `rows`: the body is many rows of this kind, as a JSON array or as NDJSON.
     """
     scopes = (scope,) if isinstance(scope, str) else tuple(scope)

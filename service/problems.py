@@ -144,7 +144,7 @@ class ProblemHandler:
         self._logger = logger
 
     def __call__(self, request: Request[Any, Any, Any], error: Exception) -> Response[Problem]:
-        kind, identity = kind_of(error), request_id(request.scope)
+        kind, identity = kind_of(error), request_id(cast("dict[str, Any]", request.scope))
         errors = _field_problems(request, error) if isinstance(error, ValidationException) else ()
         if kind.status >= 500 and type(error) not in PROBLEMS:
             self._logger.error("unexpected error", request_id=identity, exc_info=error)
@@ -191,7 +191,7 @@ def _field_problems(request: Request[Any, Any, Any], error: ValidationException)
     reason, path = reason_and_path(cause)
     if path == _BODY or path.startswith((f"{_BODY}.", f"{_BODY}[")):
         path = "$" + path.removeprefix(_BODY)
-        value = value_at(_decoded(request.scope.get("state", {}).get("body")), path)
+        value = value_at(_decoded(request.scope["state"].get("body")), path)
     else:
         path = path.removeprefix("$.")
         value = request.query_params.get(path, request.path_params.get(path))

@@ -8,7 +8,7 @@ import re
 import sys
 import time
 import uuid
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
 
 import structlog
@@ -92,7 +92,7 @@ def access_logger(level: str = "info") -> structlog.typing.FilteringBoundLogger:
     )
 
 
-def request_id(scope: AsgiScope) -> str:
+def request_id(scope: Mapping[str, Any]) -> str:
     """Return the id of this request, as its answer's `X-Request-Id` says it."""
     return str(scope.get("state", {}).get("request_id", ""))
 

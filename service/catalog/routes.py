@@ -51,7 +51,7 @@ _COUNTS: dict[str, Any] = {
         rows="item",
         request=[_ITEM],
         response=_COUNTS,
-        problems=(400, 413),
+        problems=(413,),
         idempotent=True,
     ),
 )
@@ -74,7 +74,6 @@ async def store_items(
         tag="items",
         summary="List items by id",
         response={"results": [_ITEM], "paging": {"next": None}},
-        problems=(400,),
     ),
 )
 async def show_items(
@@ -129,7 +128,7 @@ async def remove_item(
             "as_of": "2026-11-22T00:00:00Z",
             "snapshot": "20261122T000000Z-3fa9c1d2",
         },
-        problems=(400, 404, 409),
+        problems=(404, 409),
     ),
 )
 async def show_similar_items(
@@ -155,7 +154,7 @@ async def show_similar_items(
             "as_of": "2026-11-22T00:00:00Z",
             "snapshot": "20261122T000000Z-3fa9c1d2",
         },
-        problems=(400, 404, 409),
+        problems=(404, 409),
     ),
 )
 async def show_profiles_for_item(

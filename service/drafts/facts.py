@@ -1,6 +1,5 @@
 """What a brief says, from what is stored: an item as a product, one customer as an audience."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
@@ -102,12 +101,13 @@ def audience_of_one(
 
     `events` newest first; `items` those they name, by id; `weights` how much each type says about taste.
     """
-    taste: Counter[str] = Counter()
+    taste: dict[str, float] = {}
     for event in events:
         item = items.get(event.item_id or "")
         if item is not None and item.category:
-            taste[item.category] += max(weights.get(event.type, 0.0), 0.0)
-    liked = [category for category, weight in taste.most_common(2) if weight > 0]
+            weight = max(weights.get(event.type, 0.0), 0.0)
+            taste[item.category] = taste.get(item.category, 0.0) + weight
+    liked = [name for name in sorted(taste, key=lambda name: (-taste[name], name))[:2] if taste[name] > 0]
     stage = _stage(events, now)
     sentences = [
         f"A customer who is drawn to {' and '.join(liked)}."

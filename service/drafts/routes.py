@@ -28,7 +28,7 @@ _SCOPES = ("copy", "batch")
         "that failed keeps its text and says why.",
         request=REQUEST,
         response=DRAFT,
-        problems=(400, 404, 409, 413, 422, 429, 502, 503, 504),
+        problems=(404, 409, 413, 422, 429, 502, 503, 504),
         idempotent=True,
     ),
 )
@@ -53,7 +53,6 @@ async def write_draft(
         tag="drafts",
         summary="List drafts, newest first",
         response={"results": [DRAFT], "paging": {"next": None}},
-        problems=(400,),
     ),
 )
 async def show_drafts(

@@ -38,7 +38,7 @@ _EVENT: dict[str, Any] = {
         rows="event",
         request=[_EVENT],
         response={"read": 1, "stored": 1, "duplicate": 0, "rejected": 0, "rejects": []},
-        problems=(400, 413),
+        problems=(413,),
         idempotent=True,
     ),
 )

@@ -34,7 +34,7 @@ _PROFILE: dict[str, Any] = {
         rows="profile",
         request=[_PROFILE],
         response={"read": 1, "stored": 1, "duplicate": 0, "rejected": 0, "rejects": []},
-        problems=(400, 413),
+        problems=(413,),
         idempotent=True,
     ),
 )
@@ -109,7 +109,7 @@ async def remove_profile(
             "as_of": "2026-11-22T00:00:00Z",
             "snapshot": "20261122T000000Z-3fa9c1d2",
         },
-        problems=(400, 404, 409),
+        problems=(404, 409),
     ),
 )
 async def show_recommendations(

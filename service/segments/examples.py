@@ -68,7 +68,7 @@ MEMBERS: dict[str, Any] = {
     "results": [{"profile_id": "p-17", "score": 0.61}],
     "paging": {"next": None},
     "count": 412,
-    "as_of": "2026-11-22T00:00:00+00:00",
+    "as_of": "2026-11-22T00:00:00Z",
     "snapshot": "20261122T000000Z-3fa9c1d2",
     "definition_version": 1,
 }

@@ -1,11 +1,11 @@
-"""A small shop with two workspaces, made once and copied for each test; and a client of the real application."""
+"""A small shop with two workspaces, made once and copied for each test; and a client of the real service."""
 
 import asyncio
 import contextlib
 from collections.abc import AsyncGenerator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import msgspec
@@ -124,7 +124,7 @@ async def serving(app: Litestar) -> AsyncGenerator[httpx.AsyncClient]:
     await asyncio.wait([alive, ready], return_when=asyncio.FIRST_COMPLETED)
     try:
         if not alive.done():
-            transport = httpx.ASGITransport(app=app)
+            transport = httpx.ASGITransport(app=cast("Any", app))
             async with httpx.AsyncClient(transport=transport, base_url="http://test", timeout=60) as client:
                 with guarded_loop():
                     yield client
