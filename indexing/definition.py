@@ -101,7 +101,7 @@ class AffinityRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 
 class LikeRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """Matches profiles whose interests are close to a text.
+    """Matches profiles who like items close to a text: the mean similarity of the three closest.
 
     With `top` the so many most similar profiles of the whole workspace, ties by id; with `min_similarity`
     those at least so similar (cosine, -1..1); with neither those above `DEFAULT_SIMILARITY`; with both, both.

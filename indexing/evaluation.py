@@ -23,7 +23,7 @@ from indexing.embedder import Embedder, Vectors
 from indexing.errors import DefinitionError
 from indexing.expressions import affinity_outcome, event_outcome, trait_outcome
 from indexing.population import Mask, Outcome, Population
-from indexing.similarity import DEFAULT_SIMILARITY, group_similarity, profile_similarity, seed_prototypes
+from indexing.similarity import DEFAULT_SIMILARITY, group_similarity, seed_prototypes, text_similarity
 
 Scored = tuple[Mask, Vectors | None]
 """Who is selected, bool[n], and scores, float32[n] with NaN for none, where a leaf gives any."""
@@ -108,7 +108,7 @@ class Evaluation:
             case AffinityRule():
                 return affinity_outcome(rule, self.people)
             case LikeRule():
-                scores = profile_similarity(self.people.interests, self.query(rule.like))
+                scores = text_similarity(self.people.tastes, self.people.item_vectors, self.query(rule.like))
                 return self._scored(rule, scores, scores >= least_similarity(rule), rule.top)
             case SimilarRule():
                 group = self.seeds(rule)

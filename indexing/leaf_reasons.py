@@ -1,7 +1,7 @@
 """Why one profile matches a definition or does not, leaf by leaf, in words with its actual values."""
 
 from collections.abc import Iterator
-from typing import Any, cast
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -23,6 +23,7 @@ from indexing.definition import (
 from indexing.embedder import Vectors
 from indexing.evaluation import Evaluation, least_similarity
 from indexing.population import Population
+from indexing.similarity import item_similarity
 
 OPERATORS = {
     "eq": "exactly",
@@ -126,7 +127,7 @@ def _event_words(rule: EventRule, actual: float | None) -> str:
 
 def _like_words(seen: Evaluation, rule: LikeRule, score: float | None) -> str:
     if score is None:
-        return f'like "{rule.like}": no interests known yet'
+        return f'like "{rule.like}": no items known yet'
     needs = (
         [f"needs at least {least_similarity(rule):.2f}"] if rule.top is None or rule.min_similarity else []
     )
@@ -158,13 +159,12 @@ def _place_words(seen: Evaluation, rule: Rule, top: int | None) -> list[str]:
 
 
 def nearest_item(person: Population, query: Vectors) -> str | None:
-    """Return the title of the item of one person's events that is most like `query`, float32[dim]."""
-    known = cast("Any", person.known_events(None).select("item").drop_nulls().unique().collect())
-    rows = np.sort(known["item"].to_numpy())
+    """Return the title of the liked item that is most like `query`, float32[dim], for a population of one."""
+    rows = np.unique(person.tastes.items).astype(np.int64)
     if not len(rows):
         return None
-    near = person.item_vectors[rows] @ query
-    return str(person.items["title"][int(rows[int(np.argmax(near))])])
+    near = item_similarity(person.item_vectors, rows, query)
+    return str(person.items["title"][int(np.argmax(near))])
 
 
 def _score(actual: float | None) -> float | None:

@@ -6,6 +6,7 @@ import polars as pl
 from indexing.population import Population, as_floats
 from indexing.profiles import (
     TasteParameters,
+    Tastes,
     ages_in_days,
     group_interests,
     measure_tastes,
@@ -38,6 +39,9 @@ def live_population(world: World, snapshot: Snapshot) -> Population:
         events=world.events,
         item_vectors=snapshot.item_vectors,
         interests=group_interests(tastes, np.asarray(snapshot.item_vectors[rows]), parameters),
+        tastes=Tastes(
+            items=rows[tastes.items].astype(np.int32), weights=tastes.weights, offsets=tastes.offsets
+        ),
         as_of=world.as_of,
         event_weights=weights,
     )

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import polars as pl
 
 from indexing.embedder import Vectors
-from indexing.profiles import Interests, weights_by_type
+from indexing.profiles import Interests, Tastes, weights_by_type
 
 Mask = npt.NDArray[np.bool_]
 """bool[n_profiles]."""
@@ -60,6 +60,9 @@ class SnapshotColumns(Protocol):
     @property
     def interests(self) -> Interests: ...
 
+    @property
+    def tastes(self) -> Tastes: ...
+
 
 def as_floats(weights: Mapping[str, float]) -> dict[str, float]:
     """Make every weight a float: Polars refuses a mapping that mixes 1 and 1.5."""
@@ -81,6 +84,7 @@ class Population:
         events: pl.DataFrame,
         item_vectors: Vectors,
         interests: Interests,
+        tastes: Tastes,
         as_of: datetime,
         event_weights: dict[str, float],
     ) -> None:
@@ -89,6 +93,7 @@ class Population:
         self.events = events
         self.item_vectors = item_vectors
         self.interests = interests
+        self.tastes = tastes
         self.as_of = as_of
         self.event_weights = event_weights
 
@@ -101,6 +106,7 @@ class Population:
             events=snapshot.events,
             item_vectors=snapshot.item_vectors,
             interests=snapshot.interests,
+            tastes=snapshot.tastes,
             as_of=snapshot.manifest.as_of,
             event_weights=as_floats(weights_by_type(snapshot.manifest.event_weights)),
         )
@@ -109,6 +115,7 @@ class Population:
         """Return the population that only the profile of this row belongs to."""
         owned = self.events["profile"]
         start, stop = owned.search_sorted(row, side="left"), owned.search_sorted(row, side="right")
+        liked = slice(int(self.tastes.offsets[row]), int(self.tastes.offsets[row + 1]))
         first, last = int(self.interests.offsets[row]), int(self.interests.offsets[row + 1])
         return Population(
             items=self.items,
@@ -119,6 +126,11 @@ class Population:
                 vectors=self.interests.vectors[first:last],
                 weights=self.interests.weights[first:last],
                 offsets=np.array([0, last - first], dtype=np.int64),
+            ),
+            tastes=Tastes(
+                items=self.tastes.items[liked],
+                weights=self.tastes.weights[liked],
+                offsets=np.array([0, liked.stop - liked.start], dtype=np.int64),
             ),
             as_of=self.as_of,
             event_weights=self.event_weights,

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from indexing.embedder import Vectors
-from indexing.profiles import Interests
+from indexing.profiles import Interests, Tastes
 from indexing.world import EVENT_COLUMNS, ITEM_COLUMNS, PROFILE_COLUMNS
 
 AS_OF = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -53,6 +53,7 @@ class Columns(msgspec.Struct, frozen=True, kw_only=True):
     events: pl.DataFrame
     item_vectors: Vectors
     interests: Interests
+    tastes: Tastes
     manifest: Manifest = Manifest()
 
 
@@ -74,16 +75,22 @@ def people(seed: int = 0, n_profiles: int = 40, n_items: int = 9, n_events: int 
     ]
     events = [_event(rng, n_profiles, n_items) for _ in range(n_events)]
     counts = rng.integers(0, 4, n_profiles)
+    liked = [rng.permutation(n_items)[: rng.integers(0, 6)] for _ in range(n_profiles)]
     vectors = np.stack([corner(str(rng.integers(30))) for _ in range(int(counts.sum()))])
     return Columns(
         items=pl.DataFrame(items, schema_overrides=ITEM_COLUMNS),
         profiles=pl.DataFrame(profiles, schema=PROFILE_COLUMNS),
         events=pl.DataFrame(events, schema=EVENT_COLUMNS).sort("profile", "time"),
-        item_vectors=np.stack([corner(f"item {row}") for row in range(n_items)]),
+        item_vectors=np.stack([corner(f"item {row}") * (row != 4) for row in range(n_items)]),
         interests=Interests(
             vectors=vectors,
             weights=np.concatenate([np.full(n, 1 / n, np.float32) for n in counts if n]),
             offsets=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
+        ),
+        tastes=Tastes(
+            items=np.concatenate(liked).astype(np.int32),
+            weights=np.ones(sum(map(len, liked)), np.float32),
+            offsets=np.concatenate([[0], np.cumsum(list(map(len, liked)))]).astype(np.int64),
         ),
     )
 

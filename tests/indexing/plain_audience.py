@@ -132,10 +132,11 @@ def _like(rule: LikeRule, world: Columns) -> set[int]:
     query = corner(rule.like)
     scores: dict[int, float] = {}
     for row in range(world.profiles.height):
-        first, last = world.interests.offsets[row : row + 2]
-        near = [float(np.dot(vector, query)) for vector in world.interests.vectors[first:last]]
+        first, last = world.tastes.offsets[row : row + 2]
+        vectors = [world.item_vectors[item] for item in world.tastes.items[first:last]]
+        near = sorted((float(np.dot(vector, query)) for vector in vectors if vector.any()), reverse=True)[:3]
         if near:
-            scores[row] = max(near)
+            scores[row] = round(sum(near) / len(near), 5)
     least = rule.min_similarity
     if least is None:
         least = DEFAULT_SIMILARITY if rule.top is None else -1.0

@@ -181,6 +181,9 @@ def test_a_world_without_items_events_or_interests_is_evaluated() -> None:
         interests=type(bare.interests)(
             vectors=bare.item_vectors[:0], weights=np.zeros(0, np.float32), offsets=np.zeros(4, np.int64)
         ),
+        tastes=type(bare.tastes)(
+            items=np.zeros(0, np.int32), weights=np.zeros(0, np.float32), offsets=np.zeros(4, np.int64)
+        ),
     )
     for tree in (
         {"like": "tea"},

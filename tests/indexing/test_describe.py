@@ -13,7 +13,7 @@ from indexing.audience import Members
 from indexing.contrast import contrast
 from indexing.definition import parse_definition
 from indexing.describe import Description, describe
-from indexing.profiles import Interests
+from indexing.profiles import Interests, Tastes
 from indexing.world import EVENT_COLUMNS, ITEM_COLUMNS, PROFILE_COLUMNS
 from tests.indexing.people import AS_OF, Columns
 
@@ -42,6 +42,11 @@ def _world(
         item_vectors=np.zeros((3, 4), np.float32),
         interests=Interests(
             vectors=np.zeros((0, 4), np.float32),
+            weights=np.zeros(0, np.float32),
+            offsets=np.zeros(len(profiles) + 1, np.int64),
+        ),
+        tastes=Tastes(
+            items=np.zeros(0, np.int32),
             weights=np.zeros(0, np.float32),
             offsets=np.zeros(len(profiles) + 1, np.int64),
         ),
