@@ -42,7 +42,7 @@ LINES: dict[str, Line] = {
         ),
     ),
     "yoga": Line(
-        category="Yoga & Wellbeing",
+        category="Body & Mind",
         makers=("Stillwater Studio", "Prana & Pine"),
         closings=(
             "For yoga at home or in the studio.",
@@ -51,7 +51,7 @@ LINES: dict[str, Line] = {
         ),
         query_words=(
             "people who practise poses, stretching and breathing",
-            "vinyasa and sun salutations",
+            "stretching and balance poses on the floor",
         ),
     ),
     "gaming": Line(
@@ -81,7 +81,7 @@ LINES: dict[str, Line] = {
         ),
     ),
     "travel": Line(
-        category="Cycling & Travel",
+        category="On the Move",
         makers=("Meridian Row", "Port & Platform"),
         closings=(
             "For travellers on holiday, or on the way there.",
@@ -110,13 +110,13 @@ LINES: dict[str, Line] = {
         category="Garden & Allotment",
         makers=("Nettle & Loam", "Applegarth"),
         closings=(
-            "For gardeners and the things they grow.",
-            "For gardening in beds, borders and balconies.",
-            "For a garden full of flowers and greenery.",
+            "For gardeners who grow flowers, herbs and greens.",
+            "For gardening in beds, borders and pots of plants.",
+            "For a garden full of flowers and growing things.",
         ),
         query_words=(
             "people who love growing plants and vegetables",
-            "tending flowers and shrubs outside the house",
+            "green-fingered folk pottering in the garden",
         ),
     ),
     "fitness": Line(
@@ -142,11 +142,11 @@ LINES: dict[str, Line] = {
         ),
         query_words=(
             "people who enjoy novels and literature",
-            "bookworms who devour stories",
+            "bookworms and lovers of literature",
         ),
     ),
     "cycling": Line(
-        category="Cycling & Travel",
+        category="On the Move",
         makers=("Freewheel Forge", "Tarmac & Thyme"),
         closings=(
             "For cyclists on lanes, paths and city streets.",
@@ -211,7 +211,7 @@ LINES: dict[str, Line] = {
         ),
     ),
     "wellness": Line(
-        category="Yoga & Wellbeing",
+        category="Body & Mind",
         makers=("Hush & Heather", "Slow Tide"),
         closings=(
             "For relaxation, rest and a good night's sleep.",
@@ -233,7 +233,7 @@ LINES: dict[str, Line] = {
         ),
         query_words=(
             "people who avoid plastic and waste",
-            "an eco-friendly life that protects the planet",
+            "eco-friendly shopping without plastic",
         ),
     ),
     "football": Line(
