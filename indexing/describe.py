@@ -20,6 +20,10 @@ Stage = Literal["new", "loyal", "lapsed", "cart"]
 LISTED = 5
 LEAST_SHARE = {"categories": 0.1, "traits": 0.1, "items": 0.03}
 MAJORITY = 0.6
+SPOKEN_SHARE = 0.5
+"""A trait is only spoken of when so many of the members have it."""
+INTEREST_LIFT = 1.5
+"""A category is only called an interest when its lift is certainly so high."""
 NEW_DAYS, CART_DAYS, LAPSED_DAYS, LOYAL_PURCHASES = 30, 14, 90, 3
 MAX_TRAITS, MAX_VALUES, NAMED_FROM = 40, 50, 2000
 
@@ -94,7 +98,7 @@ def describe(
     traits = _traits(people, inside)
     stage = _stage(habits, size)
     liked = _liked_text(definition, segments or {})
-    strongest = categories.row(0, named=True) if categories.height else None
+    strongest = _interest_category(categories, people)
     bought = habits.filter(pl.col("inside"))["purchase_days"].drop_nulls()
     visited = habits.filter(pl.col("inside"))["event_days"].drop_nulls()
     recency = _median(bought if bought.len() else visited)
@@ -107,7 +111,7 @@ def describe(
         category=strongest["category"] if strongest else None,
         share=strongest["share"] if strongest else 0.0,
         lift=strongest["lift"] if strongest else 1.0,
-        traits=[(trait.name, trait.value or "") for trait in traits],
+        traits=[(trait.name, trait.value or "") for trait in traits if trait.share >= SPOKEN_SHARE],
         stage=stage,
         recency_days=recency,
         bought=bool(bought.len()),
@@ -130,6 +134,17 @@ def describe(
         interest=plain(liked or facts.category or "") or None,
         sentences=write(facts),
     )
+
+
+def _interest_category(categories: pl.DataFrame, people: Population) -> dict[str, Any] | None:
+    """Return the category to call the members' interest, if any.
+
+    People who choose half of the shop's categories more often than others are busy, not interested.
+    """
+    if not categories.height or categories.height * 2 > max(2, people.categories().n_unique()):
+        return None
+    strongest = categories.row(0, named=True)
+    return strongest if strongest["lift_low"] >= INTEREST_LIFT else None
 
 
 def _liked_events(people: Population, inside: Mask) -> pl.DataFrame:

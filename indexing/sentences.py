@@ -117,7 +117,7 @@ def _how(facts: Facts) -> str:
         clauses.append(f"they spend {_worded(SPENDING, facts.spend_ratio)} other customers")
     spoken = [_trait(name, value) for name, value in facts.traits if not _has_digit(value)]
     if spoken:
-        clauses.append(f"more of them than usual have {' and '.join(spoken[:2])}")
+        clauses.append(f"most of them have {' and '.join(spoken[:2])}")
     if not clauses:
         return "Nothing more is known about how they shop."
     text = ", ".join(clauses[:-1]) + (" and " if len(clauses) > 1 else "") + clauses[-1]
@@ -134,7 +134,7 @@ def _trait(name: str, value: str) -> str:
     label = plain(name.replace("_", " "))
     if value in ("true", "false"):
         return f"{label} switched {'on' if value == 'true' else 'off'}"
-    return f"{label} {plain(value)}"
+    return f"the {label} {plain(value)}"
 
 
 def _has_digit(text: str) -> bool:

@@ -105,7 +105,7 @@ def test_sentences_read_well_and_hold_no_figures_names_or_products(shop: Columns
         "These customers are drawn to growing vegetables: nearly all of them choose Garden, "
         "more than ten times as often as other customers.",
         "Most of them are loyal customers, they typically last bought within the last week, they spend far "
-        "more than other customers and more of them than usual have country GB.",
+        "more than other customers and most of them have the country GB.",
     )
 
 
@@ -186,3 +186,14 @@ def test_catalogue_text_comes_onto_one_short_line(shop: Columns) -> None:
     assert found.interest is not None
     assert len(found.interest) <= 60
     assert "\n" not in "".join(found.sentences)
+
+
+def test_busy_people_are_not_called_interested_in_what_everybody_likes() -> None:
+    rng = np.random.default_rng(2)
+    events = [(p, item, "view", 1.0, None) for p in range(100) for item in range(3)]
+    events += [(p, int(rng.integers(3)), "view", 1.0, None) for p in range(100, 400)]
+    world = _world(events, [{}] * 400)
+    found = describe(_members(world, range(100)), world)
+    assert {trait.name for trait in found.categories} == {"Garden", "Kitchen"}
+    assert found.interest is None
+    assert "no one interest" in found.sentences[0]
