@@ -1,0 +1,1 @@
+"""Segments: named, versioned audience definitions."""
