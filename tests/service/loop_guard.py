@@ -63,6 +63,7 @@ class _CollectorTime:
         self._start = 0.0
 
     def __call__(self, phase: str, info: dict[str, int]) -> None:
+        del info
         if phase == "start":
             self._start = time.thread_time()
         else:

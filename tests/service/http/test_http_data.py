@@ -1,10 +1,8 @@
 """Items, profiles and events over HTTP: many rows in, one out, recommendations, erasure."""
 
-import json
 from typing import Any
 
 import httpx
-import pytest
 
 from tests.service.http.shop import Shop
 
@@ -162,11 +160,11 @@ async def test_without_a_snapshot_the_answer_says_to_build_one(client: httpx.Asy
     assert "POST /v1/snapshots" in response.json()["detail"]
 
 
-@pytest.mark.parametrize("k", [10**9, 0])
-async def test_k_out_of_range_names_the_maximum(client: httpx.AsyncClient, k: int):
-    response = await client.get("/v1/profiles/p-0/recommendations", params={"k": k})
-    assert response.status_code == 400
-    assert "500" in json.loads(response.text)["detail"]
+async def test_k_out_of_range_names_the_maximum(client: httpx.AsyncClient):
+    for k in (10**9, 0):
+        response = await client.get("/v1/profiles/p-0/recommendations", params={"k": k})
+        assert response.status_code == 400
+        assert "500" in response.json()["detail"]
 
 
 async def test_a_snapshot_is_built_and_listed(client: httpx.AsyncClient):

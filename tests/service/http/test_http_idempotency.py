@@ -4,7 +4,6 @@ import asyncio
 from datetime import UTC, datetime
 
 import httpx
-import pytest
 
 from service.app import create_app
 from service.openapi import PUBLIC
@@ -115,8 +114,8 @@ async def _fingerprint_of(shop: Shop) -> str:
     return await asyncio.to_thread(read)
 
 
-@pytest.mark.parametrize("key", ["", " ", "x" * 201, "tab\tinside"])
-async def test_a_key_that_is_none_is_refused(client: httpx.AsyncClient, key: str):
-    response = await client.post("/v1/segments", json=SEGMENT, headers={"Idempotency-Key": key})
-    assert response.status_code == 400
-    assert "200" in response.json()["detail"]
+async def test_a_key_that_is_none_is_refused(client: httpx.AsyncClient):
+    for key in ("", " ", "x" * 201, "tab\tinside"):
+        response = await client.post("/v1/segments", json=SEGMENT, headers={"Idempotency-Key": key})
+        assert response.status_code == 400
+        assert "200" in response.json()["detail"]

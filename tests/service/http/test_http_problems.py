@@ -27,22 +27,20 @@ def problem(response: httpx.Response, status: int) -> dict[str, Any]:
     return body
 
 
-@pytest.mark.parametrize(
-    ("changes", "path", "told"),
-    [
-        ({"n": "many"}, "$.n", "many"),
-        ({"offer": {"text": 3}}, "$.offer", ""),
-        ({"tone": "sarcastic"}, "$.tone", "sarcastic"),
-        ({"colour": "red"}, "$", "colour"),
-        ({"product": {"id": "x", "title": 5}}, "$.product.title", "5"),
-    ],
-)
-async def test_a_value_of_the_wrong_shape_is_named_by_its_path(
-    client: httpx.AsyncClient, changes: dict[str, Any], path: str, told: str
-):
-    body = problem(await client.post("/v1/drafts", json={**BRIEF, **changes}), 400)
-    assert body["errors"][0]["path"].startswith(path)
-    assert told in body["detail"]
+WRONG_SHAPES: list[tuple[dict[str, Any], str, str]] = [
+    ({"n": "many"}, "$.n", "many"),
+    ({"offer": {"text": 3}}, "$.offer", ""),
+    ({"tone": "sarcastic"}, "$.tone", "sarcastic"),
+    ({"colour": "red"}, "$", "colour"),
+    ({"product": {"id": "x", "title": 5}}, "$.product.title", "5"),
+]
+
+
+async def test_a_value_of_the_wrong_shape_is_named_by_its_path(client: httpx.AsyncClient):
+    for changes, path, told in WRONG_SHAPES:
+        body = problem(await client.post("/v1/drafts", json={**BRIEF, **changes}), 400)
+        assert body["errors"][0]["path"].startswith(path)
+        assert told in body["detail"]
 
 
 async def test_a_missing_field_is_named(client: httpx.AsyncClient):
@@ -50,10 +48,10 @@ async def test_a_missing_field_is_named(client: httpx.AsyncClient):
     assert "channel" in body["detail"]
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[1]", b"\xff\xfe", b'"text"', b"null"])
-async def test_a_body_that_is_no_object_is_refused(client: httpx.AsyncClient, content: bytes):
+async def test_a_body_that_is_no_object_is_refused(client: httpx.AsyncClient):
     headers = {"Content-Type": "application/json"}
-    problem(await client.post("/v1/drafts", content=content, headers=headers), 400)
+    for content in (b"", b"{", b"[1]", b"\xff\xfe", b'"text"', b"null"):
+        problem(await client.post("/v1/drafts", content=content, headers=headers), 400)
 
 
 async def test_an_unknown_channel_names_the_known_ones(client: httpx.AsyncClient):
@@ -67,11 +65,11 @@ async def test_an_unknown_channel_names_the_known_ones(client: httpx.AsyncClient
     "path",
     ["/v1/items", "/v1/drafts", "/v1/segments", "/v1/segments/gardeners/members"],
 )
-@pytest.mark.parametrize("limit", ["1000000000", "0", "-1"])
-async def test_a_limit_out_of_range_names_the_maximum(client: httpx.AsyncClient, path: str, limit: str):
-    body = problem(await client.get(path, params={"limit": limit}), 400)
-    assert limit in body["detail"]
-    assert "500" in body["detail"]
+async def test_a_limit_out_of_range_names_the_maximum(client: httpx.AsyncClient, path: str):
+    for limit in ("1000000000", "0", "-1"):
+        body = problem(await client.get(path, params={"limit": limit}), 400)
+        assert limit in body["detail"]
+        assert "500" in body["detail"]
 
 
 async def test_a_limit_that_is_no_number_is_quoted(client: httpx.AsyncClient):
@@ -79,10 +77,10 @@ async def test_a_limit_that_is_no_number_is_quoted(client: httpx.AsyncClient):
     assert body["errors"] == [{"path": "limit", "reason": body["errors"][0]["reason"], "value": "lots"}]
 
 
-@pytest.mark.parametrize("after", ["nonsense", "e30", "AAAA", "💥"])
-async def test_a_cursor_of_somebody_else_is_refused(client: httpx.AsyncClient, after: str):
-    body = problem(await client.get("/v1/items", params={"after": after}), 400)
-    assert "start again without it" in body["detail"]
+async def test_a_cursor_of_somebody_else_is_refused(client: httpx.AsyncClient):
+    for after in ("nonsense", "e30", "AAAA", "💥"):
+        body = problem(await client.get("/v1/items", params={"after": after}), 400)
+        assert "start again without it" in body["detail"]
 
 
 async def test_a_body_over_the_limit_is_too_large(shop: Shop):

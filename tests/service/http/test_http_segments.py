@@ -3,7 +3,6 @@
 from typing import Any
 
 import httpx
-import pytest
 
 from tests.service.http.shop import Shop
 
@@ -50,11 +49,12 @@ async def test_a_change_needs_the_version_it_was_made_from(client: httpx.AsyncCl
     assert (await client.get(path)).status_code == 404
 
 
-@pytest.mark.parametrize("etag", ['W/"1"', "abc", '"999999999999999999999"'])
-async def test_an_if_match_that_is_no_version_changes_nothing(client: httpx.AsyncClient, etag: str):
+async def test_an_if_match_that_is_no_version_changes_nothing(client: httpx.AsyncClient):
     path = f"/v1/segments/{(await created(client)).json()['id']}"
-    response = await client.patch(path, json={"note": "x"}, headers={"If-Match": etag})
-    assert response.status_code == 412
+    for etag in ('W/"1"', "abc", '"999999999999999999999"'):
+        response = await client.patch(path, json={"note": "x"}, headers={"If-Match": etag})
+        assert response.status_code == 412
+    assert (await client.get(path)).json()["version"] == 1
 
 
 def nested(depth: int) -> dict[str, Any]:
@@ -64,25 +64,23 @@ def nested(depth: int) -> dict[str, Any]:
     return tree
 
 
-@pytest.mark.parametrize(
-    ("definition", "told"),
-    [
-        (nested(100), "20"),
-        ({"likes": "tea"}, "likes"),
-        ({"segment": "nobody"}, "nobody"),
-        ({"all": []} | {"any": []}, "all"),
-    ],
-)
-async def test_a_definition_that_cannot_be_evaluated_is_explained(
-    client: httpx.AsyncClient, definition: dict[str, Any], told: str
-):
-    for path, body in (
-        ("/v1/segments", {"name": "bad", "definition": definition}),
-        ("/v1/segments/preview", {"definition": definition}),
-    ):
-        response = await client.post(path, json=body)
-        assert response.status_code == 422, response.text
-        assert told in response.json()["detail"]
+NOT_EVALUABLE: list[tuple[dict[str, Any], str]] = [
+    (nested(100), "20"),
+    ({"likes": "tea"}, "likes"),
+    ({"segment": "nobody"}, "nobody"),
+    ({"all": [], "any": []}, "all"),
+]
+
+
+async def test_a_definition_that_cannot_be_evaluated_is_explained(client: httpx.AsyncClient):
+    for definition, told in NOT_EVALUABLE:
+        for path, body in (
+            ("/v1/segments", {"name": "bad", "definition": definition}),
+            ("/v1/segments/preview", {"definition": definition}),
+        ):
+            response = await client.post(path, json=body)
+            assert response.status_code == 422, response.text
+            assert told in response.json()["detail"]
 
 
 async def test_a_preview_and_its_members_and_its_matches_agree(client: httpx.AsyncClient, shop: Shop):
