@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 EXTRAS := offline,postgres,dev
 
-.PHONY: install demo test check test-slow test-vllm lock clean
+.PHONY: install demo test check test-slow test-vllm golden lock clean
 
 install: .venv/.installed
 
@@ -27,6 +27,10 @@ test: check
 
 test-slow: install
 	$(BIN)/pytest -m "slow or postgres"
+
+# Write the golden files anew; then read their differences before committing them.
+golden: install
+	UPDATE_GOLDEN=1 $(BIN)/pytest -q tests/prompts/test_render.py tests/service/http/test_http_openapi.py
 
 lock: install
 	$(BIN)/python .ci/lock.py > constraints.new && mv constraints.new constraints.txt

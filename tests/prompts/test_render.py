@@ -54,7 +54,7 @@ def test_a_prompt_renders_to_its_golden_text(template: Template) -> None:
     messages = render(template, template.front.example)
     text = "\n\n".join(f"=== {message.role} ===\n{message.content}" for message in messages) + "\n"
     path = GOLDEN / f"{template.name.replace('/', '.')}.txt"
-    if os.environ.get("PITCHWRIGHT_GOLDEN") == "write":
+    if os.environ.get("UPDATE_GOLDEN"):
         path.write_text(text)
     assert path.read_text() == text
 

@@ -42,7 +42,7 @@ def test_the_document_is_the_golden_one(document: dict[str, Any]):
         GOLDEN.write_text(now, encoding="utf-8")
     golden = GOLDEN.read_text(encoding="utf-8")
     difference = "\n".join(difflib.unified_diff(golden.splitlines(), now.splitlines(), "golden", "now", n=2))
-    assert golden == now, f"{difference[:4000]}\nIf this is meant, run the test with UPDATE_GOLDEN=1."
+    assert golden == now, f"{difference[:4000]}\nIf this is meant, run `make golden` and read the difference."
 
 
 def test_it_is_openapi_3_1_with_every_reference_resolved(document: dict[str, Any]):
