@@ -78,7 +78,7 @@ def test_every_setting_is_documented() -> None:
 def test_every_command_is_documented() -> None:
     import click
 
-    from service.cli import main
+    from service.cli import cli
 
     missing: list[str] = []
 
@@ -92,7 +92,7 @@ def test_every_command_is_documented() -> None:
         elif " ".join(path) not in READMES:
             missing.append(" ".join(path))
 
-    visit(main, ["pitchwright"])
+    visit(cli, ["pitchwright"])
     assert missing == []
 
 
