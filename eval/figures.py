@@ -177,6 +177,8 @@ def number(value: float | None) -> str:
         return ""
     if float(value).is_integer() and abs(value) >= 1:
         return f"{value:,.0f}"
+    if 0 < abs(value) < 0.001:
+        return f"{value:.1e}"
     return f"{value:.3f}" if abs(value) < 100 else f"{value:,.1f}"
 
 

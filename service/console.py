@@ -99,8 +99,8 @@ def print_table(header: Sequence[str], rows: Sequence[Sequence[str]], *, title: 
     from rich.text import Text
 
     table = Table(title=title, box=SIMPLE_HEAD, title_justify="left", pad_edge=False)
-    for name in header:
-        table.add_column(name, overflow="fold")
+    for place, name in enumerate(header):
+        table.add_column(name, overflow="fold", no_wrap=place == 0)
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
     console().print(table)

@@ -1,5 +1,7 @@
 """`pitchwright demo`: everything in one command."""
 
+import os
+import sys
 from typing import TYPE_CHECKING
 
 import click
@@ -11,6 +13,7 @@ from service.console import (
     json_option,
     note,
     print_json,
+    print_text,
     run_with,
     settings_for,
 )
@@ -34,7 +37,7 @@ def demo(no_serve: bool, seed: int | None, port: int | None, as_json: bool) -> N
     Example: pitchwright demo --no-serve
     """
     from service.demo.actions import DEFAULT_SEED, build_demo, demo_key, demo_settings
-    from service.serve import check_port, run_server
+    from service.serve import check_port
 
     chosen = DEFAULT_SEED if seed is None else seed
     settings = demo_settings(settings_for(global_options()), chosen)
@@ -55,13 +58,13 @@ def demo(no_serve: bool, seed: int | None, port: int | None, as_json: bool) -> N
     _show(built)
     if serving:
         _invite(built, settings, key)
-        run_server(settings)
+        _become_server(settings)
 
 
 def _show(built: "Demo") -> None:
     from service.campaigns.commands import print_variants
 
-    click.echo(
+    print_text(
         f"A shop with {built.items:,} items, {built.profiles:,} profiles and {built.events:,} events"
         f" (seed {built.seed}), in {built.data_dir}."
     )
@@ -105,3 +108,23 @@ def _invite(built: "Demo", settings: "Settings", key: str) -> None:
     click.echo(f"curl -s {header} {base}/segments\n")
     click.echo(f"curl -s {header} '{base}/items/{row.item_id}/profiles?limit=5'\n")
     click.echo(f"curl -s {header} -H 'Content-Type: application/json' -d '{body}' {base}/drafts\n")
+
+
+def _become_server(settings: "Settings") -> None:
+    """Replace this process by `pitchwright serve` with these settings.
+
+    A server forked from a process that has run models inherits their locked thread pools and hangs, so it
+    starts afresh; and Ctrl-C reaches it alone.
+    """
+    environ = dict(os.environ)
+    for name, value in {
+        "DATA_DIR": settings.data_dir,
+        "DATABASE_URL": settings.store_url,
+        "WORKSPACE": settings.workspace,
+        "HOST": settings.host,
+        "PORT": str(settings.port),
+    }.items():
+        environ[f"PITCHWRIGHT_{name}"] = value
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os.execve(sys.executable, [sys.executable, "-m", "service.cli", "serve"], environ)  # noqa: S606 -- our own

@@ -93,7 +93,15 @@ def test_table_and_markdown_say_a_missed_goal_in_words() -> None:
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(None, ""), (0.12345, "0.123"), (3.0, "3"), (0.0, "0.000"), (1234567.0, "1,234,567"), (250.26, "250.3")],
+    [
+        (None, ""),
+        (0.12345, "0.123"),
+        (3.0, "3"),
+        (0.0, "0.000"),
+        (0.0002, "2.0e-04"),
+        (1234567.0, "1,234,567"),
+        (250.26, "250.3"),
+    ],
 )
 def test_numbers_for_readers(value: float | None, text: str) -> None:
     assert number(value) == text
