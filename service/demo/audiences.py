@@ -33,9 +33,7 @@ def plan_audiences(snapshot: "Snapshot") -> tuple[AudiencePlan, ...]:
     """Define the audiences over a snapshot; CPU work."""
     cooks = {"profiles": list(best_customers(snapshot, EXAMPLE_CATEGORY))}
     return (
-        AudiencePlan(
-            name="gardeners", by="like", definition={"like": "growing plants and vegetables at home"}
-        ),
+        AudiencePlan(name="gardeners", by="like", definition={"like": "gardening", "top": 300}),
         AudiencePlan(name="lapsed-walkers", by="rule", definition=LAPSED),
         AudiencePlan(name="like-our-cooks", by="example", definition={"similar_to": cooks, "top": 200}),
     )
