@@ -127,9 +127,8 @@ def _report(error: Exception) -> int:
     if isinstance(error, click.UsageError) and error.ctx is not None:
         note(error.ctx.get_usage())
     if code is None:
-        note(
-            f"Error: unforeseen {type(error).__name__}: {message(error)}. Run again with --debug and report it."
-        )
+        kind = type(error).__name__
+        note(f"Error: unforeseen {kind}: {message(error)}. Run again with --debug and report it.")
         return 70
     note(f"{'Not met' if code == 1 else 'Error'}: {message(error)}")
     return code

@@ -3,8 +3,6 @@
 ServiceError
 ├── SettingsError           a setting is unknown or its value cannot be used
 ├── InvalidInput            a value sent by a caller cannot be used
-│   ├── BadCursor               `after` is no cursor of this listing
-│   └── LimitOutOfRange         a limit below 1 or above what is allowed
 │   ├── TooLarge                more bytes or rows than one request may hold
 │   └── PreconditionMissing     a change to a versioned thing without If-Match
 ├── NotFound                no such workspace, item, profile, segment, draft or key
@@ -46,14 +44,6 @@ class TooLarge(InvalidInput):
 
 class PreconditionMissing(InvalidInput):
     """A change to a versioned thing came without If-Match."""
-
-
-class BadCursor(InvalidInput):
-    """`after` is no cursor of this listing."""
-
-
-class LimitOutOfRange(InvalidInput):
-    """A limit is below 1 or above what is allowed."""
 
 
 class NotFound(ServiceError):

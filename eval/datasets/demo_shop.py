@@ -277,8 +277,6 @@ LINES: dict[str, Line] = {
     ),
 }
 
-CATEGORIES: tuple[str, ...] = tuple(sorted({line.category for line in LINES.values()}))
-
 QUERY_WORDS: dict[str, tuple[str, ...]] = {interest: line.query_words for interest, line in LINES.items()}
 
 _NAMES = """

@@ -1,16 +1,11 @@
 """Repetition: within a list, between fields, and among the variants of a draft."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from itertools import combinations
-
-import msgspec
 
 from prompts.checks.reading import Hit, Reading, Rule, normalise
 from prompts.variant import Fields
-
-NEAR = 0.9
-"""Two variants whose word pairs overlap by this much (Jaccard) read as the same."""
 
 _PUNCTUATION = re.compile(r"[^\w\s]")
 
@@ -49,32 +44,6 @@ def signature(fields: Fields) -> str:
     return "\n".join(
         _same(value if isinstance(value, str) else "\n".join(value)) for value in fields.values()
     )
-
-
-class Pair(msgspec.Struct, frozen=True, kw_only=True):
-    """Two variants of a draft that are too much alike."""
-
-    first: int
-    second: int
-    overlap: float
-    """Jaccard overlap of their word pairs, 0..1."""
-
-
-def near_duplicates(variants: Sequence[Fields], at_least: float = NEAR) -> list[Pair]:
-    """List the pairs of a draft's variants, by index, that are the same or nearly so."""
-    shingles = [_shingles(signature(fields)) for fields in variants]
-    pairs: list[Pair] = []
-    for first, second in combinations(range(len(variants)), 2):
-        both, either = shingles[first] & shingles[second], shingles[first] | shingles[second]
-        overlap = len(both) / len(either) if either else 1.0
-        if overlap >= at_least:
-            pairs.append(Pair(first=first, second=second, overlap=round(overlap, 3)))
-    return pairs
-
-
-def _shingles(text: str) -> frozenset[tuple[str, str]]:
-    words = text.split()
-    return frozenset(zip(["", *words], words, strict=False))
 
 
 RULES = (

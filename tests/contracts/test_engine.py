@@ -145,3 +145,16 @@ async def test_the_event_loop_runs_on_while_it_works(engine: Engine) -> None:
     await engine.generate([ask(brief) for brief in one_per_channel()])
     ticking.cancel()
     assert ticks > 5
+
+
+@pytest.mark.vllm
+async def test_vllm_and_transformers_write_the_same_greedy_text(
+    vllm_url: str, record_property: Callable[[str, object], None]
+) -> None:
+    asks = [ask(brief, json_schema=None) for brief in draw_briefs(20, 12)]
+    async with vllm_engine(vllm_url) as served, transformers_engine() as local:
+        theirs, ours = await served.generate(asks), await local.generate(asks)
+    same = sum(one.text == two.text for one, two in zip(theirs, ours, strict=True))
+    record_property("identical_of_20", same)
+    # Two implementations differ in rounding, so a near tie may fall either way.
+    assert same >= 18

@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from prompts.brief import Brand, Offer, Product
 from prompts.channels import CHANNELS
-from prompts.checks.duplicates import near_duplicates
 from prompts.checks.rules import RULES, passes, run_checks, warnings
 from prompts.variant import Fields, Finding
 from tests.prompts.briefs import CLEAN, GREETING, brief, changed
@@ -298,15 +297,6 @@ def test_no_text_breaks_a_check_and_every_span_lies_in_its_text(first: str, seco
             if finding.field and finding.span:
                 start, end = finding.span
                 assert 0 <= start <= end <= len(fields[finding.field])
-
-
-def test_near_duplicates_among_variants_are_paired() -> None:
-    variants = [
-        CLEAN["push"],
-        changed("push", title="Room for ONE more pot"),
-        {"title": "Frost? Fine.", "body": "Another thing entirely, said in other words."},
-    ]
-    assert [(pair.first, pair.second, pair.overlap) for pair in near_duplicates(variants)] == [(0, 1, 1.0)]
 
 
 def test_rule_ids_are_dotted_lower_case() -> None:

@@ -109,10 +109,14 @@ def read_fields(brief: Brief, raw: str) -> Fields | None:
 
 
 def judge(brief: Brief, raw: str) -> Judged:
-    """Judge one answer, filled, by the checks every variant meets, and by what the model was taught."""
+    """Judge one answer, filled, by the checks every variant meets, and by what the model was taught.
+
+    An answer that cannot be read has kept neither product nor offer; what else it might hold is not judged.
+    """
     fields = read_fields(brief, raw)
     if fields is None:
-        return Judged(brief=brief, raw=raw, fields=None, found={"valid": False, "passed": False})
+        lost = {"valid": False, "product": False, "passed": False} | ({"offer": False} if brief.offer else {})
+        return Judged(brief=brief, raw=raw, fields=None, found=lost)
     checks = run_checks(brief, fields)
     clean = {check.rule: not check.findings for check in checks}
     found = {
