@@ -192,9 +192,9 @@ def test_rows_have_their_own_temperature_and_stream() -> None:
 @pytest.mark.parametrize(("top_p", "kept"), [(0.5, 1), (0.8, 2), (0.9, 3), (1.0, 4)])
 def test_the_nucleus_keeps_the_likeliest_tokens_that_reach_top_p(top_p: float, kept: int) -> None:
     scores = torch.log(torch.tensor([0.1, 0.6, 0.25, 0.05]))
-    inside = nucleus(scores, top_p)
-    assert int(torch.isfinite(inside).sum()) == kept
-    assert int(inside.argmax()) == 1
+    inside = nucleus(torch.stack([scores, scores]), torch.tensor([[top_p], [1.0]]))
+    assert torch.isfinite(inside).sum(dim=-1).tolist() == [kept, 4]
+    assert inside.argmax(dim=-1).tolist() == [1, 1]
 
 
 def test_a_row_ends_at_its_own_limit_or_when_nobody_waits() -> None:
