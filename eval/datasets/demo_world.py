@@ -1,6 +1,7 @@
 """The demo world: a seeded shop this project invents, with people whose tastes are known."""
 
 import csv
+import hashlib
 from datetime import timedelta
 from importlib import resources
 from pathlib import Path
@@ -66,9 +67,18 @@ class Ware(msgspec.Struct, frozen=True, kw_only=True):
     """Days until it is used up and bought again; none when it is not."""
 
 
+def _wares_text() -> str:
+    return resources.files("eval.datasets").joinpath("demo_wares.csv").read_text(encoding="utf-8")
+
+
+def wares_digest() -> str:
+    """Name the phrase data (sha256, 12 hex digits): a world made of other phrases is another world."""
+    return hashlib.sha256(_wares_text().encode()).hexdigest()[:12]
+
+
 def load_wares() -> tuple[Ware, ...]:
     """Read the phrase data of the catalogue."""
-    text = resources.files("eval.datasets").joinpath("demo_wares.csv").read_text(encoding="utf-8")
+    text = _wares_text()
     return tuple(
         Ware(
             interest=row["interest"],

@@ -35,7 +35,7 @@ class DemoState(msgspec.Struct, frozen=True, kw_only=True):
     """What is finished, by workspace; the file beside the store that a second run reads."""
 
     imported: dict[str, str] = {}
-    """Workspace to the version of Pitchwright that imported its world."""
+    """Workspace to what made its world: the version of Pitchwright and the digest of the shop's phrases."""
 
 
 class Stages:
@@ -105,16 +105,17 @@ async def _shop(
     runtime: Runtime, workspace: str, folder: Path, seed: int, stages: Stages, progress: Progress | None
 ) -> None:
     """Generate the world, write it as files and import those, as any shop's would be."""
+    from eval.datasets.demo_world import wares_digest
     from eval.figures import version
 
-    state = _read_state(folder)
-    if state.imported.get(workspace) == version():
+    state, made_by = _read_state(folder), f"{version()} {wares_digest()}"
+    if state.imported.get(workspace) == made_by:
         stages.reused.append("shop")
         return
     mapping = await runtime.run(_write_world, seed, folder / f"world-{seed}")
     await ensure_workspace(runtime, workspace)
     await import_folder(runtime, workspace, mapping.parent, mapping, progress)
-    _write_state(folder, DemoState(imported=state.imported | {workspace: version()}))
+    _write_state(folder, DemoState(imported=state.imported | {workspace: made_by}))
 
 
 def _write_world(seed: int, folder: Path) -> Path:
