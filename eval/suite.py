@@ -89,7 +89,7 @@ def load_suite(path: Path) -> Suite:
         raise SuiteError(f"suite {path} does not exist: give the path of a YAML file") from None
     except (OSError, UnicodeDecodeError) as error:
         raise SuiteError(f"suite {path} cannot be read: {error}") from error
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, RecursionError) as error:
         raise SuiteError(f"suite {path} is not YAML: {' '.join(str(error).split())}") from error
     return parse_suite(document, name=str(path))
 

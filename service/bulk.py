@@ -57,7 +57,7 @@ def parse_rows(body: bytes, media_type: str, kind: type[Row], max_rows: int) -> 
         try:
             parsed.rows.append(decoder.decode(text))
             parsed.places.append(place)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             parsed.rejects.append(_reject(place, bytes(text), error))
     return parsed
 
@@ -67,7 +67,7 @@ def _elements(body: bytes) -> Sequence[bytes | msgspec.Raw]:
         return [body]
     try:
         return _RAW_ROWS.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidInput(
             f"the body is no JSON array of rows ({error}): send one, or one object per line as {NDJSON}"
         ) from None

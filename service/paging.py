@@ -62,7 +62,7 @@ def decode_cursor(after: str | None, shape: type[T]) -> T | None:
         return None
     try:
         return msgspec.json.decode(base64.urlsafe_b64decode(after + "=" * (-len(after) % 4)), type=shape)
-    except (binascii.Error, msgspec.DecodeError, ValueError) as error:
+    except (binascii.Error, msgspec.DecodeError, ValueError, RecursionError) as error:
         raise InvalidInput(
             f"after is {after[:80]!r}, which is no cursor of this listing: start again without it"
         ) from error

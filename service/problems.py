@@ -144,6 +144,7 @@ class ProblemHandler:
         self._logger = logger
 
     def __call__(self, request: Request[Any, Any, Any], error: Exception) -> Response[Problem]:
+        error = _of_the_caller(error)
         kind, identity = kind_of(error), request_id(cast("dict[str, Any]", request.scope))
         errors = _field_problems(request, error) if isinstance(error, ValidationException) else ()
         if kind.status >= 500 and type(error) not in PROBLEMS:
@@ -160,6 +161,13 @@ class ProblemHandler:
         return Response(
             problem, status_code=kind.status, media_type=PROBLEM_MEDIA_TYPE, headers=_headers(kind, error)
         )
+
+
+def _of_the_caller(error: Exception) -> Exception:
+    """Tell a body that msgspec could not descend into from a recursion of our own."""
+    if isinstance(error, RecursionError) and "deserializing" in str(error):
+        return service_errors.InvalidInput("the body is nested too deep to be read: send a flatter one")
+    return error
 
 
 def _detail(kind: Kind, error: Exception, errors: tuple[FieldProblem, ...], identity: str) -> str:
@@ -201,5 +209,5 @@ def _field_problems(request: Request[Any, Any, Any], error: ValidationException)
 def _decoded(body: Any) -> Any:
     try:
         return msgspec.json.decode(cast("bytes", body))
-    except (msgspec.DecodeError, TypeError):
+    except (msgspec.DecodeError, TypeError, RecursionError):
         return None

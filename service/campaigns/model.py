@@ -122,7 +122,7 @@ def load_campaign(path: Path) -> Campaign:
         raise InvalidInput(f"campaign {path} does not exist: give the path of a YAML file") from None
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidInput(f"campaign {path} cannot be read: {error}") from error
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, RecursionError) as error:
         raise InvalidInput(f"campaign {path} is not YAML: {' '.join(str(error).split())}") from error
     try:
         campaign = msgspec.convert(document, Campaign)

@@ -224,7 +224,7 @@ def load_mapping(path: Path) -> Mapping:
         raise MappingError(f"mapping {path} does not exist: give --mapping the path of a YAML file") from None
     except (OSError, UnicodeDecodeError) as error:
         raise MappingError(f"mapping {path} cannot be read: {error}") from error
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, RecursionError) as error:
         raise MappingError(f"mapping {path} is not YAML: {_one_line(str(error))}") from error
     return parse_mapping(document, name=str(path))
 

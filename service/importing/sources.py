@@ -213,7 +213,7 @@ def _jsonl_chunks(path: Path, section: FileSection, rows: int) -> Iterator[Chunk
                 continue
             try:
                 row = decode(text)
-            except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
                 row, problem = None, f"not a JSON object: {error}"
             else:
                 problem = "not a JSON object"
