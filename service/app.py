@@ -1,7 +1,7 @@
 """The HTTP application: routes, layers and lifespan put together. There is none at module level.
 
 Outside in: telemetry (id, access line, metrics), Litestar's routing, access (key, scope, body), idempotency,
-the handler; an error anywhere becomes a problem.
+the guard against unknown parameters, the handler; an error anywhere becomes a problem.
 """
 
 import asyncio
@@ -28,6 +28,7 @@ from service.events.routes import ROUTES as EVENTS
 from service.health import ROUTES as HEALTH
 from service.idempotency import Idempotency
 from service.openapi import PUBLIC
+from service.parameters import known_parameters
 from service.problems import ProblemHandler
 from service.profiles.routes import ROUTES as PROFILES
 from service.runtime import Runtime, open_runtime
@@ -67,6 +68,7 @@ def create_app(settings: Settings, *, background: bool = True) -> Litestar:
             "metrics": Provide(_metrics, sync_to_thread=False),
         },
         middleware=[Access(), Idempotency()],
+        guards=[known_parameters],
         exception_handlers={Exception: ProblemHandler(logger)},
         openapi_config=_openapi_config(),
         logging_config=None,

@@ -106,7 +106,7 @@ def _invite(built: "Demo", settings: "Settings", key: str) -> None:
         f"\nServing on http://{settings.host}:{settings.port} until Ctrl-C. Try, in another terminal:\n"
     )
     click.echo(f"curl -s {header} {base}/segments\n")
-    click.echo(f"curl -s {header} '{base}/items/{row.item_id}/profiles?limit=5'\n")
+    click.echo(f"curl -s {header} '{base}/items/{row.item_id}/profiles?k=5'\n")
     click.echo(f"curl -s {header} -H 'Content-Type: application/json' -d '{body}' {base}/drafts\n")
 
 

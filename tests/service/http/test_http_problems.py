@@ -36,6 +36,14 @@ WRONG_SHAPES: list[tuple[dict[str, Any], str, str]] = [
 ]
 
 
+async def test_an_unknown_query_parameter_is_refused_by_name(client: httpx.AsyncClient):
+    misspelt = problem(await client.get("/v1/items/garden-0/profiles?exclude_buyer=true"), 400)
+    assert "'exclude_buyer': did you mean 'exclude_buyers'?" in misspelt["detail"]
+    none = problem(await client.get("/v1/items/garden-0?verbose=1"), 400)
+    assert "'verbose': this route takes none" in none["detail"]
+    assert (await client.get("/health/live?probe=1")).status_code == 200
+
+
 async def test_a_value_of_the_wrong_shape_is_named_by_its_path(client: httpx.AsyncClient):
     for changes, path, told in WRONG_SHAPES:
         body = problem(await client.post("/v1/drafts", json={**BRIEF, **changes}), 400)

@@ -24,14 +24,15 @@ async def test_the_access_line_says_what_happened_and_no_secret(
 ):
     headers = {"X-Request-Id": "line-1"}
     async with client_of(shop.settings(), shop.keys["default/admin"]) as client:
-        await client.get("/v1/items/garden-0", params={"token": "hidden"}, headers=headers)
+        await client.get("/v1/items/garden-0", headers=headers)
+        await client.get("/v1/items", params={"category": "hidden"}, headers=headers)
         await client.post("/v1/items", json=[{"id": "body-text", "title": "x"}], headers=headers)
         await client.get("/nowhere", headers=headers)
     printed = capsys.readouterr()
     assert printed.out == ""
     lines = [json.loads(line) for line in printed.err.splitlines() if "line-1" in line]
-    assert [line["route"] for line in lines] == ["/v1/items/{item_id}", "/v1/items", "unmatched"]
-    assert [line["status"] for line in lines] == [200, 200, 404]
+    assert [line["route"] for line in lines] == ["/v1/items/{item_id}", "/v1/items", "/v1/items", "unmatched"]
+    assert [line["status"] for line in lines] == [200, 200, 200, 404]
     assert lines[0]["workspace"] == "default"
     assert all(line["seconds"] > 0 for line in lines)
     for secret in ("hidden", "body-text", shop.keys["default/admin"], "garden-0", "/nowhere"):
