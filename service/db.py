@@ -186,6 +186,7 @@ async def insert_rows(
         names = ", ".join(columns)
         places = _places(len(batch), len(columns), dialect.name)
         # Every name is a column or table of ours; every value travels as a parameter.
+        # Names come from our own tables; every value is a bound parameter.
         statement = f"INSERT INTO {target.name} ({names}) VALUES {places} {conflict}"  # noqa: S608
         result = await connection.exec_driver_sql(statement, tuple(chain.from_iterable(batch)))
         affected += result.rowcount
@@ -305,10 +306,12 @@ def _postgres_engine(url: URL) -> AsyncEngine:
 
 
 def _json_options() -> dict[str, Any]:
-    return {
-        "json_serializer": lambda value: msgspec.json.encode(value, order="deterministic").decode(),  # pyright: ignore[reportUnknownLambdaType]
-        "json_deserializer": msgspec.json.decode,
-    }
+    return {"json_serializer": _write_json, "json_deserializer": msgspec.json.decode}
+
+
+def _write_json(value: Any) -> str:
+    """Equal values give equal text, so that content digests agree."""
+    return msgspec.json.encode(value, order="deterministic").decode()
 
 
 def _is_unavailable(error: DBAPIError) -> bool:

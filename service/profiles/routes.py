@@ -9,8 +9,8 @@ from litestar.params import FromPath, FromQuery, RawBody
 from service.bulk import store_rows
 from service.counts import Counts
 from service.openapi import route
-from service.paging import checked_limit
-from service.profiles.actions import erase_profile, get_profile, upsert_profiles
+from service.paging import Results, checked_limit, decode_cursor, results_of
+from service.profiles.actions import erase_profile, get_profile, list_profiles, upsert_profiles
 from service.profiles.model import Erasure, Profile
 from service.profiles.recommendations import ItemList, Wishes, recommend
 from service.runtime import Runtime
@@ -52,6 +52,26 @@ async def store_profiles(
         Profile,
         lambda rows: upsert_profiles(runtime, workspace, rows),
     )
+
+
+@get(
+    "/v1/profiles",
+    **route(
+        ("crm",),
+        tag="profiles",
+        summary="List profiles by id",
+        response={"results": [_PROFILE], "paging": {"next": None}},
+    ),
+)
+async def show_profiles(
+    runtime: NamedDependency[Runtime],
+    workspace: NamedDependency[str],
+    limit: FromQuery[int | None] = None,
+    after: FromQuery[str | None] = None,
+) -> Results[Profile]:
+    """Page through the profiles; an erased one is not among them."""
+    page = await list_profiles(runtime, workspace, decode_cursor(after, str), checked_limit(limit))
+    return results_of(list(page.rows), page.next_after, "/v1/profiles", {"limit": limit})
 
 
 @get(
@@ -132,4 +152,4 @@ async def show_recommendations(
     return await recommend(runtime, workspace, profile_id, checked_limit(k, default=10, name="k"), wishes)
 
 
-ROUTES = [store_profiles, show_profile, remove_profile, show_recommendations]
+ROUTES = [store_profiles, show_profiles, show_profile, remove_profile, show_recommendations]
