@@ -237,7 +237,7 @@ def check_references(definition: Definition, segments: Mapping[str, Definition],
 
 
 def definition_schema() -> dict[str, Any]:
-    """Return the JSON Schema (2020-12) of a definition, for OpenAPI: `$defs` and the root's reference."""
+    """Return the JSON Schema (2020-12) of a definition: `$defs` and the root's reference."""
     _, leaves = msgspec.json.schema_components(tuple(RULES.values()))
     for leaf in leaves.values():
         leaf["description"] = inspect.cleandoc(leaf["description"])

@@ -13,6 +13,7 @@ from litestar import Response, delete, get, patch, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, HeaderParameter, JSONBody
 
+from indexing.definition import definition_schema
 from service.errors import PreconditionFailed, PreconditionMissing
 from service.openapi import route
 from service.paging import Results, checked_limit, decode_cursor, results_of
@@ -60,12 +61,29 @@ class MemberList(Results[Member], frozen=True, kw_only=True):
     definition_version: int
 
 
+@get(
+    "/v1/definition-schema",
+    **route(
+        _READ,
+        tag="segments",
+        summary="JSON Schema of a definition",
+        description="What a segment's `definition` may hold, for editors and validators.",
+        response={"$ref": "#/$defs/Definition"},
+    ),
+    sync_to_thread=False,
+)
+def show_definition_schema() -> dict[str, Any]:
+    """Describe the language of definitions."""
+    return definition_schema()
+
+
 @post(
     "/v1/segments",
     **route(
         _WRITE,
         tag="segments",
         summary="Create a segment",
+        description="`GET /v1/definition-schema` says what a definition may hold.",
         request={"name": "gardeners", "definition": DEFINITION, "note": "spring campaign"},
         response=SEGMENT,
         problems=(409, 422),
@@ -281,6 +299,7 @@ def _version(if_match: str | None) -> int | None:
 
 
 ROUTES = [
+    show_definition_schema,
     create_segment,
     show_segments,
     show_segment,

@@ -140,3 +140,11 @@ async def test_the_description_is_what_a_prompt_sees(client: httpx.AsyncClient, 
     found = (await client.get(f"/v1/segments/{shop.segment}/description")).raise_for_status().json()
     assert len(found["description"]["sentences"]) == 2
     assert found["snapshot"]
+
+
+async def test_the_schema_of_a_definition_names_every_kind_of_rule(client: httpx.AsyncClient):
+    schema = (await client.get("/v1/definition-schema")).raise_for_status().json()
+    assert schema["$ref"] == "#/$defs/Definition"
+    named = {choice["$ref"].removeprefix("#/$defs/") for choice in schema["$defs"]["Definition"]["oneOf"]}
+    assert named <= schema["$defs"].keys()
+    assert {"AllOf", "AnyOf", "NotOf"} < named
