@@ -80,7 +80,14 @@ def _lines(body: bytes) -> list[bytes]:
 def _reject(place: int, text: bytes, error: Exception) -> Reject:
     if not isinstance(error, msgspec.ValidationError):
         return Reject(row=place, id="", reason=f"not JSON: {error}")
-    whole = msgspec.json.decode(text)
+    try:
+        whole = msgspec.json.decode(text)
+    except (
+        msgspec.DecodeError,
+        UnicodeDecodeError,
+        RecursionError,
+    ) as later:  # it was refused before its end
+        return Reject(row=place, id="", reason=f"not JSON: {later}")
     problem = explain(error, whole)
     identity = cast("dict[str, Any]", whole).get("id", "") if isinstance(whole, dict) else ""
     return Reject(row=place, id=str(identity)[:200], reason=f"{problem.path}: {problem.reason}")

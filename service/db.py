@@ -15,17 +15,21 @@ import msgspec
 from advanced_alchemy.types import DateTimeUTC, JsonB
 from sqlalchemy import Dialect, MetaData, String, Table, event
 from sqlalchemy.engine import URL, Connection, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import ArgumentError, DBAPIError, StatementError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.orm import DeclarativeBase
 
-from service.errors import DatabaseUnavailable, ExtraMissing, SettingsError
-from service.refusals import ID_LENGTH
+from service.errors import DatabaseUnavailable, ExtraMissing, InvalidInput, SettingsError
+from service.refusals import ID_LENGTH, quoted
 from service.settings import mask_url
 
 SQLITE_BUSY_SECONDS = 30
 MOST_PARAMETERS = 30_000
 """Below what one statement may hold in SQLite (32,766) and PostgreSQL (32,767)."""
+
+_UNSTORABLE = "{} holds a NUL or half a character, which no database takes: leave that out"
+_REFUSED_TEXT = ("CharacterNotInRepertoireError", "UntranslatableCharacterError", "surrogates not allowed")
+"""How PostgreSQL's driver says so."""
 
 Instant = DateTimeUTC
 """A moment in UTC; refuses one without an offset."""
@@ -132,11 +136,15 @@ class Database:
 
     @asynccontextmanager
     async def _translated(self) -> AsyncGenerator[None]:
-        """Turn what drivers raise about a database that is not there into this package's error."""
+        """Turn what drivers raise about a database that is not there, or a text it cannot take, into ours."""
         try:
             yield
-        except DBAPIError as error:
-            if not _is_unavailable(error):
+        except UnicodeEncodeError as error:  # SQLite's, for half a character
+            raise InvalidInput(_UNSTORABLE.format(quoted(error.object))) from error
+        except StatementError as error:
+            if any(reason in str(error.orig) for reason in _REFUSED_TEXT):
+                raise InvalidInput(_UNSTORABLE.format("a text")) from error
+            if not (isinstance(error, DBAPIError) and _is_unavailable(error)):
                 raise
             raise DatabaseUnavailable(self._unavailable(error.orig)) from error
         except OSError as error:

@@ -144,7 +144,7 @@ class ProblemHandler:
         self._logger = logger
 
     def __call__(self, request: Request[Any, Any, Any], error: Exception) -> Response[Problem]:
-        error = _of_the_caller(error)
+        error = _of_the_caller(request, error)
         kind, identity = kind_of(error), request_id(cast("dict[str, Any]", request.scope))
         errors = _field_problems(request, error) if isinstance(error, ValidationException) else ()
         if kind.status >= 500 and type(error) not in PROBLEMS:
@@ -163,10 +163,13 @@ class ProblemHandler:
         )
 
 
-def _of_the_caller(error: Exception) -> Exception:
-    """Tell a body that msgspec could not descend into from a recursion of our own."""
+def _of_the_caller(request: Request[Any, Any, Any], error: Exception) -> Exception:
+    """Tell a body that msgspec could not read, for which it raises Python's errors, from a fault of ours."""
     if isinstance(error, RecursionError) and "deserializing" in str(error):
         return service_errors.InvalidInput("the body is nested too deep to be read: send a flatter one")
+    body = cast("bytes | None", request.scope["state"].get("body"))
+    if isinstance(error, UnicodeDecodeError) and body and error.object in body:
+        return service_errors.InvalidInput(f"the body is not UTF-8 ({error}): send it as UTF-8")
     return error
 
 
@@ -209,5 +212,5 @@ def _field_problems(request: Request[Any, Any, Any], error: ValidationException)
 def _decoded(body: Any) -> Any:
     try:
         return msgspec.json.decode(cast("bytes", body))
-    except (msgspec.DecodeError, TypeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeDecodeError, TypeError, RecursionError):
         return None

@@ -219,9 +219,10 @@ class OpenAIEngine:
     def _read(self, reply: httpx.Response) -> Answer:
         try:
             completion = msgspec.json.decode(reply.content, type=_Completion)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise EngineError(
-                f"the engine at {self._root} answers no chat completion ({error}): {_shown(reply)}"
+                f"the engine at {self._root} answers no chat completion ({error}): {_shown(reply)}. "
+                "Check that PITCHWRIGHT_ENGINE_URL names an OpenAI-compatible server"
             ) from error
         choice = completion.choices[0] if completion.choices else None
         if choice is None or choice.message.content is None:
@@ -269,7 +270,7 @@ def find_model(url: str, *, api_key: str | None = None, timeout_seconds: float =
         raise _key_refused(root, reply)
     try:
         models = msgspec.json.decode(reply.content, type=_Models).data if reply.is_success else []
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         models = []
     if not models:
         raise EngineUnavailable(

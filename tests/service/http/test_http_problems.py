@@ -62,6 +62,25 @@ async def test_a_body_that_is_no_object_is_refused(client: httpx.AsyncClient):
         problem(await client.post("/v1/drafts", content=content, headers=headers), 400)
 
 
+async def test_a_body_of_hostile_depth_or_of_other_bytes_than_utf_8_is_refused(client: httpx.AsyncClient):
+    headers = {"Content-Type": "application/json"}
+    deep = b'{"definition":' + b'{"not":' * 5000 + b"1" + b"}" * 5001
+    for path in ("/v1/drafts", "/v1/segments/preview"):
+        body = problem(await client.post(path, content=deep, headers=headers), 400)
+        assert "nested too deep" in body["detail"]
+        body = problem(await client.post(path, content=b'"caf\xe9"', headers=headers), 400)
+        assert "0xe9" in body["detail"]
+    problem(await client.post("/v1/items", content=b"[" * 5000, headers=headers), 400)
+
+
+async def test_rows_that_cannot_be_read_to_their_end_stop_no_other(client: httpx.AsyncClient):
+    rows = [b"[", b'{"id":' + b"[" * 5000, b'{"id":"caf\xe9","title":"x"}', b'{"id":"kept","title":"A jug"}']
+    headers = {"Content-Type": "application/x-ndjson"}
+    counts = (await client.post("/v1/items", content=b"\n".join(rows), headers=headers)).json()
+    assert (counts["stored"], counts["rejected"]) == (1, 3)
+    assert [reject["row"] for reject in counts["rejects"]] == [0, 1, 2]
+
+
 async def test_an_unknown_channel_names_the_known_ones(client: httpx.AsyncClient):
     body = problem(await client.post("/v1/drafts", json={**BRIEF, "channel": "fax"}), 422)
     assert "fax" in body["detail"]
