@@ -122,7 +122,9 @@ def verify_files(manifest: Manifest, folder: Path) -> None:
     for name, entry in manifest.files.items():
         path = folder / name
         if not path.is_file():
-            raise SnapshotCorrupt(f"{folder.name}: the file {name!r} is missing. Rebuild the snapshot.")
+            raise SnapshotCorrupt(
+                f"{folder.name}: the file {name!r} is missing. Build another with `pitchwright index build`."
+            )
         size = path.stat().st_size
         if size != entry.bytes or _sha256(path) != entry.sha256:
             raise _corrupt(name, folder)
@@ -131,7 +133,7 @@ def verify_files(manifest: Manifest, folder: Path) -> None:
 def _corrupt(name: str, folder: Path) -> SnapshotCorrupt:
     return SnapshotCorrupt(
         f"{folder.name}: the file {name!r} is not the one that was built (its bytes differ). "
-        "Rebuild the snapshot."
+        "Build another with `pitchwright index build`."
     )
 
 

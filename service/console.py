@@ -202,7 +202,7 @@ def quieten_libraries() -> None:
 def exit_code(error: BaseException) -> int | None:
     """Map an error to its exit code; none for one that nobody foresaw."""
     from eval.errors import EvalError
-    from indexing.errors import IndexingError
+    from indexing.errors import IndexingError, SnapshotError, SnapshotMissing
     from prompts.errors import EngineError, PromptError
     from service.errors import DependencyError, Overloaded, ServiceError
     from service.importing.errors import ImportFailed
@@ -216,6 +216,8 @@ def exit_code(error: BaseException) -> int | None:
         (Overloaded, 3),
         (Usage, 2),
         (PromptError, 2),
+        (SnapshotMissing, 2),
+        (SnapshotError, 3),  # a full disk, or a damaged file
         (IndexingError, 2),
         (EvalError, 2),
         (ServiceError, 2),

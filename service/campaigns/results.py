@@ -36,6 +36,10 @@ class Results:
             self.folder.mkdir(parents=True, exist_ok=True)
         except FileExistsError:
             raise InvalidInput(f"--out {self.folder} is a file: name a folder") from None
+        except OSError as error:
+            raise InvalidInput(
+                f"--out {self.folder} cannot be made ({error.strerror}): name a folder you may write to"
+            ) from None
         self._lock = (self.folder / _LOCK).open("ab")
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

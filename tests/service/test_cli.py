@@ -7,7 +7,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from indexing.errors import SnapshotMissing
+from indexing.errors import SnapshotCorrupt, SnapshotError, SnapshotMissing
 from prompts.errors import EngineUnavailable, LanguageError
 from service import cli, console
 from service.cli import VERBS, invoke
@@ -87,6 +87,8 @@ def test_the_top_help_names_every_verb_and_exit_code() -> None:
         (console.NotMet("x"), 1),
         (NotFound("x"), 2),
         (SnapshotMissing("x"), 2),
+        (SnapshotCorrupt("x"), 3),
+        (SnapshotError("no space left"), 3),
         (LanguageError("x"), 2),
         (console.Usage("x"), 2),
         (EngineUnavailable("x"), 3),
