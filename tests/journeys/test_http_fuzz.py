@@ -1,0 +1,184 @@
+"""Hostile requests of every operation of the service's own OpenAPI document: problems, never failures."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import httpx
+import msgspec
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from indexing.definition import definition_schema
+from service.app import create_app
+from service.settings import Settings
+from tests.journeys.hostile import anything, changed, encoded, from_schema, in_path, in_query, raw_bodies
+from tests.service.http.shop import Shop, client_of, make_shop
+
+pytestmark = pytest.mark.slow
+
+DOCUMENT: dict[str, Any] = create_app(
+    Settings(embedder="offline"), background=False
+).openapi_schema.to_schema()
+SCHEMAS: dict[str, Any] = DOCUMENT["components"]["schemas"]
+OPERATIONS = [(method, path) for path, methods in DOCUMENT["paths"].items() for method in methods]
+OPERATIONS.sort(key=lambda operation: operation[0] == "delete")  # what is deleted is asked for before
+EXAMPLES = 250
+COSTLY = {("post", "/v1/drafts"): 180, ("post", "/v1/snapshots"): 8}
+"""Fewer examples where one answer takes long: it generates text, or builds a snapshot."""
+
+KNOWN_IDS = {
+    "item_id": ("garden-0", "music-5"),
+    "profile_id": ("p-1", "p-40"),
+    "segment_id": ("gardeners",),
+    "draft_id": ("20261122T120000000000-000000000000",),
+}
+ROWS = ("/v1/items", "/v1/profiles", "/v1/events")
+DEFINITIONS = from_schema(definition_schema(), definition_schema()["$defs"])
+HEADERS = {
+    "If-Match": ('"1"', '"2"', '"3"', "*", "1", 'W/"1"', " ", "x" * 300),
+    "Idempotency-Key": (*(f"key-{number}" for number in range(40)), " ", "x" * 300),
+}
+SHORT_FORM = {"channel": "sms", "item_id": "garden-0", "segment": "gardeners", "n": 1}
+
+
+class Sent(msgspec.Struct, frozen=True):
+    """One request."""
+
+    method: str
+    url: str
+    headers: dict[str, str]
+    body: bytes | None
+
+
+Ask = Callable[[Sent], httpx.Response]
+
+
+@pytest.fixture(scope="module")
+def ask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ask]:
+    """Send requests to the real service on one event loop, which must bear all of them."""
+    with asyncio.Runner() as runner:
+        shop: Shop = runner.run(make_shop(tmp_path_factory.mktemp("fuzz") / "var"))
+        serving = client_of(shop.settings(), shop.keys["default/admin"])
+        client = runner.run(serving.__aenter__())
+
+        def send(sent: Sent) -> httpx.Response:
+            request = client.request(sent.method, sent.url, headers=sent.headers, content=sent.body)
+            return runner.run(asyncio.wait_for(request, timeout=60))
+
+        yield send
+        runner.run(serving.__aexit__(None, None, None))
+
+
+def requests_of(method: str, path: str) -> st.SearchStrategy[Sent]:
+    """Nearly right requests of one operation."""
+    operation: dict[str, Any] = DOCUMENT["paths"][path][method]
+    parameters: list[dict[str, Any]] = operation.get("parameters", [])
+    names = [each["name"] for each in parameters if each["in"] == "query"]
+
+    @st.composite
+    def build(draw: st.DrawFn) -> Sent:
+        url = path
+        for each in parameters:
+            if each["in"] == "path":
+                url = url.replace(f"{{{each['name']}}}", draw(in_path(KNOWN_IDS[each["name"]])))
+        query = [(name, draw(in_query)) for name in names if draw(st.integers(0, 3)) == 0]
+        if draw(st.integers(0, 19)) == 0:
+            query.append(("nonsense", "1"))
+        url += "?" * bool(query) + "&".join(f"{name}={value}" for name, value in query)
+        headers = {"Content-Type": draw(st.sampled_from(_media_types(operation)))}
+        for name, values in HEADERS.items():
+            if draw(st.integers(0, 3)) == 0 or (name == "If-Match" and "{" in path):
+                headers[name] = draw(st.sampled_from(values))
+        body = draw(_bodies(path, operation)) if "requestBody" in operation else None
+        return Sent(method.upper(), url, headers, body)
+
+    return build()
+
+
+def _media_types(operation: dict[str, Any]) -> list[str]:
+    declared = list(operation.get("requestBody", {}).get("content", {"application/json": {}}))
+    return [*declared * 6, "text/plain", "application/json; charset=utf-7", "nonsense"]
+
+
+def _bodies(path: str, operation: dict[str, Any]) -> st.SearchStrategy[bytes]:
+    content = operation["requestBody"]["content"]["application/json"]
+    example = content["examples"]["example"]["value"]
+    values: list[st.SearchStrategy[Any]] = [
+        changed(example),
+        from_schema(content["schema"], SCHEMAS),
+        anything,
+    ]
+    if path in ROWS:
+        values.append(st.lists(changed(example[0]), max_size=4))
+    if "definition" in str(content["schema"]) or "egment" in str(content["schema"]):
+        trees = DEFINITIONS | st.just({"like": "music"})
+        values.append(st.fixed_dictionaries({"name": st.text(max_size=9), "definition": trees}))
+        values.append(st.fixed_dictionaries({"definition": trees}))
+    if path == "/v1/drafts":
+        values = [each.map(_short) for each in [*values, changed(SHORT_FORM), changed(SHORT_FORM)]]
+    return st.one_of(values).map(encoded) | raw_bodies
+
+
+def _short(request: Any) -> Any:
+    """Ask for one variant where more would be written: twenty of each would take minutes."""
+    if isinstance(request, dict) and request.get("n", 3) in range(1, 21):
+        return {**request, "n": 1}
+    return request
+
+
+def judge(sent: Sent, response: httpx.Response, declared: set[int]) -> None:
+    """Hold an answer to what every answer promises."""
+    told = f"{sent}\n{response.status_code} {response.text[:2000]}"
+    assert response.status_code < 500, told
+    assert response.status_code in declared, told
+    assert "Traceback" not in response.text, told
+    assert 'File "/' not in response.text, told
+    if response.status_code < 400:
+        return
+    assert response.headers["content-type"] == "application/problem+json", told
+    problem = response.json()
+    assert problem["status"] == response.status_code, told
+    assert problem["type"].startswith("urn:pitchwright:problem:"), told
+    assert problem["title"], told
+    assert problem["detail"], told
+    assert problem["request_id"] == response.headers["x-request-id"], told
+
+
+WITH_IDS = [(method, path) for method, path in OPERATIONS if "{" in path]
+
+
+@pytest.mark.parametrize(("method", "path"), WITH_IDS)
+def test_an_unknown_id_is_not_found(ask: Ask, method: str, path: str):
+    body = b"{}" if method == "patch" else None
+    for name, known in KNOWN_IDS.items():
+        if f"{{{name}}}" not in path:
+            continue
+        url = path.replace(f"{{{name}}}", "nobody-knows-this")
+        for other, ids in KNOWN_IDS.items():
+            url = url.replace(f"{{{other}}}", ids[0])
+        response = ask(
+            Sent(method.upper(), url, {"If-Match": '"1"', "Content-Type": "application/json"}, body)
+        )
+        assert response.status_code == 404, (url, response.text)
+        assert "nobody-knows-this" in response.json()["detail"], known
+
+
+@pytest.mark.parametrize(("method", "path"), OPERATIONS)
+def test_an_operation_answers_whatever_it_is_sent(ask: Ask, method: str, path: str):
+    declared = {int(status) for status in DOCUMENT["paths"][path][method]["responses"]}
+
+    @settings(
+        max_examples=COSTLY.get((method, path), EXAMPLES),
+        derandomize=True,
+        database=None,
+        deadline=None,
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
+    )
+    @given(sent=requests_of(method, path))
+    def hold(sent: Sent) -> None:
+        judge(sent, ask(sent), declared)
+
+    hold()
+    assert ask(Sent("GET", "/health/live", {}, None)).status_code == 200
