@@ -32,6 +32,8 @@ CHOICES: dict[str, dict[str, tuple[str, ...]]] = {
 """Per kind of rule, the fields that take one of a few words."""
 MAX_TEXT = 1000
 MAX_CHOICES = 1000
+_NO_TEXT = re.compile("[\x00\ud800-\udfff]")
+"""What neither a database nor an encoder takes: NUL, and half of a surrogate pair."""
 
 
 class Reader:
@@ -87,6 +89,7 @@ def _rule(key: str, node: dict[str, object], path: str) -> Rule:
         rule = msgspec.convert(node, kind)
     except msgspec.ValidationError as error:
         raise DefinitionError(_explained(str(error), node, path)) from None
+    _whole_texts(node, path)
     if isinstance(rule, TraitRule):
         return _checked_trait(rule, path)
     if isinstance(rule, SimilarRule):
@@ -96,6 +99,18 @@ def _rule(key: str, node: dict[str, object], path: str) -> Rule:
                 f"{path}.similar_to: give either `profiles` (a list of ids) or `segment` (a name)"
             )
     return rule
+
+
+def _whole_texts(value: object, path: str) -> None:
+    """Refuse a text that holds no text; call it with a rule that fitted its type, which bounds the depth."""
+    if isinstance(value, str) and _NO_TEXT.search(value):
+        raise DefinitionError(f"{path}: {_quote(value)} holds a NUL or half a character; leave that out")
+    if _is_object(value):
+        for name, inner in value.items():
+            _whole_texts(inner, f"{path}.{name}")
+    elif isinstance(value, list | tuple):
+        for place, inner in enumerate(cast("list[object]", value)):
+            _whole_texts(inner, f"{path}[{place}]")
 
 
 def _checked_trait(rule: TraitRule, path: str) -> TraitRule:

@@ -73,6 +73,8 @@ def test_the_documented_example_reads_into_the_tree() -> None:
         ({"similar_to": {"profiles": ["a"], "segment": "b"}}, "$.similar_to: give either"),
         ({"similar_to": {"profiles": ["a", 3]}}, "$.similar_to.profiles[1]: expected str, got 3"),
         ({"similar_to": {"profile": ["a"]}}, "$.similar_to: unknown key 'profile'"),
+        ({"like": "a\x00b"}, "$.like: 'a\\x00b' holds a NUL or half a character"),
+        ({"similar_to": {"profiles": ["p", "\ud800"]}}, "$.similar_to.profiles[1]: '\\ud800' holds"),
         ({"segment": None}, "$.segment: expected str, got None"),
         ({"any": [{"like": "a"}] * 500}, "more than 500 nodes"),
     ],
