@@ -98,7 +98,7 @@ def parse_suite(document: object, *, name: str = "suite") -> Suite:
     """Check an already decoded suite; `name` is what errors call it. Raises `SuiteError`."""
     try:
         suite = msgspec.convert(document, Suite)
-    except msgspec.ValidationError as error:
+    except (msgspec.ValidationError, UnicodeEncodeError) as error:
         raise SuiteError(f"{name}: {error}") from error
     unknown = sorted(set(_channels(suite)) - set(CHANNELS))
     if unknown:

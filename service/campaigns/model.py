@@ -126,7 +126,7 @@ def load_campaign(path: Path) -> Campaign:
         raise InvalidInput(f"campaign {path} is not YAML: {' '.join(str(error).split())}") from error
     try:
         campaign = msgspec.convert(document, Campaign)
-    except msgspec.ValidationError as error:
+    except (msgspec.ValidationError, UnicodeEncodeError) as error:
         raise InvalidInput(f"campaign {path}: {error}") from error
     check_campaign(campaign)
     return campaign

@@ -233,7 +233,7 @@ def parse_mapping(document: Any, *, name: str = "mapping") -> Mapping:
     """Check an already decoded mapping; `name` is what errors call it. Raises `MappingError`."""
     try:
         return msgspec.convert(document, Mapping)
-    except msgspec.ValidationError as error:
+    except (msgspec.ValidationError, UnicodeEncodeError) as error:
         raise MappingError(f"{name}: {explain(str(error), Mapping)}") from error
 
 

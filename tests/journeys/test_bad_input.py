@@ -33,7 +33,9 @@ def refused(capsys: pytest.CaptureFixture[str], arguments: list[str], code: int,
     [["import", ".", "--mapping"], ["campaign", "run", "--out", "o"], ["eval", "run"]],
     ids=" ".join,
 )
-@pytest.mark.parametrize("content", [b"[" * 5000, b"a: [1", b"\xff\xfe\x00", b"wrong: 1"])
+@pytest.mark.parametrize(
+    "content", [b"[" * 5000, b"a: [1", b"\xff\xfe\x00", b"wrong: 1", b'version: "\\ud800"\nname: "\\ud800"']
+)
 def test_a_file_that_is_no_yaml_of_ours_is_named(
     command: list[str], content: bytes, workdir: Path, capsys: pytest.CaptureFixture[str]
 ):
