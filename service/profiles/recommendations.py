@@ -7,6 +7,7 @@ import msgspec
 
 from service.catalog.model import Item
 from service.catalog.store import ItemStore
+from service.errors import InvalidInput
 from service.events.model import Event
 from service.events.store import EventStore
 from service.profiles.actions import erased_profiles, get_profile
@@ -84,8 +85,10 @@ async def recommend(
     """Recommend up to `k` items, from the profile's newest events in the store.
 
     A profile without events gets what is popular among those with its traits. Raises NotFound (also for an
-    erased profile) and `indexing.errors.SnapshotMissing`.
+    erased profile), InvalidInput for a price limit that is none, and `indexing.errors.SnapshotMissing`.
     """
+    if wishes.max_price is not None and not wishes.max_price >= 0:  # NaN too, which compares with nothing
+        raise InvalidInput(f"max_price is {wishes.max_price}: give 0 or more, or leave it out")
     profile = await get_profile(runtime, workspace, profile_id)
     async with runtime.database.read() as session:
         events = await EventStore(session, workspace).newest(profile_id, LIVE_EVENTS)

@@ -118,6 +118,9 @@ async def test_recommendations_obey_their_filters(client: httpx.AsyncClient):
     assert found
     assert {each["item"]["category"] for each in found} <= {"music", "garden"}
     assert all(each["item"]["price"] <= 7.0 for each in found)
+    for price in ("nan", "-1"):
+        refused = await client.get(path, params={"max_price": price})
+        assert (refused.status_code, price in refused.json()["detail"]) == (400, True)
     bought = (await client.get(path, params={"k": 50, "exclude_bought": True})).json()["results"]
     assert "garden-3" not in {each["item"]["id"] for each in bought}
 
