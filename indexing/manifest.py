@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
 from indexing.errors import SnapshotCorrupt, SnapshotError, SnapshotMissing
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+"""What this version writes; whatever changes what a file holds raises it, and commits a fixture of it."""
+
+READABLE_FORMATS = (2,)
+"""What this version reads: each has a fixture in `tests/indexing/snapshots`."""
+
 MANIFEST = "manifest.json"
+
+_FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
+"""A plain name: a manifest from elsewhere must not point out of its folder."""
 
 
 class FileEntry(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,6 +72,10 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     files: dict[str, FileEntry]
     seconds: dict[str, float]
     """Seconds per stage of the build."""
+    peak_bytes: dict[str, int] = {}
+    """Largest resident memory of the building process so far, at the end of each stage."""
+    encoded: int | None = None
+    """Items whose text was encoded for this snapshot; the others' vectors come from the one before."""
 
 
 class _Format(msgspec.Struct):
@@ -70,9 +84,8 @@ class _Format(msgspec.Struct):
 
 def seal(manifest: Manifest) -> Manifest:
     """Fill in `digest` and `version`."""
-    digest = _digest(manifest)
-    stamp = manifest.built_at.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
-    return msgspec.structs.replace(manifest, digest=digest, version=f"{stamp}-{digest[:8]}")
+    digest = _digest(msgspec.to_builtins(manifest, builtin_types=(datetime,)))
+    return msgspec.structs.replace(manifest, digest=digest, version=_stamp(manifest.built_at, digest))
 
 
 def write_manifest(manifest: Manifest, folder: Path) -> None:
@@ -93,17 +106,31 @@ def read_manifest(folder: Path) -> Manifest:
         raise SnapshotMissing(
             f"No snapshot in {folder}: build one with `pitchwright index build`."
         ) from error
+    return parse_manifest(data, folder)
+
+
+def parse_manifest(data: bytes, folder: Path) -> Manifest:
+    """Verify the bytes of a `manifest.json`; `folder` is where errors say it is. Raises as `read_manifest`.
+
+    The digest is checked over the JSON as it stands, so that a manifest written before a field existed,
+    or after, stays what was sealed.
+    """
     try:
         found = msgspec.json.decode(data, type=_Format).format_version
-        if found != FORMAT_VERSION:
+        if found not in READABLE_FORMATS:
             raise SnapshotError(
-                f"{path} has format version {found}, this version reads {FORMAT_VERSION}: rebuild the "
-                "snapshot with `pitchwright index build`, or use the version that wrote it."
+                f"{folder / MANIFEST} has format version {found}, this version reads "
+                f"{', '.join(map(str, READABLE_FORMATS))}: rebuild the snapshot with `pitchwright index "
+                "build`, or use the version that wrote it."
             )
         manifest = msgspec.json.decode(data, type=Manifest)
+        content = msgspec.json.decode(data, type=dict[str, Any])
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise _corrupt(MANIFEST, folder) from error
-    if data != _encode(manifest) or manifest != seal(manifest):
+    sealed = _stamp(manifest.built_at, _digest(content)), _digest(content)
+    if data != _encode(content) or (manifest.version, manifest.digest) != sealed:
+        raise _corrupt(MANIFEST, folder)
+    if not all(_FILE_NAME.fullmatch(name) for name in manifest.files):
         raise _corrupt(MANIFEST, folder)
     return manifest
 
@@ -111,7 +138,7 @@ def read_manifest(folder: Path) -> Manifest:
 def describe_files(folder: Path) -> dict[str, FileEntry]:
     """Measure every file of a folder being built."""
     return {
-        path.name: FileEntry(bytes=path.stat().st_size, sha256=_sha256(path))
+        path.name: FileEntry(bytes=path.stat().st_size, sha256=sha256_of(path))
         for path in sorted(folder.iterdir())
         if path.name != MANIFEST
     }
@@ -126,7 +153,7 @@ def verify_files(manifest: Manifest, folder: Path) -> None:
                 f"{folder.name}: the file {name!r} is missing. Build another with `pitchwright index build`."
             )
         size = path.stat().st_size
-        if size != entry.bytes or _sha256(path) != entry.sha256:
+        if size != entry.bytes or sha256_of(path) != entry.sha256:
             raise _corrupt(name, folder)
 
 
@@ -137,14 +164,19 @@ def _corrupt(name: str, folder: Path) -> SnapshotCorrupt:
     )
 
 
-def _encode(manifest: Manifest) -> bytes:
-    return msgspec.json.format(msgspec.json.encode(manifest), indent=1) + b"\n"
+def _stamp(built_at: datetime, digest: str) -> str:
+    return f"{built_at.astimezone(UTC).strftime('%Y%m%dT%H%M%SZ')}-{digest[:8]}"
 
 
-def _digest(manifest: Manifest) -> str:
-    return hashlib.sha256(_encode(msgspec.structs.replace(manifest, version="", digest=""))).hexdigest()
+def _encode(content: Manifest | dict[str, Any]) -> bytes:
+    return msgspec.json.format(msgspec.json.encode(content), indent=1) + b"\n"
 
 
-def _sha256(path: Path) -> str:
+def _digest(content: dict[str, Any]) -> str:
+    return hashlib.sha256(_encode({**content, "version": "", "digest": ""})).hexdigest()
+
+
+def sha256_of(path: Path) -> str:
+    """Hash a file's bytes, a buffer at a time."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Sequence
 from datetime import datetime
-from importlib import import_module
+from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
 
@@ -17,16 +17,17 @@ import polars as pl
 from indexing.cooccurrence import Neighbours, Popularity
 from indexing.embedder import Embedder, Vectors
 from indexing.errors import EmbedderError, NotFound, SnapshotError
+from indexing.event_columns import EventColumns, map_columns, map_table
 from indexing.faiss_index import open_faiss
 from indexing.index import Rows, VectorIndex
+from indexing.item_vectors import Digests
 from indexing.manifest import Manifest, read_manifest, verify_files
 from indexing.profiles import Interests, Tastes
 from indexing.publishing import partial_folder, publish_folder
 from indexing.snapshot_files import Progress, write_snapshot
+from indexing.traits import Traits
 from indexing.world import World
 
-_arrow: Any = import_module("pyarrow")
-_ipc: Any = import_module("pyarrow.ipc")
 _polars: Any = pl
 
 
@@ -35,7 +36,9 @@ class Snapshot:
 
     `items`, `profiles`, `events`: the frames of `indexing.world`, sorted as there.
     `event_offsets`: int64[n_profiles + 1]; profile p's events are rows offsets[p]:offsets[p + 1].
-    `item_vectors`: float32[n_items, dim]; a zero row for an item without text.
+    `traits`, `event_columns`: the same traits and events as rules read them.
+    `item_vectors`: float32[n_items, dim]; a zero row for an item without text. `item_text_digests`:
+    uint8[n_items, 16], what they were made from.
     `tastes`, `interests`: per profile, see `indexing.profiles`.
     `item_index`: over item rows that have a text. `interest_index`: over rows of `interests.vectors`,
     whose profiles `interest_owners` int64[m] names.
@@ -48,9 +51,16 @@ class Snapshot:
         self.manifest = manifest
         self.items = _map_frame(folder / "items.arrow")
         self.profiles = _map_frame(folder / "profiles.arrow")
-        self.events = _map_frame(folder / "events.arrow")
+        self.traits = Traits(
+            names=tuple(msgspec.json.decode((folder / "traits.names.json").read_bytes(), type=list[str])),
+            offsets=_map_array(folder / "traits.offsets.npy"),
+            rows=_map_frame(folder / "traits.arrow"),
+        )
+        self._events = map_table(folder / "events.arrow")
         self.event_offsets: npt.NDArray[np.int64] = _map_array(folder / "event_offsets.npy")
+        self.event_columns: EventColumns = map_columns(self._events, self.event_offsets)
         self.item_vectors: Vectors = _map_array(folder / "item_vectors.npy")
+        self.item_text_digests: Digests = _map_array(folder / "item_text_digests.npy")
         self.tastes = Tastes(**_map_arrays(folder, "tastes", Tastes))
         self.interests = Interests(**_map_arrays(folder, "interests", Interests))
         self.interest_owners = self.interests.owners()
@@ -62,6 +72,11 @@ class Snapshot:
         )
         self.item_index: VectorIndex = open_faiss(folder / "items.faiss")
         self.interest_index: VectorIndex = open_faiss(folder / "interests.faiss")
+
+    @cached_property
+    def events(self) -> pl.DataFrame:
+        """The frame of `indexing.world`, `type` being an Enum; Polars copies that column when first asked."""
+        return _polars.from_arrow(self._events)
 
     @property
     def version(self) -> str:
@@ -95,18 +110,27 @@ class Snapshot:
 
 
 def build(
-    world: World, embedder: Embedder, folder: Path, *, now: datetime, progress: Progress | None = None
+    world: World,
+    embedder: Embedder,
+    folder: Path,
+    *,
+    now: datetime,
+    progress: Progress | None = None,
+    previous: Snapshot | None = None,
 ) -> Snapshot:
     """Build a snapshot of `world` beside `folder`, verify it, publish it there by one rename; open it.
 
-    `now` (aware) is when it is built. Raises `SnapshotError` when the folder is taken, another build runs
-    beside it, the world's frames are not as promised or the disk fails, with the cause in words; nothing
-    partial is ever visible. `SnapshotShelf.publish` keeps several versions.
+    `now` (aware) is when it is built. What `previous` holds already is taken from it where that gives the
+    same as computing it again: vectors of texts that its embedder encoded.
+
+    Raises `SnapshotError` when the folder is taken, another build runs beside it, the world's frames are not
+    as promised or the disk fails, with the cause in words; nothing partial is ever visible.
+    `SnapshotShelf.publish` keeps several versions.
     """
     if folder.exists():
         raise SnapshotError(f"{folder} exists already: a snapshot never changes, build into a new folder.")
     with partial_folder(folder.parent) as partial:
-        write_snapshot(world, embedder, partial, now=now, progress=progress)
+        write_snapshot(world, embedder, partial, now=now, progress=progress, previous=previous)
         publish_folder(partial, folder)
     return open_snapshot(folder)
 
@@ -130,8 +154,7 @@ def _map_arrays(folder: Path, name: str, kind: type[msgspec.Struct]) -> dict[str
 
 
 def _map_frame(path: Path) -> pl.DataFrame:
-    table = _ipc.open_file(_arrow.memory_map(str(path))).read_all()  # Polars itself would copy it
-    return _polars.from_arrow(table)
+    return _polars.from_arrow(map_table(path))  # Polars itself would copy it
 
 
 def _find(ids: pl.Series, wanted: str) -> int:

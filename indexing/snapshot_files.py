@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import resource
 import time
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 import numpy as np
@@ -15,9 +17,10 @@ import numpy.typing as npt
 import polars as pl
 
 from indexing.cooccurrence import Neighbours, Popularity, find_neighbours, measure_popularity
-from indexing.embedder import Embedder, Vectors
-from indexing.errors import SnapshotError
+from indexing.embedder import Embedder
+from indexing.event_columns import with_coded_types
 from indexing.faiss_index import FaissIndex, build_faiss
+from indexing.item_vectors import EncodedBefore, ItemVectors, encode_items
 from indexing.manifest import (
     FORMAT_VERSION,
     Counts,
@@ -36,21 +39,24 @@ from indexing.profiles import (
     measure_tastes,
     weights_by_type,
 )
-from indexing.text import item_texts
+from indexing.traits import collect_traits, write_traits
 from indexing.world import World, check_world
+
+if TYPE_CHECKING:
+    from indexing.snapshot import Snapshot
 
 Progress = Callable[[str, int, int], None]
 """Called with (stage, done, total) as a build goes on; the stages, in order, are `STAGES`."""
 
 STAGES = ("encode", "profiles", "neighbours", "index", "write")
 
-_TEXTS_AT_ONCE = 1_024
+_KIB = 1_024
 
 
 class _Parts(msgspec.Struct, frozen=True, kw_only=True):
     """Everything computed, before it is written."""
 
-    item_vectors: Vectors
+    item_vectors: ItemVectors
     tastes: Tastes
     interests: Interests
     neighbours: Neighbours
@@ -59,16 +65,40 @@ class _Parts(msgspec.Struct, frozen=True, kw_only=True):
     interest_index: FaissIndex
 
 
+class _Cost:
+    """What each stage of a build took."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        self.peak_bytes: dict[str, int] = {}
+
+    @contextmanager
+    def of(self, stage: str) -> Generator[None]:
+        start = time.perf_counter()
+        yield
+        self.seconds[stage] = round(time.perf_counter() - start, 3)
+        self.peak_bytes[stage] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _KIB
+
+
 def write_snapshot(
-    world: World, embedder: Embedder, folder: Path, *, now: datetime, progress: Progress | None = None
+    world: World,
+    embedder: Embedder,
+    folder: Path,
+    *,
+    now: datetime,
+    progress: Progress | None = None,
+    previous: Snapshot | None = None,
 ) -> Manifest:
-    """Write all files of a snapshot into an empty `folder`, manifest last and sealed; raises `OSError`."""
+    """Write all files of a snapshot into an empty `folder`, manifest last and sealed; raises `OSError`.
+
+    What `previous` holds already is taken from it where that gives the same as computing it again.
+    """
     check_world(world)
     report = progress or _silent
-    seconds: dict[str, float] = {}
+    cost = _Cost()
     parameters = TasteParameters()
-    parts = _compute(world, embedder, parameters, report, seconds)
-    with _timed("write", seconds):
+    parts = _compute(world, embedder, parameters, report, cost, previous)
+    with cost.of("write"):
         report("write", 0, 1)
         _write_frames(world, folder)
         _write_parts(parts, folder)
@@ -96,7 +126,9 @@ def write_snapshot(
             item_index=parts.item_index.kind,
             interest_index=parts.interest_index.kind,
             files=files,
-            seconds=seconds,
+            seconds=cost.seconds,
+            peak_bytes=cost.peak_bytes,
+            encoded=parts.item_vectors.encoded,
         )
     )
     write_manifest(manifest, folder)
@@ -108,22 +140,29 @@ def _compute(
     embedder: Embedder,
     parameters: TasteParameters,
     report: Progress,
-    seconds: dict[str, float],
+    cost: _Cost,
+    previous: Snapshot | None,
 ) -> _Parts:
     n_items, n_profiles = world.items.height, world.profiles.height
-    with _timed("encode", seconds):
-        vectors = _encode_items(world.items, embedder, report)
-    with _timed("profiles", seconds):
+    with cost.of("encode"):
+        item_vectors = encode_items(
+            world.items,
+            embedder,
+            _before(previous, embedder),
+            partial(report, "encode"),
+        )
+        vectors = item_vectors.vectors
+    with cost.of("profiles"):
         report("profiles", 0, n_profiles)
         tastes = _measure(world, parameters)
         interests = group_interests(tastes, vectors, parameters)
         report("profiles", n_profiles, n_profiles)
-    with _timed("neighbours", seconds):
+    with cost.of("neighbours"):
         report("neighbours", 0, n_items)
         neighbours = find_neighbours(tastes, n_items)
         popularity = measure_popularity(tastes, n_items, _decode_traits(world.profiles))
         report("neighbours", n_items, n_items)
-    with _timed("index", seconds):
+    with cost.of("index"):
         report("index", 0, 2)
         with_text = np.flatnonzero(np.any(vectors != 0, axis=1)).astype(np.int64)
         item_index = build_faiss(vectors[with_text], with_text)
@@ -131,7 +170,7 @@ def _compute(
         interest_index = build_faiss(interests.vectors)
         report("index", 2, 2)
     return _Parts(
-        item_vectors=vectors,
+        item_vectors=item_vectors,
         tastes=tastes,
         interests=interests,
         neighbours=neighbours,
@@ -159,19 +198,14 @@ def _measure(world: World, parameters: TasteParameters) -> Tastes:
     )
 
 
-def _encode_items(items: pl.DataFrame, embedder: Embedder, report: Progress) -> Vectors:
-    """float32[n_items, dim]: the texts' vectors, each text encoded once, zero rows where there is none."""
-    texts = item_texts(items)
-    rows = sorted((row for row, text in enumerate(texts) if text), key=lambda row: len(texts[row]))
-    vectors = np.zeros((len(texts), embedder.dim), np.float32)
-    report("encode", 0, len(rows))
-    for start in range(0, len(rows), _TEXTS_AT_ONCE):
-        part = rows[start : start + _TEXTS_AT_ONCE]
-        vectors[part] = embedder.encode([texts[row] for row in part])
-        report("encode", start + len(part), len(rows))
-    if not np.isfinite(vectors).all():
-        raise SnapshotError(f"The embedder {embedder.name} gave vectors that are not finite: use another.")
-    return vectors
+def _before(previous: Snapshot | None, embedder: Embedder) -> EncodedBefore | None:
+    """Find what an earlier snapshot by the same embedder holds encoded."""
+    if previous is None:
+        return None
+    built = previous.manifest.embedder
+    if (built.digest, built.dim) != (embedder.digest, embedder.dim):
+        return None
+    return EncodedBefore(vectors=previous.item_vectors, digests=previous.item_text_digests)
 
 
 def _decode_traits(profiles: pl.DataFrame) -> list[dict[str, Any]]:
@@ -180,15 +214,18 @@ def _decode_traits(profiles: pl.DataFrame) -> list[dict[str, Any]]:
 
 
 def _write_frames(world: World, folder: Path) -> None:
-    for name, frame in (("items", world.items), ("profiles", world.profiles), ("events", world.events)):
+    events = with_coded_types(world.events)
+    for name, frame in (("items", world.items), ("profiles", world.profiles), ("events", events)):
         frame.rechunk().write_ipc(folder / f"{name}.arrow", record_batch_size=max(frame.height, 1))
     owners = world.events["profile"].to_numpy()
     bounds = np.arange(world.profiles.height + 1)
     _save(folder / "event_offsets.npy", np.searchsorted(owners, bounds).astype(np.int64))
+    write_traits(collect_traits(world.profiles), folder)
 
 
 def _write_parts(parts: _Parts, folder: Path) -> None:
-    _save(folder / "item_vectors.npy", parts.item_vectors)
+    _save(folder / "item_vectors.npy", parts.item_vectors.vectors)
+    _save(folder / "item_text_digests.npy", parts.item_vectors.digests)
     _save_arrays(folder, "tastes", parts.tastes)
     _save_arrays(folder, "interests", parts.interests)
     _save_arrays(folder, "neighbours", parts.neighbours)
@@ -210,10 +247,3 @@ def _save_arrays(folder: Path, name: str, arrays: msgspec.Struct) -> None:
 
 def _silent(stage: str, done: int, total: int) -> None:
     """Report nothing."""
-
-
-@contextmanager
-def _timed(stage: str, seconds: dict[str, float]) -> Generator[None]:
-    start = time.perf_counter()
-    yield
-    seconds[stage] = round(time.perf_counter() - start, 3)

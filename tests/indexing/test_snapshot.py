@@ -120,8 +120,8 @@ def test_a_missing_or_cut_file_is_refused_by_name(snapshot: Snapshot, tmp_path: 
 def test_a_format_of_the_future_says_what_to_do(snapshot: Snapshot, tmp_path: Path) -> None:
     copy = shutil.copytree(snapshot.folder, tmp_path / "copy")
     text = (copy / "manifest.json").read_text()
-    (copy / "manifest.json").write_text(text.replace('"format_version": 1', '"format_version": 99'))
-    with pytest.raises(SnapshotError, match="format version 99, this version reads 1: rebuild"):
+    (copy / "manifest.json").write_text(text.replace('"format_version": 2', '"format_version": 99'))
+    with pytest.raises(SnapshotError, match="format version 99, this version reads 2: rebuild"):
         open_snapshot(copy)
 
 
