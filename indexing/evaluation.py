@@ -21,8 +21,8 @@ from indexing.definition import (
 )
 from indexing.embedder import Embedder, Vectors
 from indexing.errors import DefinitionError
-from indexing.expressions import affinity_outcome, event_outcome, trait_outcome
 from indexing.population import Mask, Outcome, Population
+from indexing.rules import affinity_outcome, event_outcome, trait_outcome
 from indexing.similarity import DEFAULT_SIMILARITY, group_similarity, seed_prototypes, text_similarity
 
 Scored = tuple[Mask, Vectors | None]
@@ -117,19 +117,21 @@ class Evaluation:
                 return self._scored(rule, scores, others, rule.top)
             case SegmentRule(segment=name):
                 passed = self.select(self.segments[name])[0]
-                return Outcome(passed=passed, actual=pl.Series("actual", passed))
+                return Outcome(passed, lambda: pl.Series("actual", passed))
 
     def _scored(self, rule: Rule, scores: Vectors, eligible: Mask, top: int | None) -> Outcome:
-        actual = pl.Series("actual", scores)
+        def actual() -> pl.Series:
+            return pl.Series("actual", scores)
+
         if top is None:
-            return Outcome(passed=eligible, actual=actual)
+            return Outcome(eligible, actual)
         if self._whole is self:
             self._cutoffs[_key(rule)] = self._last_of_top(scores, eligible, top)
         cutoff = self.cutoff(rule)
         if cutoff is None:
-            return Outcome(passed=eligible, actual=actual)
+            return Outcome(eligible, actual)
         ties = (scores == np.float32(cutoff.score)) & (self.people.ids <= cutoff.id).to_numpy()
-        return Outcome(passed=eligible & ((scores > np.float32(cutoff.score)) | ties), actual=actual)
+        return Outcome(eligible & ((scores > np.float32(cutoff.score)) | ties), actual)
 
     def _last_of_top(self, scores: Vectors, eligible: Mask, top: int) -> Cutoff | None:
         rows = np.flatnonzero(eligible)

@@ -3,6 +3,7 @@
 import numpy as np
 import polars as pl
 
+from indexing.event_columns import read_columns
 from indexing.population import Population, as_floats
 from indexing.profiles import (
     TasteParameters,
@@ -13,6 +14,7 @@ from indexing.profiles import (
     weights_by_type,
 )
 from indexing.snapshot import Snapshot
+from indexing.traits import collect_traits
 from indexing.world import World
 
 
@@ -36,7 +38,8 @@ def live_population(world: World, snapshot: Snapshot) -> Population:
     return Population(
         items=world.items,
         profiles=world.profiles,
-        events=world.events,
+        traits=collect_traits(world.profiles),
+        event_columns=read_columns(world.events, world.profiles.height),
         item_vectors=snapshot.item_vectors,
         interests=group_interests(tastes, np.asarray(snapshot.item_vectors[rows]), parameters),
         tastes=Tastes(

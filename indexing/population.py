@@ -1,29 +1,38 @@
 """The columns a definition is evaluated over: everyone of a snapshot, or one profile in that shape."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from functools import cached_property
-from typing import Any, Protocol, cast
+from typing import Protocol
 
-import msgspec
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
 from indexing.embedder import Vectors
+from indexing.event_columns import EventColumns
 from indexing.profiles import Interests, Tastes, weights_by_type
+from indexing.traits import VALUES, Traits, collect_traits
 
 Mask = npt.NDArray[np.bool_]
 """bool[n_profiles]."""
 
 
-class Outcome(msgspec.Struct, frozen=True, kw_only=True):
-    """One leaf over a population."""
+class Outcome:
+    """One leaf over a population: who passes, and on demand what everyone's value is.
 
-    passed: Mask
-    """bool[n_profiles]."""
-    actual: pl.Series
-    """What each profile's value is: a trait, a count, a sum, days, a share, a similarity; null for none."""
+    The value is a trait, a count, a sum, days, a share or a similarity; null (NaN for similarities) for none.
+    Only explanations ask for it, so that hundreds of leaves over a million profiles keep a byte per profile.
+    """
+
+    def __init__(self, passed: Mask, actual: Callable[[], pl.Series]) -> None:
+        self.passed = passed
+        self._actual = actual
+
+    @property
+    def actual(self) -> pl.Series:
+        """One value per profile."""
+        return self._actual()
 
 
 class ManifestColumns(Protocol):
@@ -52,7 +61,10 @@ class SnapshotColumns(Protocol):
     def profiles(self) -> pl.DataFrame: ...
 
     @property
-    def events(self) -> pl.DataFrame: ...
+    def traits(self) -> Traits: ...
+
+    @property
+    def event_columns(self) -> EventColumns: ...
 
     @property
     def item_vectors(self) -> Vectors: ...
@@ -72,8 +84,8 @@ def as_floats(weights: Mapping[str, float]) -> dict[str, float]:
 class Population:
     """Profiles, their events and interests at one reference time.
 
-    `items`, `profiles` and `events` have the columns of `indexing.world`; `item_vectors` float32[n_items,
-    dim]. Immutable, and safe to share between threads.
+    `items` and `profiles` have the columns of `indexing.world`; `item_vectors` float32[n_items, dim].
+    Immutable, and safe to share between threads.
     """
 
     def __init__(
@@ -81,7 +93,8 @@ class Population:
         *,
         items: pl.DataFrame,
         profiles: pl.DataFrame,
-        events: pl.DataFrame,
+        traits: Traits,
+        event_columns: EventColumns,
         item_vectors: Vectors,
         interests: Interests,
         tastes: Tastes,
@@ -90,7 +103,8 @@ class Population:
     ) -> None:
         self.items = items
         self.profiles = profiles
-        self.events = events
+        self.traits = traits
+        self.event_columns = event_columns
         self.item_vectors = item_vectors
         self.interests = interests
         self.tastes = tastes
@@ -103,7 +117,8 @@ class Population:
         return cls(
             items=snapshot.items,
             profiles=snapshot.profiles,
-            events=snapshot.events,
+            traits=snapshot.traits,
+            event_columns=snapshot.event_columns,
             item_vectors=snapshot.item_vectors,
             interests=snapshot.interests,
             tastes=snapshot.tastes,
@@ -113,14 +128,14 @@ class Population:
 
     def one(self, row: int) -> "Population":
         """Return the population that only the profile of this row belongs to."""
-        owned = self.events["profile"]
-        start, stop = owned.search_sorted(row, side="left"), owned.search_sorted(row, side="right")
+        profile = self.profiles.slice(row, 1)
         liked = slice(int(self.tastes.offsets[row]), int(self.tastes.offsets[row + 1]))
         first, last = int(self.interests.offsets[row]), int(self.interests.offsets[row + 1])
         return Population(
             items=self.items,
-            profiles=self.profiles.slice(row, 1),
-            events=self.events.slice(start, stop - start).with_columns(profile=pl.lit(0, pl.UInt32)),
+            profiles=profile,
+            traits=collect_traits(profile),
+            event_columns=self.event_columns.of(row),
             item_vectors=self.item_vectors,
             interests=Interests(
                 vectors=self.interests.vectors[first:last],
@@ -146,6 +161,11 @@ class Population:
         """Profile ids, by row."""
         return self.profiles["id"]
 
+    @cached_property
+    def events(self) -> pl.DataFrame:
+        """Everyone's events: `profile`, `item`, `type` (an Enum), `value`, `time`."""
+        return self.event_columns.frame()
+
     def categories(self) -> pl.Series:
         """Item categories, by item row; null when unknown."""
         return self.items["category"]
@@ -156,7 +176,7 @@ class Population:
         return int(found[0]) if found.len() else None
 
     def known_events(self, within_days: int | None) -> pl.LazyFrame:
-        """Events up to the reference time, of the last so many times 24 hours when asked."""
+        """Events up to the reference time, of the last so many times 24 hours when asked; see `events`."""
         events = self.events.lazy().filter(pl.col("time") <= self.as_of)
         if within_days is None:
             return events
@@ -164,24 +184,13 @@ class Population:
 
     def event_values(self) -> pl.Expr:
         """How much each event of `events` says about taste, by its type; 0 for a type without a weight."""
-        return pl.col("type").replace_strict(
-            self.event_weights or {"": 0.0}, default=0.0, return_dtype=pl.Float64
-        )
+        known = {name: self.event_weights.get(name, 0.0) for name in self.event_columns.type_names}
+        return pl.col("type").replace_strict(known or None, default=0.0, return_dtype=pl.Float64)
 
     def trait(self, name: str) -> pl.DataFrame:
         """One trait of everyone: `number` Float64, `text` String, `flag` Boolean, the others null."""
-        listed = self.profiles["traits"].fill_null("{}")
-        field = msgspec.defstruct("Traits", [("value", Any, None)], rename={"value": name})
-        rows = cast("list[Any]", msgspec.json.decode("[" + ",".join(listed) + "]", type=list[field]))
-        values: list[object] = [row.value for row in rows]
-        return pl.DataFrame(
-            {
-                "number": [
-                    v if isinstance(v, int | float) and not isinstance(v, bool) else None for v in values
-                ],
-                "text": [v if isinstance(v, str) else None for v in values],
-                "flag": [v if isinstance(v, bool) else None for v in values],
-            },
-            schema={"number": pl.Float64, "text": pl.String, "flag": pl.Boolean},
-            strict=False,
-        )
+        rows = self.traits.of(name)
+        place = np.full(self.size, rows.height)
+        place[rows["profile"].to_numpy()] = np.arange(rows.height)
+        taken = pl.Series(place).replace(rows.height, None)
+        return rows.select(pl.col(*VALUES).gather(taken))

@@ -10,7 +10,9 @@ import numpy as np
 import polars as pl
 
 from indexing.embedder import Vectors
+from indexing.event_columns import EventColumns, read_columns
 from indexing.profiles import Interests, Tastes
+from indexing.traits import Traits, collect_traits
 from indexing.world import EVENT_COLUMNS, ITEM_COLUMNS, PROFILE_COLUMNS
 
 AS_OF = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -55,6 +57,14 @@ class Columns(msgspec.Struct, frozen=True, kw_only=True):
     interests: Interests
     tastes: Tastes
     manifest: Manifest = Manifest()
+
+    @property
+    def traits(self) -> Traits:
+        return collect_traits(self.profiles)
+
+    @property
+    def event_columns(self) -> EventColumns:
+        return read_columns(self.events, self.profiles.height)
 
 
 def people(seed: int = 0, n_profiles: int = 40, n_items: int = 9, n_events: int = 300) -> Columns:
