@@ -106,39 +106,39 @@ def read_manifest(folder: Path) -> Manifest:
         raise SnapshotMissing(
             f"No snapshot in {folder}: build one with `pitchwright index build`."
         ) from error
-    return parse_manifest(data, folder)
+    return parse_manifest(data, str(folder))
 
 
-def parse_manifest(data: bytes, folder: Path) -> Manifest:
-    """Verify the bytes of a `manifest.json`; `folder` is where errors say it is. Raises as `read_manifest`.
+def parse_manifest(data: bytes, where: str) -> Manifest:
+    """Verify the bytes of a `manifest.json`; `where` is what errors call the snapshot.
 
-    The digest is checked over the JSON as it stands, so that a manifest written before a field existed,
-    or after, stays what was sealed.
+    Raises as `read_manifest` does. The digest is checked over the JSON as it stands, so that a manifest
+    written before a field existed, or after, stays what was sealed.
     """
     try:
         found = msgspec.json.decode(data, type=_Format).format_version
         if found not in READABLE_FORMATS:
             raise SnapshotError(
-                f"{folder / MANIFEST} has format version {found}, this version reads "
+                f"{where}: {MANIFEST} has format version {found}, this version reads "
                 f"{', '.join(map(str, READABLE_FORMATS))}: rebuild the snapshot with `pitchwright index "
                 "build`, or use the version that wrote it."
             )
         manifest = msgspec.json.decode(data, type=Manifest)
         content = msgspec.json.decode(data, type=dict[str, Any])
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise _corrupt(MANIFEST, folder) from error
+        raise _corrupt(MANIFEST, where) from error
     sealed = _stamp(manifest.built_at, _digest(content)), _digest(content)
     if data != _encode(content) or (manifest.version, manifest.digest) != sealed:
-        raise _corrupt(MANIFEST, folder)
+        raise _corrupt(MANIFEST, where)
     if not all(_FILE_NAME.fullmatch(name) for name in manifest.files):
-        raise _corrupt(MANIFEST, folder)
+        raise _corrupt(MANIFEST, where)
     return manifest
 
 
 def describe_files(folder: Path) -> dict[str, FileEntry]:
     """Measure every file of a folder being built."""
     return {
-        path.name: FileEntry(bytes=path.stat().st_size, sha256=sha256_of(path))
+        path.name: FileEntry(bytes=path.stat().st_size, sha256=_sha256(path))
         for path in sorted(folder.iterdir())
         if path.name != MANIFEST
     }
@@ -146,20 +146,25 @@ def describe_files(folder: Path) -> dict[str, FileEntry]:
 
 def verify_files(manifest: Manifest, folder: Path) -> None:
     """Raise `SnapshotCorrupt` naming the first file that is missing or differs from the sealed one."""
-    for name, entry in manifest.files.items():
-        path = folder / name
-        if not path.is_file():
-            raise SnapshotCorrupt(
-                f"{folder.name}: the file {name!r} is missing. Build another with `pitchwright index build`."
-            )
-        size = path.stat().st_size
-        if size != entry.bytes or sha256_of(path) != entry.sha256:
-            raise _corrupt(name, folder)
+    for name in manifest.files:
+        verify_file(manifest, folder, name)
 
 
-def _corrupt(name: str, folder: Path) -> SnapshotCorrupt:
+def verify_file(manifest: Manifest, folder: Path, name: str, where: str | None = None) -> None:
+    """Check one file as `verify_files` does; `where` is what an error calls the snapshot."""
+    path, entry = folder / name, manifest.files[name]
+    if not path.is_file():
+        raise SnapshotCorrupt(
+            f"{where or folder.name}: the file {name!r} is missing. Build another with "
+            "`pitchwright index build`."
+        )
+    if path.stat().st_size != entry.bytes or _sha256(path) != entry.sha256:
+        raise _corrupt(name, where or folder.name)
+
+
+def _corrupt(name: str, where: str) -> SnapshotCorrupt:
     return SnapshotCorrupt(
-        f"{folder.name}: the file {name!r} is not the one that was built (its bytes differ). "
+        f"{where}: the file {name!r} is not the one that was built (its bytes differ). "
         "Build another with `pitchwright index build`."
     )
 
@@ -176,7 +181,7 @@ def _digest(content: dict[str, Any]) -> str:
     return hashlib.sha256(_encode({**content, "version": "", "digest": ""})).hexdigest()
 
 
-def sha256_of(path: Path) -> str:
+def _sha256(path: Path) -> str:
     """Hash a file's bytes, a buffer at a time."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
