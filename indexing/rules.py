@@ -97,15 +97,13 @@ def _event_totals(rule: EventRule, people: Population) -> Values:
 
 
 def _counts(_: EventColumns, part: _Part, __: Mask, owners: npt.NDArray[np.uint32]) -> Values:
-    counts = np.zeros(_width(part))
-    counts += np.bincount(owners, minlength=_width(part))
-    return counts
+    return np.bincount(owners, minlength=_width(part)).astype(np.float64)
 
 
 def _value_sums(events: EventColumns, part: _Part, inside: Mask, owners: npt.NDArray[np.uint32]) -> Values:
     values = events.values[part.events].to_numpy()[inside]
     known = np.where(np.isnan(values), 0.0, values)
-    return np.bincount(owners, weights=known, minlength=_width(part))
+    return _sums(owners, known, part)
 
 
 def _newest(
@@ -131,10 +129,9 @@ def _category_shares(rule: AffinityRule, people: Population) -> Values:
         items = _item_rows(events, part)
         inside = _between(events.times[part.events], first, last) & (weights > 0) & with_item[items]
         owners = events.owners[part.events][inside] - np.uint32(part.profiles.start)
-        weights, width = weights[inside], _width(part)
-        whole = np.bincount(owners, weights=weights, minlength=width)
-        mine = np.bincount(owners, weights=weights * in_category[items[inside]], minlength=width)
-        shares[part.profiles] = np.divide(mine, whole, out=np.full(width, np.nan), where=whole > 0)
+        whole = _sums(owners, weights[inside], part)
+        mine = _sums(owners, weights[inside] * in_category[items[inside]], part)
+        shares[part.profiles] = np.divide(mine, whole, out=np.full(len(whole), np.nan), where=whole > 0)
 
     _for_parts(events, add_up)
     return _rounded(shares)
@@ -173,6 +170,12 @@ def _of_category(people: Population, category: str) -> Mask:
 def _item_rows(events: EventColumns, part: _Part) -> npt.NDArray[np.uint32]:
     """Item row of each event; -1, the last of any array, for an event without an item."""
     return events.items[part.events].cast(pl.Int32).fill_null(-1).to_numpy()
+
+
+def _sums(owners: npt.NDArray[np.uint32], weights: Values, part: _Part) -> Values:
+    """Add up weights by profile, in the order of its events: float64[profiles of the part]."""
+    summed: Any = np.bincount(owners, weights=weights, minlength=_width(part))
+    return summed
 
 
 def _width(part: _Part) -> int:

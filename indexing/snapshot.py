@@ -5,41 +5,31 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Sequence
 from datetime import datetime
-from functools import cached_property
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
 from indexing.cooccurrence import Neighbours, Popularity
-from indexing.embedder import Embedder, Vectors
+from indexing.embedder import Embedder
 from indexing.errors import EmbedderError, NotFound, SnapshotError
-from indexing.event_columns import EventColumns, map_columns, map_table
 from indexing.faiss_index import open_faiss
 from indexing.index import Rows, VectorIndex
 from indexing.item_vectors import Digests
 from indexing.manifest import Manifest, read_manifest, verify_files
-from indexing.profiles import Interests, Tastes
+from indexing.mapped_columns import MappedColumns, map_array, map_arrays
 from indexing.publishing import partial_folder, publish_folder
 from indexing.snapshot_files import Progress, write_snapshot
-from indexing.traits import Traits
 from indexing.world import World
 
-_polars: Any = pl
 
-
-class Snapshot:
+class Snapshot(MappedColumns):
     """One opened snapshot: read-only and safe to share between threads.
 
-    `items`, `profiles`, `events`: the frames of `indexing.world`, sorted as there.
-    `event_offsets`: int64[n_profiles + 1]; profile p's events are rows offsets[p]:offsets[p + 1].
-    `traits`, `event_columns`: the same traits and events as rules read them.
-    `item_vectors`: float32[n_items, dim]; a zero row for an item without text. `item_text_digests`:
-    uint8[n_items, 16], what they were made from.
-    `tastes`, `interests`: per profile, see `indexing.profiles`.
+    The columns of `MappedColumns`, and:
+    `item_text_digests`: uint8[n_items, 16], what the item vectors were made from.
     `item_index`: over item rows that have a text. `interest_index`: over rows of `interests.vectors`,
     whose profiles `interest_owners` int64[m] names.
     `neighbours`, `popularity`: see `indexing.cooccurrence`.
@@ -47,44 +37,17 @@ class Snapshot:
 
     def __init__(self, folder: Path, manifest: Manifest) -> None:
         """Map a verified folder; use `open_snapshot`."""
-        self.folder = folder
-        self.manifest = manifest
-        self.items = _map_frame(folder / "items.arrow")
-        self.profiles = _map_frame(folder / "profiles.arrow")
-        self.traits = Traits(
-            names=tuple(msgspec.json.decode((folder / "traits.names.json").read_bytes(), type=list[str])),
-            offsets=_map_array(folder / "traits.offsets.npy"),
-            rows=_map_frame(folder / "traits.arrow"),
-        )
-        self._events = map_table(folder / "events.arrow")
-        self.event_offsets: npt.NDArray[np.int64] = _map_array(folder / "event_offsets.npy")
-        self.event_columns: EventColumns = map_columns(self._events, self.event_offsets)
-        self.item_vectors: Vectors = _map_array(folder / "item_vectors.npy")
-        self.item_text_digests: Digests = _map_array(folder / "item_text_digests.npy")
-        self.tastes = Tastes(**_map_arrays(folder, "tastes", Tastes))
-        self.interests = Interests(**_map_arrays(folder, "interests", Interests))
+        super().__init__(folder, manifest)
+        self.item_text_digests: Digests = map_array(folder / "item_text_digests.npy")
         self.interest_owners = self.interests.owners()
-        self.neighbours = Neighbours(**_map_arrays(folder, "neighbours", Neighbours))
+        self.neighbours = Neighbours(**map_arrays(folder, "neighbours", Neighbours))
         self.popularity = Popularity(
-            overall=_map_array(folder / "popularity.overall.npy"),
-            by_trait=_map_array(folder / "popularity.by_trait.npy"),
+            overall=map_array(folder / "popularity.overall.npy"),
+            by_trait=map_array(folder / "popularity.by_trait.npy"),
             keys=tuple(msgspec.json.decode((folder / "popularity.keys.json").read_bytes(), type=list[str])),
         )
         self.item_index: VectorIndex = open_faiss(folder / "items.faiss")
         self.interest_index: VectorIndex = open_faiss(folder / "interests.faiss")
-
-    @cached_property
-    def events(self) -> pl.DataFrame:
-        """The frame of `indexing.world`, `type` being an Enum; Polars copies that column when first asked."""
-        return _polars.from_arrow(self._events)
-
-    @property
-    def version(self) -> str:
-        return self.manifest.version
-
-    @property
-    def as_of(self) -> datetime:
-        return self.manifest.as_of
 
     def item_row(self, item_id: str) -> int:
         """Return the item's row; raises `NotFound`."""
@@ -143,18 +106,6 @@ def open_snapshot(folder: Path) -> Snapshot:
     manifest = read_manifest(folder)
     verify_files(manifest, folder)
     return Snapshot(folder, manifest)
-
-
-def _map_array(path: Path) -> Any:
-    return np.load(path, mmap_mode="r", allow_pickle=False)
-
-
-def _map_arrays(folder: Path, name: str, kind: type[msgspec.Struct]) -> dict[str, Any]:
-    return {field: _map_array(folder / f"{name}.{field}.npy") for field in kind.__struct_fields__}
-
-
-def _map_frame(path: Path) -> pl.DataFrame:
-    return _polars.from_arrow(map_table(path))  # Polars itself would copy it
 
 
 def _find(ids: pl.Series, wanted: str) -> int:
