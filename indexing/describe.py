@@ -1,8 +1,6 @@
 """What sets a group of profiles apart from everyone else, as data and in words a prompt can use."""
 
-import re
 from collections.abc import Mapping
-from itertools import pairwise
 from typing import Any, Literal, cast
 
 import msgspec
@@ -12,6 +10,7 @@ import polars as pl
 from indexing.audience import Members
 from indexing.contrast import MIN_PEOPLE, contrast
 from indexing.definition import AllOf, AnyOf, Definition, LikeRule, SegmentRule
+from indexing.observed import Observed, Sightings, observe
 from indexing.population import Mask, Population, SnapshotColumns
 from indexing.sentences import Facts, plain, write
 
@@ -25,13 +24,6 @@ SPOKEN_SHARE = 0.5
 INTEREST_LIFT = 1.5
 """A category is only called an interest when its lift is certainly so high."""
 NEW_DAYS, CART_DAYS, LAPSED_DAYS, LOYAL_PURCHASES = 30, 14, 90, 3
-MAX_TRAITS, MAX_VALUES, NAMED_FROM = 40, 50, 2000
-
-PERSONAL_WORDS = """name firstname lastname forename surname nickname username email mail phone mobile tel
-telephone address street house birthday birthdate birth dob postcode postal zip ip ssn iban card passport id
-uuid token"""
-PERSONAL = frozenset(PERSONAL_WORDS.split())
-"""Words in a trait's name that make it somebody's business: never part of a description."""
 
 
 class Trait(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,16 +34,18 @@ class Trait(msgspec.Struct, frozen=True, kw_only=True):
     value: str | None = None
     """The trait's value or band; none for categories and items."""
     item_id: str | None = None
-    members: int
-    """Members who have it."""
+    support: int
+    """Members who have it; never fewer than twenty."""
     share: float
     """Share of the members who have it."""
     share_of_others: float
     """Share of everyone else who has it."""
     lift: float
     """Ratio of the two shares, smoothed."""
-    lift_low: float
-    """Lower confidence bound of the lift; above 1 for everything that is listed."""
+    low: float
+    high: float
+    """The lift's interval, so wide that it holds for all that was compared at once; low is above 1 for
+    everything that is listed."""
 
 
 class Description(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,15 +81,27 @@ def describe(
 
     The definition, with the segments it may refer to, lends its `like` text as the interest.
     """
-    people = Population.of(snapshot)
+    return describe_observed(members, observe(Population.of(snapshot)), definition, segments)
+
+
+def describe_observed(
+    members: Members,
+    observed: Observed,
+    definition: Definition | None = None,
+    segments: Mapping[str, Definition] | None = None,
+) -> Description:
+    """Compare the members with everyone else, as `describe` does, where many groups of one population are."""
+    people = observed.people
     inside = np.zeros(people.size, dtype=np.bool_)
     inside[members.rows] = True
     size, others = members.size, people.size - members.size
-    events = _liked_events(people, inside)
-    categories = _common(events, "category", size, others, LEAST_SHARE["categories"])
-    items = _common(events, "item", size, others, LEAST_SHARE["items"])
-    habits = _habits(people, inside)
-    traits = _traits(people, inside)
+    categories = _common(observed.categories, inside, LEAST_SHARE["categories"])
+    items = _common(observed.items, inside, LEAST_SHARE["items"])
+    traits = tuple(
+        _trait(row, name=row["name"], value=row["value"])
+        for row in _common(observed.traits, inside, LEAST_SHARE["traits"]).head(LISTED).to_dicts()
+    )
+    habits = observed.habits.with_columns(inside=pl.Series(inside[observed.habits["profile"].to_numpy()]))
     stage = _stage(habits, size)
     liked = _liked_text(definition, segments or {})
     strongest = _interest_category(categories, people)
@@ -144,58 +150,12 @@ def _interest_category(categories: pl.DataFrame, people: Population) -> dict[str
     if not categories.height or categories.height * 2 > max(2, people.categories().n_unique()):
         return None
     strongest = categories.row(0, named=True)
-    return strongest if strongest["lift_low"] >= INTEREST_LIFT else None
+    return strongest if strongest["low"] >= INTEREST_LIFT else None
 
 
-def _liked_events(people: Population, inside: Mask) -> pl.DataFrame:
-    """Events that speak for an item: `profile`, `item`, `category`, `inside`, each combination once."""
-    frame = (
-        people.known_events(None)
-        .filter(pl.col("item").is_not_null(), people.event_values() > 0)
-        .select("profile", "item")
-        .unique()
-        .collect()
-    )
-    items = people.items.select("category").with_row_index("item")
-    return frame.join(items, on="item", how="left").with_columns(
-        inside=pl.Series(inside[frame["profile"].to_numpy()])
-    )
-
-
-def _common(events: pl.DataFrame, by: str, size: int, others: int, least_share: float) -> pl.DataFrame:
-    counts = (
-        events.filter(pl.col(by).is_not_null())
-        .group_by(by)
-        .agg(
-            inside=pl.col("profile").filter(pl.col("inside")).n_unique(),
-            outside=pl.col("profile").filter(~pl.col("inside")).n_unique(),
-        )
-        .sort(by)
-    )
-    return contrast(counts, size, others, least_share=least_share)
-
-
-def _habits(people: Population, inside: Mask) -> pl.DataFrame:
-    """Per profile: `inside`, days since the first and newest events, number and sum of purchases."""
-
-    def days(moment: pl.Expr) -> pl.Expr:
-        return (pl.lit(people.as_of) - moment).dt.total_microseconds() / 86_400e6
-
-    bought, cart = pl.col("type") == "purchase", pl.col("type") == "add_to_cart"
-    sums = (
-        people.known_events(None)
-        .group_by("profile")
-        .agg(
-            first_days=days(pl.col("time").min()),
-            event_days=days(pl.col("time").max()),
-            purchase_days=days(pl.col("time").filter(bought).max()),
-            cart_days=days(pl.col("time").filter(cart).max()),
-            purchases=bought.sum(),
-            spend=pl.col("value").filter(bought & (pl.col("value") > 0)).sum().replace(0.0, None),
-        )
-        .collect()
-    )
-    return sums.with_columns(inside=pl.Series(inside[sums["profile"].to_numpy()]))
+def _common(sightings: Sightings, inside: Mask, least_share: float) -> pl.DataFrame:
+    size = int(inside.sum())
+    return contrast(sightings.counts(inside), size, len(inside) - size, least_share=least_share)
 
 
 def _stage(habits: pl.DataFrame, size: int) -> Stage | None:
@@ -220,72 +180,17 @@ def _stage(habits: pl.DataFrame, size: int) -> Stage | None:
     return cast("Stage", counts["stage"][0])
 
 
-def _traits(people: Population, inside: Mask) -> tuple[Trait, ...]:
-    """Find trait values and bands of numbers that are more common among the members."""
-    size, others = int(inside.sum()), int((~inside).sum())
-    if size < MIN_PEOPLE or not others:
-        return ()
-    counted = [_values(people, name).with_columns(inside=pl.Series(inside)) for name in _trait_names(people)]
-    if not counted:
-        return ()
-    counts = (
-        pl.concat(counted)
-        .drop_nulls("value")
-        .group_by("name", "value")
-        .agg(inside=pl.col("inside").sum(), outside=(~pl.col("inside")).sum())
-        .sort("name", "value")
-    )
-    found = contrast(counts, size, others, least_share=LEAST_SHARE["traits"]).head(LISTED)
-    return tuple(_trait(row, name=row["name"], value=row["value"]) for row in found.to_dicts())
-
-
-def _trait_names(people: Population) -> list[str]:
-    """Names of traits that some of a sample of profiles have, personal ones left out."""
-    rows = np.unique(np.linspace(0, people.size - 1, min(people.size, NAMED_FROM)).astype(np.int64))
-    sampled = people.profiles["traits"].fill_null("{}").gather(rows)
-    decoded = msgspec.json.decode(f"[{','.join(sampled)}]", type=list[dict[str, Any]])
-    found = {name for traits in decoded for name in traits}
-    return [name for name in sorted(found) if not _is_personal(name)][:MAX_TRAITS]
-
-
-def _is_personal(name: str) -> bool:
-    words = re.findall(r"[A-Z]?[a-z]+|[A-Z]+", name)
-    return any(word.lower() in PERSONAL for word in words) or name.lower() in PERSONAL
-
-
-def _values(people: Population, name: str) -> pl.DataFrame:
-    """One trait as text, `name` and `value` per profile: numbers of many values in bands by quartile."""
-    trait = people.trait(name)
-    number = trait["number"]
-    if number.n_unique() > 10:
-        edges = sorted({float(number.quantile(q) or 0) for q in (0.25, 0.5, 0.75)})
-        between = [f"over {low:,g} to {high:,g}" for low, high in pairwise(edges)]
-        labels = [f"up to {edges[0]:,g}", *between, f"over {edges[-1]:,g}"]
-        band = pl.when(number.is_null()).then(None)
-        for edge, label in zip(edges, labels, strict=False):
-            band = band.when(number <= edge).then(pl.lit(label))
-        numbers = pl.select(band.otherwise(pl.lit(labels[-1]))).to_series()
-    else:
-        numbers = pl.Series([None if v is None else f"{v:g}" for v in number], dtype=pl.String)
-    text = trait["text"]
-    if text.n_unique() > MAX_VALUES:
-        frequent = text.drop_nulls().value_counts(sort=True).head(MAX_VALUES)["text"]
-        text = text.set(~text.is_in(frequent.implode()).fill_null(False), None)
-    text = text.set(text.str.contains(r"@|\d{5,}").fill_null(False), None)
-    value = pl.select(pl.coalesce(text, trait["flag"].cast(pl.String), numbers)).to_series()
-    return pl.DataFrame({"name": pl.repeat(name, people.size, eager=True, dtype=pl.String), "value": value})
-
-
 def _trait(row: dict[str, Any], *, name: str, value: str | None = None, item_id: str | None = None) -> Trait:
     return Trait(
         name=name,
         value=value,
         item_id=item_id,
-        members=row["inside"],
+        support=row["inside"],
         share=round(row["share"], 4),
         share_of_others=round(row["share_of_others"], 4),
         lift=round(row["lift"], 3),
-        lift_low=round(row["lift_low"], 3),
+        low=round(row["low"], 3),
+        high=round(row["high"], 3),
     )
 
 

@@ -7,6 +7,7 @@ IndexingError
 │   ├── SnapshotMissing      none has been published yet, or the asked version is gone
 │   └── SnapshotCorrupt      a file's bytes are not the ones the manifest names
 ├── DefinitionError      an audience definition that cannot be evaluated
+├── GroupingError        profiles that cannot be put into groups: too few, or too few different ones
 └── NotFound             an id the snapshot does not hold
 
 Messages quote the bad value and say what to do next.
@@ -39,6 +40,10 @@ class SnapshotCorrupt(SnapshotError):
 
 class DefinitionError(IndexingError):
     """An audience definition cannot be evaluated."""
+
+
+class GroupingError(IndexingError):
+    """Profiles cannot be put into groups."""
 
 
 class NotFound(IndexingError):

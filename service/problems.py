@@ -75,6 +75,7 @@ PROBLEMS: dict[type[Exception], Kind] = {
     indexing_errors.DefinitionError: Kind(
         422, "definition-not-valid", "The audience definition cannot be evaluated"
     ),
+    indexing_errors.GroupingError: Kind(422, "groups-not-found", "The profiles cannot be put into groups"),
     indexing_errors.NotFound: Kind(404, "not-found", "Not found"),
     service_errors.TooLarge: Kind(413, "too-large", "The body is too large"),
     service_errors.PreconditionMissing: Kind(428, "if-match-missing", "If-Match is needed"),

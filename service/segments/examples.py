@@ -27,11 +27,12 @@ _WORDS: dict[str, Any] = {
     "categories": [
         {
             "name": "garden",
-            "members": 371,
+            "support": 371,
             "share": 0.9,
             "share_of_others": 0.21,
             "lift": 4.3,
-            "lift_low": 4.0,
+            "low": 3.6,
+            "high": 5.1,
         }
     ],
     "traits": [],

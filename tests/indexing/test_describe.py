@@ -90,7 +90,8 @@ def test_members_are_set_apart_by_category_item_and_trait(shop: Columns) -> None
     assert [trait.name for trait in found.categories] == ["Garden"]
     assert found.categories[0].share == 1.0
     assert found.categories[0].share_of_others == 0.0
-    assert found.categories[0].lift > found.categories[0].lift_low > 1
+    assert found.categories[0].support == 80
+    assert found.categories[0].high > found.categories[0].lift > found.categories[0].low > 1
     assert [trait.item_id for trait in found.items] == ["i0"]
     assert ("country", "GB") in {(trait.name, trait.value) for trait in found.traits}
     assert (found.stage, found.recency_days, found.spend) == ("loyal", 5.0, 120.0)

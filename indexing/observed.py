@@ -1,0 +1,171 @@
+"""What everyone did and is, laid out so that any group of profiles is counted in one pass over arrays."""
+
+import re
+from itertools import pairwise
+from typing import cast
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from indexing.contrast import MIN_PEOPLE
+from indexing.population import Mask, Population
+
+MAX_TRAITS, MAX_VALUES = 40, 50
+MAX_PLAIN_NUMBERS = 10
+"""A trait of more different numbers than this is compared in bands."""
+
+PERSONAL_WORDS = """name firstname lastname forename surname nickname username email mail phone mobile tel
+telephone address street house birthday birthdate birth dob postcode postal zip ip ssn iban card passport id
+uuid token"""
+PERSONAL = frozenset(PERSONAL_WORDS.split())
+"""Words in a trait's name that make it somebody's business: never part of a description."""
+
+
+class Sightings(msgspec.Struct, frozen=True, kw_only=True):
+    """Who has which thing: each pair of a profile and a thing once."""
+
+    profiles: npt.NDArray[np.unsignedinteger]
+    """int[n]: profile rows."""
+    things: npt.NDArray[np.integer]
+    """int[n]: rows of `labels`."""
+    labels: pl.DataFrame
+    """One row per thing, in the order that breaks ties."""
+
+    def counts(self, inside: Mask) -> pl.DataFrame:
+        """Count who has each thing: `labels` with `inside` for a group and `outside` for the others."""
+        n = self.labels.height
+        held = np.bincount(self.things[inside[self.profiles]], minlength=n)
+        return self.labels.with_columns(
+            inside=pl.Series(held), outside=pl.Series(np.bincount(self.things, minlength=n) - held)
+        ).filter(pl.col("inside") + pl.col("outside") > 0)
+
+
+class Observed(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that groups of one population are compared by."""
+
+    people: Population
+    categories: Sightings
+    """Labels: `category`. Chosen by an event that speaks for an item."""
+    items: Sightings
+    """Labels: `item`, an item's row."""
+    traits: Sightings
+    """Labels: `name`, `value`."""
+    habits: pl.DataFrame
+    """Per profile with events: `profile`, days since the first and newest events, number and sum of
+    purchases."""
+
+
+def observe(people: Population) -> Observed:
+    """Lay out what a population did and is; for one group or many."""
+    profiles, items = _liked(people)
+    return Observed(
+        people=people,
+        categories=_chosen_categories(people, profiles, items),
+        items=Sightings(
+            profiles=profiles,
+            things=items,
+            labels=pl.DataFrame({"item": np.arange(people.items.height, dtype=np.int64)}),
+        ),
+        traits=_traits(people),
+        habits=_habits(people),
+    )
+
+
+def _liked(people: Population) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.int64]]:
+    """Pairs of a profile and an item that an event up to the reference time speaks for, each once."""
+    events = people.event_columns
+    weights = [people.event_weights.get(name, 0.0) for name in events.type_names]
+    speaking = np.array([*weights, 0.0]) > 0
+    now = np.int64(pl.Series([people.as_of]).cast(pl.Datetime("us", "UTC")).to_physical()[0])
+    kept = speaking[events.types] & (events.times <= now) & events.items.is_not_null().to_numpy()
+    owners, items = events.owners[kept], events.items.fill_null(0).to_numpy()[kept]
+    return _distinct(owners, items, people.items.height)
+
+
+def _distinct(
+    owners: npt.NDArray[np.uint32], things: npt.NDArray[np.integer], n_things: int
+) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.int64]]:
+    keys = np.unique(owners.astype(np.int64) * max(n_things, 1) + things)
+    return (keys // max(n_things, 1)).astype(np.uint32), keys % max(n_things, 1)
+
+
+def _chosen_categories(
+    people: Population, profiles: npt.NDArray[np.uint32], items: npt.NDArray[np.int64]
+) -> Sightings:
+    names = people.categories().unique().drop_nulls().sort()
+    of_item = people.categories().cast(pl.Enum(names)).to_physical().cast(pl.Int64).fill_null(-1).to_numpy()
+    chosen = of_item[items]
+    known = chosen >= 0
+    owners, categories = _distinct(profiles[known], chosen[known], len(names))
+    return Sightings(profiles=owners, things=categories, labels=pl.DataFrame({"category": names}))
+
+
+def _habits(people: Population) -> pl.DataFrame:
+    def days(moment: pl.Expr) -> pl.Expr:
+        return (pl.lit(people.as_of) - moment).dt.total_microseconds() / 86_400e6
+
+    bought, cart = pl.col("type") == "purchase", pl.col("type") == "add_to_cart"
+    return (
+        people.known_events(None)
+        .group_by("profile")
+        .agg(
+            first_days=days(pl.col("time").min()),
+            event_days=days(pl.col("time").max()),
+            purchase_days=days(pl.col("time").filter(bought).max()),
+            cart_days=days(pl.col("time").filter(cart).max()),
+            purchases=bought.sum(),
+            spend=pl.col("value").filter(bought & (pl.col("value") > 0)).sum().replace(0.0, None),
+        )
+        .collect()
+    )
+
+
+def _traits(people: Population) -> Sightings:
+    """Trait values and bands of numbers of the traits that most people have, personal ones left out."""
+    traits = people.traits
+    holders = np.diff(traits.offsets)
+    frequent: list[int] = np.argsort(-holders, kind="stable")[: int((holders >= MIN_PEOPLE).sum())].tolist()
+    names = [name for place in frequent if not is_personal(name := traits.names[place])][:MAX_TRAITS]
+    parts = [_values(name, traits.of(name)) for name in sorted(names)]
+    schema: dict[str, pl.DataType] = {"name": pl.String(), "value": pl.String(), "profile": pl.UInt32()}
+    rows = pl.concat([pl.DataFrame(schema=schema), *parts])
+    labels = rows.select("name", "value").unique().sort("name", "value")
+    placed = rows.join(labels.with_row_index("thing"), on=["name", "value"], how="left")
+    return Sightings(
+        profiles=placed["profile"].to_numpy(),
+        things=placed["thing"].fill_null(0).cast(pl.Int64).to_numpy(),
+        labels=labels,
+    )
+
+
+def is_personal(name: str) -> bool:
+    """Whether a trait's name says that its values are somebody's business."""
+    words = re.findall(r"[A-Z]?[a-z]+|[A-Z]+", name)
+    return any(word.lower() in PERSONAL for word in words) or name.lower() in PERSONAL
+
+
+def _values(name: str, rows: pl.DataFrame) -> pl.DataFrame:
+    """One trait as text, `name`, `value`, `profile`: numbers of many values in bands by quartile."""
+    text = rows["text"]
+    if text.n_unique() > MAX_VALUES:
+        most = text.drop_nulls().value_counts().sort(["count", "text"], descending=[True, False])
+        text = text.set(~text.is_in(most["text"].head(MAX_VALUES).implode()).fill_null(False), None)
+    text = text.set(text.str.contains(r"@|\d{5,}").fill_null(False), None)
+    value = pl.select(pl.coalesce(text, rows["flag"].cast(pl.String), _bands(rows["number"]))).to_series()
+    return rows.select(pl.lit(name).alias("name"), value.alias("value"), "profile").drop_nulls("value")
+
+
+def _bands(number: pl.Series) -> pl.Series:
+    different = number.drop_nulls().unique()
+    if len(different) <= MAX_PLAIN_NUMBERS:
+        words = [f"{value:g}" for value in different]
+        return number.replace_strict(different, words, default=None, return_dtype=pl.String)
+    edges = sorted({float(cast("float", number.quantile(q))) for q in (0.25, 0.5, 0.75)})
+    between = [f"over {low:,g} to {high:,g}" for low, high in pairwise(edges)]
+    labels = [f"up to {edges[0]:,g}", *between, f"over {edges[-1]:,g}"]
+    band = pl.when(number.is_null()).then(None)
+    for edge, label in zip(edges, labels, strict=False):
+        band = band.when(number <= edge).then(pl.lit(label))
+    return pl.select(band.otherwise(pl.lit(labels[-1]))).to_series()
