@@ -1,6 +1,6 @@
 """A definition's tree over one population: masks, scores and the cut-offs of "top n"."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 import numpy as np
@@ -67,6 +67,7 @@ class Evaluation:
         self._embedder = embedder
         self._whole = whole or self
         self._outcomes: dict[str, Outcome] = {}
+        self._segments: dict[str, Scored] = {}
         self._queries: dict[str, Vectors] = {}
         self._cutoffs: dict[str, Cutoff | None] = {}
         self._groups: dict[str, SeedGroup] = {}
@@ -75,22 +76,30 @@ class Evaluation:
         """Evaluate a definition over everyone here."""
         match definition:
             case AllOf(parts=parts):
-                chosen = [self.select(part) for part in parts]
-                everyone = np.ones(self.people.size, dtype=np.bool_)
-                return np.logical_and.reduce([everyone, *(mask for mask, _ in chosen)]), _mean(chosen)
+                return self._joined(parts, np.logical_and, _Mean())
             case AnyOf(parts=parts):
-                chosen = [self.select(part) for part in parts]
-                nobody = np.zeros(self.people.size, dtype=np.bool_)
-                return np.logical_or.reduce([nobody, *(mask for mask, _ in chosen)]), _greatest(chosen)
+                return self._joined(parts, np.logical_or, _Greatest())
             case NotOf(part=part):
                 return ~self.select(part)[0], None
             case SegmentRule(segment=name):
-                return self.select(self.segments[name])
+                if name not in self._segments:
+                    self._segments[name] = self.select(self.segments[name])
+                return self._segments[name]
             case LikeRule() | SimilarRule():
                 outcome = self.outcome(definition)
                 return outcome.passed, outcome.actual.to_numpy()
             case _:
                 return self.outcome(definition).passed, None
+
+    def _joined(self, parts: Sequence[Definition], join: np.ufunc, scores: "_Mean | _Greatest") -> Scored:
+        """Join masks one by one, and the scores of those parts that give any, each where its part holds."""
+        joined = np.full(self.people.size, join is np.logical_and)
+        for part in parts:
+            mask, given = self.select(part)
+            join(joined, mask, out=joined)
+            if given is not None:
+                scores.add(np.where(mask, given, np.float32("nan")))
+        return joined, scores.result()
 
     def outcome(self, rule: Rule) -> Outcome:
         """Evaluate one leaf: who passes, and what everyone's value is."""
@@ -115,8 +124,8 @@ class Evaluation:
                 scores = group_similarity(self.people.interests, group.prototypes, group.shares)
                 others = ~self.people.ids.is_in(list(group.ids)).to_numpy() & ~np.isnan(scores)
                 return self._scored(rule, scores, others, rule.top)
-            case SegmentRule(segment=name):
-                passed = self.select(self.segments[name])[0]
+            case SegmentRule():
+                passed = self.select(rule)[0]
                 return Outcome(passed, lambda: pl.Series("actual", passed))
 
     def _scored(self, rule: Rule, scores: Vectors, eligible: Mask, top: int | None) -> Outcome:
@@ -130,15 +139,19 @@ class Evaluation:
         cutoff = self.cutoff(rule)
         if cutoff is None:
             return Outcome(eligible, actual)
-        ties = (scores == np.float32(cutoff.score)) & (self.people.ids <= cutoff.id).to_numpy()
-        return Outcome(eligible & ((scores > np.float32(cutoff.score)) | ties), actual)
+        passed = eligible & (scores > np.float32(cutoff.score))
+        ties = np.flatnonzero(eligible & (scores == np.float32(cutoff.score)))
+        passed[ties] = (self.people.ids.gather(ties) <= cutoff.id).to_numpy()
+        return Outcome(passed, actual)
 
     def _last_of_top(self, scores: Vectors, eligible: Mask, top: int) -> Cutoff | None:
         rows = np.flatnonzero(eligible)
         if len(rows) <= top:
             return None
-        last = rows[np.argsort(-scores[rows], kind="stable")[top - 1]]
-        return Cutoff(score=float(scores[last]), id=str(self.people.ids[int(last)]))
+        best = np.partition(-scores[rows], top - 1)[top - 1]
+        ties = rows[-scores[rows] == best]
+        last = ties[top - 1 - int(np.count_nonzero(-scores[rows] < best))]
+        return Cutoff(score=float(-best), id=str(self.people.ids[int(last)]))
 
     def cutoff(self, rule: Rule) -> Cutoff | None:
         """Return the last place of the rule's "top n" in the snapshot; none when everyone eligible is in."""
@@ -191,22 +204,38 @@ def _key(rule: msgspec.Struct) -> str:
     return repr(rule)
 
 
-def _mean(chosen: Sequence[Scored]) -> Vectors | None:
-    def mean(stacked: Vectors) -> Vectors:
-        known = ~np.isnan(stacked)
-        total = np.where(known, stacked, 0).sum(axis=0, dtype=np.float32)
-        return np.where(known.any(axis=0), total / np.maximum(known.sum(axis=0), 1), np.nan).astype(
-            np.float32
-        )
+class _Mean:
+    """The mean of several parts' scores, of those that are known; one by one, so that order is all."""
 
-    return _merged(chosen, mean)
+    def __init__(self) -> None:
+        self._total: Vectors | None = None
+        self._known = np.zeros(0, dtype=np.int64)
+
+    def add(self, scores: Vectors) -> None:
+        known = ~np.isnan(scores)
+        if self._total is None:
+            self._total, self._known = np.where(known, scores, np.float32(0)), known.astype(np.int64)
+        else:
+            self._total += np.where(known, scores, np.float32(0))
+            self._known += known
+
+    def result(self) -> Vectors | None:
+        """Return none when no part gave scores."""
+        if self._total is None:
+            return None
+        mean = np.where(self._known > 0, self._total / np.maximum(self._known, 1), np.nan)
+        return mean.astype(np.float32)
 
 
-def _greatest(chosen: Sequence[Scored]) -> Vectors | None:
-    return _merged(chosen, lambda stacked: np.fmax.reduce(stacked, axis=0))
+class _Greatest:
+    """The greatest of several parts' scores."""
 
+    def __init__(self) -> None:
+        self._best: Vectors | None = None
 
-def _merged(chosen: Sequence[Scored], merge: Callable[[Vectors], Vectors]) -> Vectors | None:
-    """Merge the scores of those parts that give any, each counting only where its part holds."""
-    given = [np.where(mask, scores, np.float32("nan")) for mask, scores in chosen if scores is not None]
-    return merge(np.stack(given)) if given else None
+    def add(self, scores: Vectors) -> None:
+        self._best = scores if self._best is None else np.fmax(self._best, scores)
+
+    def result(self) -> Vectors | None:
+        """Return none when no part gave scores."""
+        return self._best

@@ -51,25 +51,34 @@ class Reason(msgspec.Struct, frozen=True, kw_only=True):
     """With the profile's actual value, e.g. `purchase events in the last 90 days: 4, needs at least 2`."""
     score: float | None = None
     reasons: "tuple[Reason, ...]" = ()
-    """The leaves of the other segment, for a `segment` rule."""
+    """The leaves of the other segment, for the first `segment` rule that names it."""
 
 
 def reasons(
-    seen: Evaluation, definition: Definition, path: str = "$", negated: bool = False
+    seen: Evaluation,
+    definition: Definition,
+    path: str = "$",
+    negated: bool = False,
+    opened: set[str] | None = None,
 ) -> Iterator[Reason]:
-    """Yield a reason for every leaf, for the first profile of an evaluation."""
+    """Yield a reason for every leaf, for the first profile of an evaluation.
+
+    The leaves of another segment are given where it is first referred to: segments that refer twice to one
+    that refers twice to one, and so on, would have more leaves than can be written down.
+    """
+    opened = set() if opened is None else opened
     match definition:
         case AllOf(parts=parts) | AnyOf(parts=parts):
             key = "all" if isinstance(definition, AllOf) else "any"
             for place, part in enumerate(parts):
-                yield from reasons(seen, part, f"{path}.{key}[{place}]", negated)
+                yield from reasons(seen, part, f"{path}.{key}[{place}]", negated, opened)
         case NotOf(part=part):
-            yield from reasons(seen, part, f"{path}.not", not negated)
+            yield from reasons(seen, part, f"{path}.not", not negated, opened)
         case _:
-            yield _reason(seen, definition, path, negated)
+            yield _reason(seen, definition, path, negated, opened)
 
 
-def _reason(seen: Evaluation, rule: Rule, path: str, negated: bool) -> Reason:
+def _reason(seen: Evaluation, rule: Rule, path: str, negated: bool, opened: set[str]) -> Reason:
     outcome = seen.outcome(rule)
     actual, matched = outcome.actual[0], bool(outcome.passed[0])
     score, inner = None, ()
@@ -87,7 +96,9 @@ def _reason(seen: Evaluation, rule: Rule, path: str, negated: bool) -> Reason:
         case SimilarRule():
             score, words = _score(actual), _similar_words(seen, rule, _score(actual))
         case SegmentRule(segment=name):
-            inner = tuple(reasons(seen, seen.segments[name]))
+            if name not in opened:
+                opened.add(name)
+                inner = tuple(reasons(seen, seen.segments[name], opened=opened))
             words = f"{'' if matched else 'not '}in segment {name!r}"
     return Reason(
         path=path,

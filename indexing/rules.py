@@ -5,13 +5,10 @@ are added up in their order whatever is beside them: one profile alone and a mil
 number.
 """
 
-import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from itertools import pairwise
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +17,7 @@ import polars as pl
 from indexing.definition import AffinityRule, CompareOp, EventRule, Scalar, TraitRule
 from indexing.event_columns import EventColumns
 from indexing.population import Mask, Outcome, Population
+from indexing.slices import Slice, for_slices
 
 DECIMALS = 6
 """Sums and shares are compared to so many decimals, so that .1 + .2 is .3 in whatever order it was added."""
@@ -41,13 +39,6 @@ _ORDERS: dict[CompareOp, Any] = {
     "ge": np.greater_equal,
 }
 """NaN is unequal to everything and in no order, as a missing value must be."""
-
-
-class _Part(NamedTuple):
-    """Some whole profiles in a row, and their events."""
-
-    profiles: slice
-    events: slice
 
 
 def trait_outcome(rule: TraitRule, people: Population) -> Outcome:
@@ -78,40 +69,40 @@ def _event_totals(rule: EventRule, people: Population) -> Values:
     first, last = _window(people, rule.within_days)
     items = _items_meant(rule, people)
 
-    def add_up(part: _Part) -> None:
-        inside = _between(events.times[part.events], first, last)
+    def add_up(part: Slice) -> None:
+        inside = _between(events.times[part.rows], first, last)
         if code is not None:
-            inside &= events.types[part.events] == code
+            inside &= events.types[part.rows] == code
         if items is not None:
             inside &= items[_item_rows(events, part)]
-        owners = events.owners[part.events][inside] - np.uint32(part.profiles.start)
+        owners = events.owners[part.rows][inside] - np.uint32(part.profiles.start)
         totals[part.profiles] = sums[rule.aggregate](events, part, inside, owners)
 
-    sums: dict[str, Callable[[EventColumns, _Part, Mask, npt.NDArray[np.uint32]], Values]] = {
+    sums: dict[str, Callable[[EventColumns, Slice, Mask, npt.NDArray[np.uint32]], Values]] = {
         "count": _counts,
         "value": _value_sums,
         "recency_days": partial(_newest, last),
     }
-    _for_parts(events, add_up)
+    for_slices(events.offsets, add_up, rows_at_once=_EVENTS_AT_ONCE)
     return _rounded(totals)
 
 
-def _counts(_: EventColumns, part: _Part, __: Mask, owners: npt.NDArray[np.uint32]) -> Values:
-    return np.bincount(owners, minlength=_width(part)).astype(np.float64)
+def _counts(_: EventColumns, part: Slice, __: Mask, owners: npt.NDArray[np.uint32]) -> Values:
+    return np.bincount(owners, minlength=part.width).astype(np.float64)
 
 
-def _value_sums(events: EventColumns, part: _Part, inside: Mask, owners: npt.NDArray[np.uint32]) -> Values:
-    values = events.values[part.events].to_numpy()[inside]
+def _value_sums(events: EventColumns, part: Slice, inside: Mask, owners: npt.NDArray[np.uint32]) -> Values:
+    values = events.values[part.rows].to_numpy()[inside]
     known = np.where(np.isnan(values), 0.0, values)
     return _sums(owners, known, part)
 
 
 def _newest(
-    now: int, events: EventColumns, part: _Part, inside: Mask, owners: npt.NDArray[np.uint32]
+    now: int, events: EventColumns, part: Slice, inside: Mask, owners: npt.NDArray[np.uint32]
 ) -> Values:
-    ages = np.full(_width(part), np.nan)
-    final = np.flatnonzero(np.diff(owners, append=np.uint32(_width(part))))
-    ages[owners[final]] = (now - events.times[part.events][inside][final]) / _DAY
+    ages = np.full(part.width, np.nan)
+    final = np.flatnonzero(np.diff(owners, append=np.uint32(part.width)))
+    ages[owners[final]] = (now - events.times[part.rows][inside][final]) / _DAY
     return ages
 
 
@@ -124,16 +115,16 @@ def _category_shares(rule: AffinityRule, people: Population) -> Values:
     in_category = _of_category(people, rule.affinity)
     with_item = np.arange(people.items.height + 1) < people.items.height
 
-    def add_up(part: _Part) -> None:
-        weights = weight_of[events.types[part.events]]
+    def add_up(part: Slice) -> None:
+        weights = weight_of[events.types[part.rows]]
         items = _item_rows(events, part)
-        inside = _between(events.times[part.events], first, last) & (weights > 0) & with_item[items]
-        owners = events.owners[part.events][inside] - np.uint32(part.profiles.start)
+        inside = _between(events.times[part.rows], first, last) & (weights > 0) & with_item[items]
+        owners = events.owners[part.rows][inside] - np.uint32(part.profiles.start)
         whole = _sums(owners, weights[inside], part)
         mine = _sums(owners, weights[inside] * in_category[items[inside]], part)
         shares[part.profiles] = np.divide(mine, whole, out=np.full(len(whole), np.nan), where=whole > 0)
 
-    _for_parts(events, add_up)
+    for_slices(events.offsets, add_up, rows_at_once=_EVENTS_AT_ONCE)
     return _rounded(shares)
 
 
@@ -167,37 +158,15 @@ def _of_category(people: Population, category: str) -> Mask:
     return np.append((people.categories() == category).fill_null(False).to_numpy(), False)
 
 
-def _item_rows(events: EventColumns, part: _Part) -> npt.NDArray[np.uint32]:
+def _item_rows(events: EventColumns, part: Slice) -> npt.NDArray[np.uint32]:
     """Item row of each event; -1, the last of any array, for an event without an item."""
-    return events.items[part.events].cast(pl.Int32).fill_null(-1).to_numpy()
+    return events.items[part.rows].cast(pl.Int32).fill_null(-1).to_numpy()
 
 
-def _sums(owners: npt.NDArray[np.uint32], weights: Values, part: _Part) -> Values:
+def _sums(owners: npt.NDArray[np.uint32], weights: Values, part: Slice) -> Values:
     """Add up weights by profile, in the order of its events: float64[profiles of the part]."""
-    summed: Any = np.bincount(owners, weights=weights, minlength=_width(part))
+    summed: Any = np.bincount(owners, weights=weights, minlength=part.width)
     return summed
-
-
-def _width(part: _Part) -> int:
-    return part.profiles.stop - part.profiles.start
-
-
-def _for_parts(events: EventColumns, work: Callable[[_Part], None]) -> None:
-    """Do the work for every profile, some at once in each thread."""
-    offsets = events.offsets
-    starts = np.searchsorted(offsets, np.arange(0, int(offsets[-1]), _EVENTS_AT_ONCE), side="left")
-    bounds = np.unique([0, *starts, len(offsets) - 1]).tolist()
-    parts = [
-        _Part(slice(begin, end), slice(int(offsets[begin]), int(offsets[end])))
-        for begin, end in pairwise(bounds)
-    ]
-    if len(parts) < 2:
-        for part in parts:
-            work(part)
-        return
-    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as threads:
-        for _ in threads.map(work, parts):
-            pass
 
 
 def _rounded(values: Values) -> Values:
