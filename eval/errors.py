@@ -4,7 +4,8 @@ EvalError
 ├── SuiteError      a suite file that cannot be read, or asks for what is not there
 ├── FigureError     a number that is not one: NaN, infinite, an empty sample
 ├── ScorerError     a scorer that answered something else than one score per variant
-└── DatasetError    a data set that is missing or not the expected one
+├── DatasetError    a data set that is missing or not the expected one
+└── RecommendationError  events that leave nothing to learn from or nothing to test
 
 Messages quote the bad value and say what to do next.
 """
@@ -28,3 +29,7 @@ class ScorerError(EvalError):
 
 class DatasetError(EvalError):
     """A data set is missing or not the expected one."""
+
+
+class RecommendationError(EvalError):
+    """Events that leave nothing to learn from or nothing to test."""

@@ -73,6 +73,55 @@ def audiences(seeds: int, as_json: bool) -> None:
     show_figures(summary, as_json=as_json)
 
 
+@eval_.command()
+@click.option(
+    "--data",
+    "folder",
+    required=True,
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Folder with the files the mapping names.",
+)
+@click.option(
+    "--mapping",
+    required=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="YAML file that says which file and column is what, as for `pitchwright import`.",
+)
+@click.option(
+    "--test-events",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Events of other profiles, in the columns of the mapping's events; none holds out a fifth of DIR's.",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="Decides who is held out, which items are hidden, and ties in time.",
+)
+@json_option
+def recommend(folder: Path, mapping: Path, test_events: Path | None, seed: int, as_json: bool) -> None:
+    """Measure recommendations beside the strongest simple methods, on profiles nothing was learnt from.
+
+    Of each test profile the first four fifths of its items are known, the rest is to be found. All methods
+    see the same training profiles, histories and reference times; hyper-parameters are chosen on the
+    training profiles alone. Goals are those of the data sets Pitchwright knows.
+
+    Example: pitchwright eval recommend --data data/online_retail --mapping eval/datasets/online_retail.yaml
+    """
+    from service.evaluations.actions import evaluate_recommendations
+
+    with Progress() as progress:
+
+        async def work(runtime: "Runtime") -> "tuple[Figures, tuple[str, ...]]":
+            return await evaluate_recommendations(runtime, folder, mapping, test_events, seed, progress)
+
+        summary, notes = run(work)
+    for text in notes:
+        note(text)
+    show_figures(summary, as_json=as_json)
+
+
 def show_figures(summary: "Figures", *, as_json: bool) -> None:
     """Print a report as JSON or as a table; raises `NotMet` when a figure misses its goal."""
     from eval.figures import TABLE_HEADER, rows

@@ -16,12 +16,18 @@ from service.events.actions import record_events
 from service.importing.errors import EmptyCatalogue
 from service.importing.mapping import Mapping, ProfilesSection, load_mapping
 from service.importing.model import ImportSummary, Kind, KindCounts, Progress, Reject
-from service.importing.reading import Origin, Parsed, parse_events, parse_items, parse_profiles
+from service.importing.reading import (
+    Origin,
+    Parsed,
+    merge_profiles,
+    parse_events,
+    parse_items,
+    parse_profiles,
+)
 from service.importing.rejects import RejectLog
 from service.importing.sources import read_chunks, verify
 from service.importing.transforms import check_formats
 from service.profiles.actions import upsert_profiles
-from service.profiles.model import Profile
 from service.runtime import Runtime
 from service.workspaces.actions import ensure_workspace, set_workspace
 from service.workspaces.model import WorkspacePatch
@@ -146,7 +152,7 @@ class _Import:
             known = into.get(row.id)
             value = row
             if section is not None and section.rows == "many" and known is not None:
-                value = _merged(known.value, row)
+                value = merge_profiles(known.value, row)
             into[row.id] = _Row(value=value, origin=part.origin, place=place)
         good = part.read - part.filtered - len(part.rejects)
         self._count(part.origin.kind, duplicate=good - (len(into) - before))
@@ -214,13 +220,6 @@ async def _prefetched(runtime: Runtime, parsed: Iterator[Parsed]) -> AsyncGenera
     finally:
         if not coming.cancel() and not coming.cancelled():
             coming.exception()  # read ahead in vain: asked for, so that nobody warns that it was not
-
-
-def _merged(first: Profile, second: Profile) -> Profile:
-    times = [each for each in (first.created_at, second.created_at) if each is not None]
-    return Profile(
-        id=first.id, traits={**second.traits, **first.traits}, created_at=min(times) if times else None
-    )
 
 
 def _is_silent(item: Item) -> bool:

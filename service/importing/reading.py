@@ -88,6 +88,14 @@ def parse_profiles(section: ProfilesSection, mapping: Mapping, path: Path, now: 
         yield _parsed("profiles", path, chunk, msgspec.structs.replace(batch, frame=frame), rows)
 
 
+def merge_profiles(first: Profile, second: Profile) -> Profile:
+    """Merge what two rows say of one profile: the first's traits win, the earlier `created_at` stays."""
+    times = [each for each in (first.created_at, second.created_at) if each is not None]
+    return Profile(
+        id=first.id, traits={**second.traits, **first.traits}, created_at=min(times) if times else None
+    )
+
+
 def _first_values(frame: pl.DataFrame) -> pl.DataFrame:
     """Merge the rows of one id: the first value of each trait, the earliest `created_at`."""
     if "traits" in frame.columns:
