@@ -15,6 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from indexing.embedder import Vectors
+from indexing.grouping import Groups, ItemTable, group_items
+from indexing.ordering import FALLING_BITS, bits_for, falling_bits, ranges, run_starts, stable_order
 
 DEFAULT_EVENT_WEIGHTS: dict[str, float] = {
     "view": 1.0,
@@ -30,7 +32,8 @@ DEFAULT_EVENT_WEIGHTS: dict[str, float] = {
 CHUNK_ENTRIES = 32_768
 """Profile-item pairs worked on at once: bounds memory at about 100 MB for 384 dimensions."""
 
-_SMALLEST_NORM = 1e-6
+_TIE = 1e-9
+"""Sums that differ by less are the same sum, added up in another order."""
 _MICROSECONDS_PER_DAY = 86_400_000_000
 
 
@@ -44,6 +47,8 @@ class TasteParameters(msgspec.Struct, frozen=True, kw_only=True):
     """An item at least so close (cosine) to an interest's leader starts none of its own."""
     max_items: int = 200
     """Only the strongest so many distinct items of a profile count."""
+    coverage: float = 0.99
+    """Interests are made of the strongest items that hold so much of a profile's taste together."""
 
 
 class Tastes(msgspec.Struct, frozen=True, kw_only=True):
@@ -102,24 +107,28 @@ def measure_tastes(
     of each profile the `max_items` strongest pairs stay.
     """
     decayed = weights.astype(np.float64) * np.exp2(-ages_days / parameters.half_life_days)
-    width = int(items.max()) + 1 if len(items) else 1
-    keys = profiles.astype(np.int64) * width + items.astype(np.int64)
-    order = np.argsort(keys, kind="stable")
-    keys = keys[order]
-    starts = np.flatnonzero(np.diff(keys, prepend=-1))
+    item_bits = bits_for(int(items.max()) + 1 if len(items) else 1)
+    keys = (profiles.astype(np.int64) << item_bits) | items.astype(np.int64)
+    keys, order = stable_order(keys, bits_for(n_profiles) + item_bits)
+    starts = run_starts(keys)
     sums = np.add.reduceat(decayed[order], starts) if len(starts) else np.zeros(0)
-    keys = keys[starts][sums > 0]
-    sums = sums[sums > 0].astype(np.float32)
-    owners, rows = keys // width, (keys % width).astype(np.int32)
-    order = np.lexsort((rows, -sums, owners))
-    owners, rows, sums = owners[order], rows[order], sums[order]
-    rank = np.arange(len(owners)) - np.searchsorted(owners, owners)
-    kept = (rank < parameters.max_items) & (sums > 0)
-    counts = np.bincount(owners[kept], minlength=n_profiles)
-    return Tastes(items=rows[kept], weights=sums[kept], offsets=_offsets(counts))
+    weights32 = sums.astype(np.float32)
+    positive = np.flatnonzero(weights32 > 0)
+    keys, weights32 = keys[starts[positive]], weights32[positive]
+    owners, rows = keys >> item_bits, (keys & ((1 << item_bits) - 1)).astype(np.int32)
+    strongest = (owners << FALLING_BITS) | falling_bits(weights32)
+    _, order = stable_order(strongest, bits_for(n_profiles) + FALLING_BITS)
+    counts = np.bincount(owners, minlength=n_profiles)
+    if counts.max(initial=0) > parameters.max_items:
+        before = np.cumsum(counts) - counts
+        counts = np.minimum(counts, parameters.max_items)
+        order = order[ranges(before, counts)]
+    return Tastes(items=rows[order], weights=weights32[order], offsets=offsets_of(counts))
 
 
-def group_interests(tastes: Tastes, item_vectors: Vectors, parameters: TasteParameters) -> Interests:
+def group_interests(
+    tastes: Tastes, item_vectors: Vectors, parameters: TasteParameters, *, basis: Vectors | None = None
+) -> Interests:
     """Group each profile's items into at most `max_interests` interests.
 
     Leaders, then one round of spherical k-means. A profile's strongest item leads the first interest; the
@@ -132,31 +141,61 @@ def group_interests(tastes: Tastes, item_vectors: Vectors, parameters: TastePara
     Items without a vector (a zero row) take no part. No randomness: the same input gives the same
     interests. Memory is bounded by `CHUNK_ENTRIES`, not by the world.
     """
-    with_vector = np.any(item_vectors != 0, axis=1)
-    n_profiles = len(tastes.offsets) - 1
-    owners = np.repeat(np.arange(n_profiles), np.diff(tastes.offsets))
-    kept = with_vector[tastes.items] if len(tastes.items) else np.zeros(0, np.bool_)
-    owners, items, weights = owners[kept], tastes.items[kept], tastes.weights[kept]
-    offsets = _offsets(np.bincount(owners, minlength=n_profiles))
-    vectors: list[Vectors] = [np.zeros((0, item_vectors.shape[1]), np.float32)]
-    shares: list[npt.NDArray[np.float32]] = [np.zeros(0, np.float32)]
-    counts: list[npt.NDArray[np.int64]] = [np.zeros(0, np.int64)]
-    for first, last in _chunks(offsets):
-        part = slice(int(offsets[first]), int(offsets[last]))
-        grouped = _group(
-            owners[part] - first, item_vectors[items[part]], weights[part], last - first, parameters
-        )
-        vectors.append(grouped.vectors)
-        shares.append(grouped.weights)
-        counts.append(np.diff(grouped.offsets))
+    table = ItemTable.of(item_vectors, basis)
+    counts = [np.zeros(0, np.int64)]
+    weights = [np.zeros(0, np.float32)]
+    vectors = [np.zeros((0, item_vectors.shape[1]), np.float32)]
+    for first, last in _chunks(tastes.offsets):
+        groups = group_chunk(_between(tastes, first, last), table, parameters)
+        counts.append(groups.counts)
+        weights.append(groups.weights)
+        vectors.extend(groups.blocks(table.vectors))
     return Interests(
         vectors=np.concatenate(vectors),
-        weights=np.concatenate(shares),
-        offsets=_offsets(np.concatenate(counts)),
+        weights=np.concatenate(weights),
+        offsets=offsets_of(np.concatenate(counts)),
     )
 
 
-def _offsets(counts: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+def group_chunk(tastes: Tastes, table: ItemTable, parameters: TasteParameters) -> Groups:
+    """Group the items of a few profiles, all at once; `table` is that of all items."""
+    kept = telling_items(tastes, table.present, parameters.coverage)
+    owners = np.repeat(np.arange(len(tastes.offsets) - 1), np.diff(tastes.offsets))
+    return group_items(
+        np.bincount(owners[kept], minlength=len(tastes.offsets) - 1),
+        tastes.items[kept],
+        tastes.weights[kept],
+        table,
+        max_interests=parameters.max_interests,
+        similarity=parameters.similarity,
+    )
+
+
+def telling_items(tastes: Tastes, present: npt.NDArray[np.bool_], coverage: float) -> npt.NDArray[np.bool_]:
+    """Whether each entry is among its profile's strongest that hold `coverage` of its taste: bool[n].
+
+    Those left out could move no interest by more than 1 - coverage of the profile's taste, and one made
+    of them alone would weigh less than that. Items that are not `present` count for nothing.
+    """
+    counts = np.diff(tastes.offsets)
+    weights = np.where(present[tastes.items], tastes.weights, 0).astype(np.float64)
+    upto = np.cumsum(weights)
+    owning = np.flatnonzero(counts)
+    ends = upto[tastes.offsets[owning + 1] - 1]
+    begins = np.concatenate(([0.0], ends[:-1]))[: len(ends)]
+    needed = begins + (ends - begins) * coverage * (1 - _TIE)
+    return (upto - weights < np.repeat(needed, counts[owning])) & (weights > 0)
+
+
+def _between(tastes: Tastes, first: int, last: int) -> Tastes:
+    """Cut out the tastes of profiles first:last."""
+    offsets = tastes.offsets[first : last + 1]
+    part = slice(int(offsets[0]), int(offsets[-1]))
+    return Tastes(items=tastes.items[part], weights=tastes.weights[part], offsets=offsets - offsets[0])
+
+
+def offsets_of(counts: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Where each profile's rows begin, and the end: int64[n + 1]."""
     offsets = np.zeros(len(counts) + 1, np.int64)
     np.cumsum(counts, out=offsets[1:])
     return offsets
@@ -173,93 +212,3 @@ def _chunks(offsets: npt.NDArray[np.int64]) -> list[tuple[int, int]]:
         chunks.append((first, last))
         first = last
     return chunks
-
-
-def _group(
-    owners: npt.NDArray[np.integer],
-    vectors: Vectors,
-    weights: npt.NDArray[np.float32],
-    n_profiles: int,
-    parameters: TasteParameters,
-) -> Interests:
-    """Group one chunk; `owners` int[n] ascending from 0, `vectors` float32[n, dim], `weights` float32[n]."""
-    chosen = _join_leaders(owners, vectors, n_profiles, parameters)
-    for _ in range(1):
-        labels, centres, _totals = _centres(owners, vectors, weights, chosen, parameters.max_interests)
-        chosen = _join_centres(owners, vectors, labels, centres, parameters.max_interests)
-    labels, centres, totals = _centres(owners, vectors, weights, chosen, parameters.max_interests)
-    labels_owner = labels // parameters.max_interests
-    order = np.lexsort((labels, -totals, labels_owner))
-    labels_owner, totals = labels_owner[order], totals[order]
-    sums = np.bincount(labels_owner, weights=totals, minlength=n_profiles)
-    shares = (totals / sums[labels_owner]).astype(np.float32)
-    counts = np.bincount(labels_owner, minlength=n_profiles)
-    return Interests(vectors=centres[order], weights=shares, offsets=_offsets(counts))
-
-
-def _join_leaders(
-    owners: npt.NDArray[np.integer], vectors: Vectors, n_profiles: int, parameters: TasteParameters
-) -> npt.NDArray[np.int64]:
-    """Choose for each entry the number (0-based) of its profile's leader it is closest to: int64[n]."""
-    closest = np.full(len(owners), -np.inf, np.float32)
-    chosen = np.zeros(len(owners), np.int64)
-    leader_of = np.full(n_profiles, -1, np.int64)
-    for number in range(parameters.max_interests):
-        open_entries = np.flatnonzero(closest < parameters.similarity)
-        if not len(open_entries):
-            break
-        led, first = np.unique(owners[open_entries], return_index=True)
-        leader_of[:] = -1
-        leader_of[led] = open_entries[first]
-        members = np.flatnonzero(leader_of[owners] >= 0)
-        leaders = leader_of[owners[members]]
-        similarity = np.einsum("nd,nd->n", vectors[members], vectors[leaders])
-        similarity[members == leaders] = np.inf
-        nearer = similarity > closest[members]
-        closest[members[nearer]] = similarity[nearer]
-        chosen[members[nearer]] = number
-    return chosen
-
-
-def _centres(
-    owners: npt.NDArray[np.integer],
-    vectors: Vectors,
-    weights: npt.NDArray[np.float32],
-    chosen: npt.NDArray[np.int64],
-    max_interests: int,
-) -> tuple[npt.NDArray[np.int64], Vectors, npt.NDArray[np.float64]]:
-    """Weighted means of the groups: labels int64[m] (owner * max + number), unit rows, summed weights."""
-    if not len(owners):
-        return np.zeros(0, np.int64), np.zeros((0, vectors.shape[1]), np.float32), np.zeros(0)
-    keys = owners.astype(np.int64) * max_interests + chosen
-    order = np.argsort(keys, kind="stable")
-    labels, starts = np.unique(keys[order], return_index=True)
-    sums = np.add.reduceat(vectors[order] * weights[order, None], starts, axis=0)
-    norms = np.linalg.norm(sums, axis=1)
-    totals = np.add.reduceat(weights[order].astype(np.float64), starts)
-    cancelled = norms < _SMALLEST_NORM * totals  # opposite items: their strongest stands for the group
-    sums[cancelled] = vectors[order][starts[cancelled]]
-    norms[cancelled] = np.linalg.norm(sums[cancelled], axis=1)
-    return labels, (sums / norms[:, None]).astype(np.float32), totals
-
-
-def _join_centres(
-    owners: npt.NDArray[np.integer],
-    vectors: Vectors,
-    labels: npt.NDArray[np.int64],
-    centres: Vectors,
-    max_interests: int,
-) -> npt.NDArray[np.int64]:
-    """Choose for each entry the number of its profile's centre it is closest to: int64[n]."""
-    row_of = np.full((int(owners[-1]) + 1) * max_interests if len(owners) else 0, -1, np.int64)
-    row_of[labels] = np.arange(len(labels))
-    closest = np.full(len(owners), -np.inf, np.float32)
-    chosen = np.zeros(len(owners), np.int64)
-    for number in range(max_interests):
-        rows = row_of[owners.astype(np.int64) * max_interests + number]
-        members = np.flatnonzero(rows >= 0)
-        similarity = np.einsum("nd,nd->n", vectors[members], centres[rows[members]])
-        nearer = similarity > closest[members]
-        closest[members[nearer]] = similarity[nearer]
-        chosen[members[nearer]] = number
-    return chosen

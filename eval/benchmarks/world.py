@@ -236,7 +236,7 @@ def _draw_events(people: _People, shelf: _Shelf, seed: int, progress: Progress |
 def _draw_chunk(
     people: _People, shelf: _Shelf, first: int, last: int, rng: np.random.Generator
 ) -> pl.DataFrame:
-    """Draw the events of profiles first:last. Only the times are sorted: the rest is drawn for sorted places."""
+    """Draw the events of profiles first:last; only times are sorted, the rest is drawn for sorted places."""
     owners = np.repeat(np.arange(last - first), people.counts[first:last])
     n = len(owners)
     seconds = rng.integers(DAYS * _SECONDS_PER_DAY, size=n)
