@@ -16,6 +16,7 @@ import polars as pl
 
 from indexing.definition import AffinityRule, CompareOp, EventRule, Scalar, TraitRule
 from indexing.event_columns import EventColumns
+from indexing.index import Rows
 from indexing.population import Mask, Outcome, Population
 from indexing.slices import Slice, for_slices
 
@@ -73,12 +74,13 @@ def _event_totals(rule: EventRule, people: Population) -> Values:
         inside = _between(events.times[part.rows], first, last)
         if code is not None:
             inside &= events.types[part.rows] == code
+        chosen = np.flatnonzero(inside)
         if items is not None:
-            inside &= items[_item_rows(events, part)]
-        owners = events.owners[part.rows][inside] - np.uint32(part.profiles.start)
-        totals[part.profiles] = sums[rule.aggregate](events, part, inside, owners)
+            chosen = chosen[items[_item_rows(events, part, people)[chosen]]]
+        owners = events.owners[part.rows][chosen] - np.uint32(part.profiles.start)
+        totals[part.profiles] = sums[rule.aggregate](events, part, chosen, owners)
 
-    sums: dict[str, Callable[[EventColumns, Slice, Mask, npt.NDArray[np.uint32]], Values]] = {
+    sums: dict[str, Callable[[EventColumns, Slice, Rows, npt.NDArray[np.uint32]], Values]] = {
         "count": _counts,
         "value": _value_sums,
         "recency_days": partial(_newest, last),
@@ -87,22 +89,22 @@ def _event_totals(rule: EventRule, people: Population) -> Values:
     return _rounded(totals)
 
 
-def _counts(_: EventColumns, part: Slice, __: Mask, owners: npt.NDArray[np.uint32]) -> Values:
+def _counts(_: EventColumns, part: Slice, __: Rows, owners: npt.NDArray[np.uint32]) -> Values:
     return np.bincount(owners, minlength=part.width).astype(np.float64)
 
 
-def _value_sums(events: EventColumns, part: Slice, inside: Mask, owners: npt.NDArray[np.uint32]) -> Values:
-    values = events.values[part.rows].to_numpy()[inside]
+def _value_sums(events: EventColumns, part: Slice, chosen: Rows, owners: npt.NDArray[np.uint32]) -> Values:
+    values = events.values[part.rows].to_numpy()[chosen]
     known = np.where(np.isnan(values), 0.0, values)
     return _sums(owners, known, part)
 
 
 def _newest(
-    now: int, events: EventColumns, part: Slice, inside: Mask, owners: npt.NDArray[np.uint32]
+    now: int, events: EventColumns, part: Slice, chosen: Rows, owners: npt.NDArray[np.uint32]
 ) -> Values:
     ages = np.full(part.width, np.nan)
     final = np.flatnonzero(np.diff(owners, append=np.uint32(part.width)))
-    ages[owners[final]] = (now - events.times[part.rows][inside][final]) / _DAY
+    ages[owners[final]] = (now - events.times[part.rows][chosen[final]]) / _DAY
     return ages
 
 
@@ -113,15 +115,15 @@ def _category_shares(rule: AffinityRule, people: Population) -> Values:
     first, last = _window(people, rule.within_days)
     weight_of = np.array([people.event_weights.get(name, 0.0) for name in events.type_names] + [0.0])
     in_category = _of_category(people, rule.affinity)
-    with_item = np.arange(people.items.height + 1) < people.items.height
 
     def add_up(part: Slice) -> None:
         weights = weight_of[events.types[part.rows]]
-        items = _item_rows(events, part)
-        inside = _between(events.times[part.rows], first, last) & (weights > 0) & with_item[items]
-        owners = events.owners[part.rows][inside] - np.uint32(part.profiles.start)
-        whole = _sums(owners, weights[inside], part)
-        mine = _sums(owners, weights[inside] * in_category[items[inside]], part)
+        items = _item_rows(events, part, people)
+        inside = _between(events.times[part.rows], first, last) & (weights > 0)
+        chosen = np.flatnonzero(inside & (items < people.items.height))
+        owners = events.owners[part.rows][chosen] - np.uint32(part.profiles.start)
+        whole = _sums(owners, weights[chosen], part)
+        mine = _sums(owners, weights[chosen] * in_category[items[chosen]], part)
         shares[part.profiles] = np.divide(mine, whole, out=np.full(len(whole), np.nan), where=whole > 0)
 
     for_slices(events.offsets, add_up, rows_at_once=_EVENTS_AT_ONCE)
@@ -158,9 +160,9 @@ def _of_category(people: Population, category: str) -> Mask:
     return np.append((people.categories() == category).fill_null(False).to_numpy(), False)
 
 
-def _item_rows(events: EventColumns, part: Slice) -> npt.NDArray[np.uint32]:
-    """Item row of each event; -1, the last of any array, for an event without an item."""
-    return events.items[part.rows].cast(pl.Int32).fill_null(-1).to_numpy()
+def _item_rows(events: EventColumns, part: Slice, people: Population) -> npt.NDArray[np.uint32]:
+    """Item row of each event; one beyond the last for an event without an item."""
+    return events.items[part.rows].fill_null(people.items.height).to_numpy()
 
 
 def _sums(owners: npt.NDArray[np.uint32], weights: Values, part: Slice) -> Values:
