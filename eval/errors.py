@@ -4,6 +4,7 @@ EvalError
 ├── SuiteError      a suite file that cannot be read, or asks for what is not there
 ├── FigureError     a number that is not one: NaN, infinite, an empty sample
 ├── ScorerError     a scorer that answered something else than one score per variant
+├── BenchmarkError  what a benchmark compares with is not installed, or answers something else
 ├── DatasetError    a data set that is missing or not the expected one
 └── RecommendationError  events that leave nothing to learn from or nothing to test
 
@@ -25,6 +26,10 @@ class FigureError(EvalError):
 
 class ScorerError(EvalError):
     """A scorer answered something else than one score per variant."""
+
+
+class BenchmarkError(EvalError):
+    """What a benchmark compares with is not installed, or gives another answer."""
 
 
 class DatasetError(EvalError):
