@@ -32,6 +32,7 @@ VERBS: Mapping[str, Verb] = {
     "draft": Verb("service.drafts.commands:draft", "Write copy for an item and an audience."),
     "campaign": Verb("service.campaigns.commands:campaign", "Write a whole campaign from a file; resumable."),
     "eval": Verb("service.evaluations.commands:eval_", "Measure how good copy and audiences are."),
+    "bench": Verb("service.benchmarks.commands:bench", "Measure speed and memory at scale."),
     "serve": Verb("service.serve:serve", "Serve the HTTP API."),
     "keys": Verb("service.workspaces.commands:keys", "Create, list and revoke API keys."),
 }

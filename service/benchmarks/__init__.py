@@ -1,0 +1,1 @@
+"""Benchmarks of the parts at scale, as commands."""
