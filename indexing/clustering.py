@@ -12,6 +12,7 @@ import numpy.typing as npt
 from indexing.embedder import Vectors
 from indexing.errors import GroupingError
 from indexing.kmeans import Labels, fit, nearest
+from indexing.population import Mask
 from indexing.profiles import Interests
 from indexing.stability import Agreement, Progress, agreements, candidates, choose, found_again, on_axes
 
@@ -63,7 +64,7 @@ class Grouping(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def group_vectors(interests: Interests, rows: npt.NDArray[np.int64]) -> Vectors:
-    """Represent profiles that have interests, by their rows int64[n], by one unit vector each: float32[n, dim].
+    """Represent profiles that have interests, rows int64[n], by one unit vector each: float32[n, dim].
 
         v_p = normalise(sum over p's interests c of weight_pc * interest_c)
 
@@ -87,15 +88,18 @@ def discover(
     k: int | None = None,
     max_k: int = DEFAULT_MAX_K,
     seed: int = 0,
+    left_out: Mask | None = None,
     progress: Progress | None = None,
 ) -> Grouping:
     """Group profiles by their interests, into `k` groups or as many as are found again best.
 
-    Up to `SAMPLE` profiles, drawn by `seed`, decide; everyone then joins the nearest centre. Groups that
-    nobody joins are left out. Raises `GroupingError` when there are fewer different profiles than groups, or
-    fewer than `LEAST_PROFILES` to choose a number from.
+    `left_out` bool[n_profiles] names profiles that belong to no group and are not counted. Up to `SAMPLE`
+    profiles, drawn by `seed`, decide; everyone then joins the nearest centre. Groups that nobody joins are
+    left out. Raises `GroupingError` when there are fewer different profiles than groups, or fewer than
+    `LEAST_PROFILES` to choose a number from.
     """
-    rows = np.flatnonzero(np.diff(interests.offsets))
+    wanted_rows = np.ones(len(interests.offsets) - 1, dtype=np.bool_) if left_out is None else ~left_out
+    rows = np.flatnonzero((np.diff(interests.offsets) > 0) & wanted_rows)
     drawn = np.sort(np.random.default_rng(seed).permutation(len(rows))[:SAMPLE])
     sample = group_vectors(interests, rows[drawn])
     most = _most_groups(sample, k, max_k)
@@ -105,10 +109,7 @@ def discover(
     tried = agreements(flat, wanted, seed, progress) if enough else ()
     chosen = k if k is not None else choose(tried)
     centres = fit(sample, chosen, seed)
-    labels = np.empty(len(rows), dtype=np.int64)
-    for first in range(0, len(rows), _CHUNK):
-        part = slice(first, first + _CHUNK)
-        labels[part] = nearest(group_vectors(interests, rows[part]), centres)
+    labels = assign(interests, rows, centres)
     sizes = np.bincount(labels, minlength=len(centres))
     order = np.argsort(-sizes, kind="stable")[: int((sizes > 0).sum())]
     place = np.full(len(centres), -1, dtype=np.int64)
@@ -120,10 +121,19 @@ def discover(
         centres=centres[order],
         stability=found_again(flat, labels[drawn], seed),
         tried=tuple(tried),
-        without=len(interests.offsets) - 1 - len(rows),
+        without=int(wanted_rows.sum()) - len(rows),
         sampled=len(sample),
         seed=seed,
     )
+
+
+def assign(interests: Interests, rows: npt.NDArray[np.int64], centres: Vectors) -> Labels:
+    """Name the nearest centre of profiles that have interests: int64[n], a few thousand at a time."""
+    labels = np.empty(len(rows), dtype=np.int64)
+    for first in range(0, len(rows), _CHUNK):
+        part = slice(first, first + _CHUNK)
+        labels[part] = nearest(group_vectors(interests, rows[part]), centres)
+    return labels
 
 
 def _most_groups(sample: Vectors, k: int | None, max_k: int) -> int:

@@ -1,8 +1,8 @@
 """What an audience is: a tree of rules, as typed values and as pleasant JSON.
 
 Every node is a JSON object named by its one telling key: `all`, `any`, `not`, `trait`, `event`,
-`affinity`, `like`, `similar_to`, `segment`. What a rule means is written beside its type here; `audience.py`
-evaluates it. `parse_definition` reads JSON, `to_json` writes it back in its shortest form,
+`affinity`, `like`, `similar_to`, `nearest`, `segment`. What a rule means is written beside its type here;
+`audience.py` evaluates it. `parse_definition` reads JSON, `to_json` writes it back in its shortest form,
 `definition_schema` describes it.
 """
 
@@ -21,6 +21,8 @@ MAX_DEPTH = 20
 MAX_NODES = 500
 MAX_TOP = 1_000_000
 MAX_SEEDS = 10_000
+MAX_SETS = 200
+MAX_SET_ITEMS = 50
 MAX_NUMBER = 10**15
 
 TraitOp = Literal["eq", "ne", "lt", "le", "gt", "ge", "in", "contains", "exists"]
@@ -29,6 +31,7 @@ Aggregate = Literal["count", "value", "recency_days"]
 Scalar: TypeAlias = str | int | float | bool
 
 Name = Annotated[str, Meta(min_length=1, max_length=200)]
+ItemSet = Annotated[tuple[Name, ...], Meta(min_length=1, max_length=MAX_SET_ITEMS)]
 Top = Annotated[int, Meta(ge=1, le=MAX_TOP)]
 Days = Annotated[int, Meta(ge=1, le=36_500)]
 Number = (
@@ -126,13 +129,24 @@ class SimilarRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     top: Top = 100
 
 
+class NearestRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Matches profiles whose interests, taken together, are nearer to the items `nearest` than to other sets.
+
+    Each set, by item ids, stands for a kind of taste; `among` lists the others. Nobody without interests is
+    matched; items no longer in the catalogue are passed over.
+    """
+
+    nearest: ItemSet
+    among: Annotated[tuple[ItemSet, ...], Meta(max_length=MAX_SETS)] = ()
+
+
 class SegmentRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """Matches the members of another segment, by its name or id."""
 
     segment: Name
 
 
-Rule: TypeAlias = TraitRule | EventRule | AffinityRule | LikeRule | SimilarRule | SegmentRule
+Rule: TypeAlias = TraitRule | EventRule | AffinityRule | LikeRule | SimilarRule | NearestRule | SegmentRule
 Definition: TypeAlias = AllOf | AnyOf | NotOf | Rule
 
 RULES: dict[str, type[Rule]] = {
@@ -141,6 +155,7 @@ RULES: dict[str, type[Rule]] = {
     "affinity": AffinityRule,
     "like": LikeRule,
     "similar_to": SimilarRule,
+    "nearest": NearestRule,
     "segment": SegmentRule,
 }
 """Leaf types by the key that names them."""

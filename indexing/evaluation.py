@@ -13,6 +13,7 @@ from indexing.definition import (
     Definition,
     EventRule,
     LikeRule,
+    NearestRule,
     NotOf,
     Rule,
     SegmentRule,
@@ -21,6 +22,7 @@ from indexing.definition import (
 )
 from indexing.embedder import Embedder, Vectors
 from indexing.errors import DefinitionError
+from indexing.nearest import nearest_outcome
 from indexing.population import Mask, Outcome, Population
 from indexing.rules import affinity_outcome, event_outcome, trait_outcome
 from indexing.similarity import DEFAULT_SIMILARITY, group_similarity, seed_prototypes, text_similarity
@@ -124,6 +126,8 @@ class Evaluation:
                 scores = group_similarity(self.people.interests, group.prototypes, group.shares)
                 others = ~self.people.ids.is_in(list(group.ids)).to_numpy() & ~np.isnan(scores)
                 return self._scored(rule, scores, others, rule.top)
+            case NearestRule():
+                return nearest_outcome(rule, self.people)
             case SegmentRule():
                 passed = self.select(rule)[0]
                 return Outcome(passed, lambda: pl.Series("actual", passed))

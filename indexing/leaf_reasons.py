@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 import numpy as np
+import polars as pl
 
 from indexing.definition import (
     AffinityRule,
@@ -13,6 +14,7 @@ from indexing.definition import (
     Definition,
     EventRule,
     LikeRule,
+    NearestRule,
     NotOf,
     Rule,
     SegmentRule,
@@ -95,6 +97,8 @@ def _reason(seen: Evaluation, rule: Rule, path: str, negated: bool, opened: set[
             score, words = _score(actual), _like_words(seen, rule, _score(actual))
         case SimilarRule():
             score, words = _score(actual), _similar_words(seen, rule, _score(actual))
+        case NearestRule():
+            words = _nearest_words(rule, seen.people, _score(actual))
         case SegmentRule(segment=name):
             if name not in opened:
                 opened.add(name)
@@ -134,6 +138,17 @@ def _event_words(rule: EventRule, actual: float | None) -> str:
         else f"{actual:,.1f}"
     )
     return f"{subject[rule.aggregate]}: {have}, needs {OPERATORS[rule.op]} {rule.value:,g}"
+
+
+def _nearest_words(rule: NearestRule, people: Population, margin: float | None) -> str:
+    titles: list[str] = people.items.filter(pl.col("id").is_in(list(rule.nearest)))["title"].to_list()
+    what = " and ".join(f'"{title}"' for title in titles[:2])
+    if margin is None:
+        return f"tastes nearest to {what}: no items known yet"
+    side = "nearer" if margin >= 0 else "less near"
+    return (
+        f"tastes nearest to {what}: {side} by {abs(margin):.2f} than to the next of {len(rule.among)} others"
+    )
 
 
 def _like_words(seen: Evaluation, rule: LikeRule, score: float | None) -> str:

@@ -101,8 +101,9 @@ def agreement(vectors: Vectors, k: int, seed: Sequence[int]) -> tuple[float, flo
     half, seen = len(order) // 2, vectors[np.sort(order)]
     labels: list[Labels] = []
     closeness = 0.0
-    for side in (order[:half], order[half:]):
-        centres = fit(vectors[np.sort(side)], k, int(rng.integers(2**30)))
+    starts: list[int] = rng.integers(2**30, size=2).tolist()
+    for side, start in zip((order[:half], order[half:]), starts, strict=True):
+        centres = fit(vectors[np.sort(side)], k, start)
         similarity: Vectors = seen @ centres.T
         labels.append(np.argmax(similarity, axis=1))
         closest: Vectors = similarity.max(axis=1)

@@ -14,6 +14,7 @@ from indexing.definition import (
     Definition,
     EventRule,
     LikeRule,
+    NearestRule,
     NotOf,
     SegmentRule,
     SimilarRule,
@@ -39,6 +40,8 @@ def plain_members(definition: Definition, world: Columns, segments: dict[str, De
             return _like(definition, world)
         case SimilarRule():
             return _similar(definition, world, segments)
+        case NearestRule():
+            return _nearest(definition, world)
         case TraitRule():
             traits = [msgspec.json.decode(text) for text in world.profiles["traits"]]
             return {row for row in everyone if _trait_holds(definition, traits[row].get(definition.trait))}
@@ -154,3 +157,24 @@ def _similar(rule: SimilarRule, world: Columns, segments: dict[str, Definition])
         row: float(score) for row, score in enumerate(scores) if not math.isnan(score) and row not in seeds
     }
     return _best(known, rule.top)
+
+
+def _nearest(rule: NearestRule, world: Columns) -> set[int]:
+    centres: list[Any] = []
+    for ids in (rule.nearest, *rule.among):
+        vectors = [world.item_vectors[row] for row, item in enumerate(world.items["id"]) if item in ids]
+        total = np.sum([*vectors, np.zeros(world.item_vectors.shape[1])], axis=0)
+        if np.linalg.norm(total) > 1e-6:
+            centres.append(total / np.linalg.norm(total))
+    chosen: set[int] = set()
+    for row in range(world.profiles.height):
+        first, last = world.interests.offsets[row : row + 2]
+        if first == last:
+            continue
+        mean = (world.interests.vectors[first:last] * world.interests.weights[first:last, None]).sum(axis=0)
+        if np.linalg.norm(mean) < 1e-6:
+            mean = world.interests.vectors[first]
+        near = [float(np.dot(mean / np.linalg.norm(mean), centre)) for centre in centres]
+        if near[0] - max(near[1:], default=-1.0) >= -5e-6:
+            chosen.add(row)
+    return chosen

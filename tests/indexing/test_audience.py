@@ -74,6 +74,10 @@ LEAVES = st.one_of(
         ),
         top=st.none() | st.integers(1, 45),
     ),
+    _rule(
+        nearest=st.sampled_from([["i0"], ["i1", "i2", "i4"], ["i3", "gone"]]),
+        among=st.sampled_from([[], [["i5"]], [["i6", "i7"], ["i8"], ["i4", "gone"]]]),
+    ),
     _rule(segment=st.sampled_from(list(SEGMENTS))),
 )
 TREES = st.recursive(
@@ -218,3 +222,17 @@ def test_seeds_are_not_among_those_similar_to_them() -> None:
     members = evaluate(parse_definition({"similar_to": {"profiles": ["p001"]}, "top": 40}), WORLD, EMBEDDER)
     assert 1 not in members.rows
     assert members.size > 20
+
+
+def test_nearest_needs_an_item_that_is_still_there() -> None:
+    with pytest.raises(DefinitionError, match="no item of 'gone', 'i4' with a text"):
+        evaluate(parse_definition({"nearest": ["gone", "i4"]}), WORLD, EMBEDDER)
+
+
+def test_nearest_says_by_how_much() -> None:
+    rule = parse_definition({"nearest": ["i0"], "among": [["i1"], ["i2"]]})
+    members = evaluate(rule, WORLD, EMBEDDER)
+    assert 0 < members.size < WORLD.profiles.height
+    row = int(members.rows[0])
+    (reason,) = explain(rule, WORLD, EMBEDDER, row=row).reasons
+    assert reason.words.startswith('tastes nearest to "Item 0": nearer by 0.')

@@ -75,6 +75,8 @@ def test_the_documented_example_reads_into_the_tree() -> None:
         ({"similar_to": {"profile": ["a"]}}, "$.similar_to: unknown key 'profile'"),
         ({"like": "a\x00b"}, "$.like: 'a\\x00b' holds a NUL or half a character"),
         ({"similar_to": {"profiles": ["p", "\ud800"]}}, "$.similar_to.profiles[1]: '\\ud800' holds"),
+        ({"nearest": []}, "$.nearest: expected array of length >= 1, got []"),
+        ({"nearest": ["a"], "among": [["b"], []]}, "$.among[1]: expected array of length >= 1, got []"),
         ({"segment": None}, "$.segment: expected str, got None"),
         ({"any": [{"like": "a"}] * 500}, "more than 500 nodes"),
     ],
