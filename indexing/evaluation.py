@@ -21,7 +21,7 @@ from indexing.definition import (
     TraitRule,
 )
 from indexing.embedder import Embedder, Vectors
-from indexing.errors import DefinitionError
+from indexing.errors import DefinitionError, EmbedderError
 from indexing.nearest import nearest_outcome
 from indexing.population import Mask, Outcome, Population
 from indexing.rules import affinity_outcome, event_outcome, trait_outcome
@@ -170,6 +170,12 @@ class Evaluation:
             encoder = self._whole._embedder
             if encoder is None:
                 raise DefinitionError(f"like {text!r} needs a sentence encoder, and none was given")
+            dim = self._whole.people.item_vectors.shape[1]
+            if encoder.dim != dim:
+                raise EmbedderError(
+                    f"like {text!r} would be encoded by {encoder.name} in {encoder.dim} dimensions, the "
+                    f"snapshot holds {dim}: rebuild the snapshot, or set the embedder it was built with"
+                )
             queries[text] = encoder.encode([text])[0]
         return queries[text]
 

@@ -145,6 +145,8 @@ def preview(name: str | None, like: str | None, definition_file: Path | None, as
         for member in found.sample
     ]
     print_table(("member", "similarity", "why"), rows)
+    for warning in found.warnings:
+        note(f"Note: {warning}.")
     note(f"As of {found.as_of:%Y-%m-%d %H:%M} UTC, snapshot {found.snapshot}.")
 
 

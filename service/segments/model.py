@@ -57,6 +57,8 @@ class Preview(msgspec.Struct, frozen=True, kw_only=True):
     description: Description
     sample: tuple[SampleMember, ...]
     """At most ten: the most similar ones where there are scores, else spread evenly over the members."""
+    warnings: tuple[str, ...] = ()
+    """Traits, event types, categories, items and seeds it names that the snapshot does not hold."""
 
 
 class Member(msgspec.Struct, frozen=True, kw_only=True):

@@ -21,6 +21,7 @@ from indexing.errors import IndexingError
 from indexing.evaluation import Evaluation
 from indexing.population import Population
 from indexing.snapshot import Snapshot
+from indexing.unknown_names import in_words, unknown_names
 from service.profiles.actions import erased_profiles
 from service.runtime import Runtime
 from service.segments.model import Segment
@@ -71,6 +72,10 @@ class Selection:
     def describe(self, erased: frozenset[str]) -> Description:
         """Say what sets the members apart."""
         return describe(self.without(erased), self.snapshot, self.definition, self.segments)
+
+    def warnings(self) -> tuple[str, ...]:
+        """Say which names the snapshot does not hold."""
+        return in_words(unknown_names(self.definition, self.snapshot, self.segments))
 
     def explain(self, *, row: int | None = None, person: Population | None = None) -> Explanation:
         """Say why a profile matches or does not; `row` of the snapshot, or `person` from live rows."""

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from indexing.errors import DefinitionError
-from service.catalog.actions import upsert_items
+from indexing.errors import DefinitionError, EmbedderError
+from service.catalog.actions import delete_item, upsert_items
 from service.catalog.model import Item
 from service.errors import Conflict, Gone, InvalidInput, NotFound, PreconditionFailed
 from service.events.actions import record_events
@@ -23,6 +23,7 @@ from service.settings import load_settings
 from service.snapshots.actions import build_snapshot
 from service.workspaces.actions import create_workspace, set_workspace
 from service.workspaces.model import WorkspacePatch
+from tests.indexing.plain_embedder import PlainEmbedder
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 ITEMS = (
@@ -91,6 +92,39 @@ async def test_members_preview_and_match_agree(runtime: Runtime) -> None:
             match = await actions.match_profile(runtime, W, segment.name, profile, at=at)
             assert match.matched == (profile in expected), (profile, at)
             assert match.definition_version == 1
+
+
+async def test_a_preview_says_which_names_the_snapshot_does_not_hold(runtime: Runtime) -> None:
+    misspelt = {"any": [{"trait": "contry", "op": "eq", "value": "GB"}, {"event": "bought"}, BRITISH]}
+    preview = await actions.preview(runtime, W, misspelt)
+    assert preview.size == 30
+    assert preview.warnings == (
+        "the snapshot holds no trait 'contry' (nearest: 'country')",
+        "the snapshot holds no event type 'bought'",
+    )
+    assert (await actions.preview(runtime, W, BRITISH)).warnings == ()
+
+
+async def test_an_item_deleted_since_the_snapshot_still_counts_until_the_next(runtime: Runtime) -> None:
+    rule = {"event": "purchase", "item": "pan"}
+    before = await actions.preview(runtime, W, rule)
+    await delete_item(runtime, W, "pan")
+    assert (await actions.preview(runtime, W, rule)).size == before.size > 0
+    await build_snapshot(runtime, W)
+    after = await actions.preview(runtime, W, rule)
+    assert (after.size, after.warnings) == (0, ("the snapshot holds no item 'pan'",))
+
+
+async def test_a_like_by_another_encoder_than_the_snapshots_is_refused(
+    runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def other() -> PlainEmbedder:
+        return PlainEmbedder(dim=8)
+
+    monkeypatch.setattr(runtime, "embedder", other)
+    with pytest.raises(EmbedderError, match=r"8 dimensions.*rebuild the snapshot"):
+        await actions.preview(runtime, W, {"like": "gardening"})
+    assert (await actions.preview(runtime, W, BRITISH)).size == 30
 
 
 async def test_meaning_is_matched_live_as_in_the_snapshot(runtime: Runtime) -> None:
