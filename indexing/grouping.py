@@ -23,7 +23,7 @@ _sparse: Any = import_module("scipy.sparse")
 
 Floats = npt.NDArray[np.float32]
 
-SKETCH_DIMENSIONS = 32
+SKETCH_DIMENSIONS = 64
 BLOCK_ROWS = 2_048
 
 _SAMPLED_ROWS = 4_096
@@ -74,8 +74,8 @@ class Groups(msgspec.Struct, frozen=True):
     """int64[n_profiles]: interests."""
     weights: Floats
     """float32[m]; those of one profile sum to 1, largest first."""
-    items: Ints
-    """int64[n]: by interest, strongest first."""
+    items: npt.NDArray[np.int32]
+    """int32[n]: by interest, strongest first."""
     tastes: Floats
     """float32[n]: how much each item counts."""
     starts: Ints
@@ -98,6 +98,11 @@ class _Chunk(msgspec.Struct, frozen=True):
     items: Ints
     weights: Floats
 
+    @staticmethod
+    def of(counts: Ints, items: Ints, weights: Floats) -> _Chunk:
+        starts = np.cumsum(counts) - counts
+        return _Chunk(counts, starts, np.repeat(np.arange(len(counts)), counts), items, weights)
+
 
 def group_items(
     counts: Ints,
@@ -110,16 +115,14 @@ def group_items(
 ) -> Groups:
     """Group a chunk: `counts` int64[n_profiles], `items` int32[n] and `weights` float32[n] by profile."""
     people = np.flatnonzero(counts)
-    lengths = counts[people]
-    chunk = _Chunk(
-        counts=lengths,
-        starts=np.cumsum(lengths) - lengths,
-        owners=np.repeat(np.arange(len(people)), lengths),
-        items=items.astype(np.int64),
-        weights=weights,
-    )
+    chunk = _Chunk.of(counts[people], items.astype(np.int64), weights)
     chosen = _join_leaders(chunk, table, max_interests, similarity)
-    chosen = _join_centres(chunk, table, chosen, max_interests)
+    groups = np.maximum.reduceat(chosen, chunk.starts) + 1 if len(people) else people
+    undecided = np.flatnonzero((groups > 1) & (groups < chunk.counts))  # an item alone is its group's mean
+    if len(undecided):
+        members = ranges(chunk.starts[undecided], chunk.counts[undecided])
+        part = _Chunk.of(chunk.counts[undecided], chunk.items[members], chunk.weights[members])
+        chosen[members] = _join_centres(part, table, chosen[members], max_interests)
     return _finish(chunk, chosen, people, len(counts), max_interests)
 
 
@@ -163,12 +166,11 @@ def _join_centres(chunk: _Chunk, table: ItemTable, chosen: Ints, max_interests: 
     owners = labels[firsts] // max_interests
     groups = np.bincount(owners, minlength=len(chunk.counts))
     rows = np.cumsum(groups) - groups
-    undecided = (groups > 1) & (groups < chunk.counts)  # an item alone is its group's mean
     numbers = labels[firsts] % max_interests
     closest = np.full(len(items), -np.inf, np.float32)
     best = chosen.copy()
     for place in range(max_interests):
-        led = np.flatnonzero(undecided & (groups > place))
+        led = np.flatnonzero(groups > place)
         if not len(led):
             break
         members = ranges(chunk.starts[led], chunk.counts[led])
@@ -200,13 +202,13 @@ def _finish(chunk: _Chunk, chosen: Ints, people: Ints, n_profiles: int, max_inte
     return Groups(
         counts=counts,
         weights=(totals / whole[owners]).astype(np.float32),
-        items=chunk.items[order],
+        items=chunk.items[order].astype(np.int32),
         tastes=chunk.weights[order],
         starts=np.concatenate(([0], np.cumsum(lengths))),
     )
 
 
-def _unit_means(items: Ints, weights: Floats, bounds: Ints, vectors: Vectors) -> Vectors:
+def _unit_means(items: npt.NDArray[np.integer], weights: Floats, bounds: Ints, vectors: Vectors) -> Vectors:
     sums = _sum_rows(items, weights, bounds, vectors)
     norms = np.empty(len(sums), np.float32)
     _faiss.fvec_norms_L2(_pointer(norms), _pointer(sums), sums.shape[1], len(sums))
@@ -214,7 +216,7 @@ def _unit_means(items: Ints, weights: Floats, bounds: Ints, vectors: Vectors) ->
     if cancelled.any():
         sums[cancelled] = vectors[items[bounds[:-1][cancelled]]]
         norms[cancelled] = np.linalg.norm(sums[cancelled], axis=1)
-    sums /= norms[:, None]
+    sums *= (1 / norms)[:, None]
     return sums
 
 
@@ -236,9 +238,10 @@ def _pointer(array: npt.NDArray[Any]) -> Any:
     return _faiss.swig_ptr(array)
 
 
-def _sum_rows(items: Ints, weights: Floats, bounds: Ints, rows: Vectors) -> Vectors:
+def _sum_rows(items: npt.NDArray[np.integer], weights: Floats, bounds: Ints, rows: Vectors) -> Vectors:
     """Sum weight * rows[item] over each group: float32[m, d]."""
-    return _sparse.csr_matrix((weights, items, bounds), shape=(len(bounds) - 1, len(rows))) @ rows
+    entries = (weights, items.astype(np.int32, copy=False), bounds.astype(np.int32))
+    return _sparse.csr_matrix(entries, shape=(len(bounds) - 1, len(rows)), copy=False) @ rows
 
 
 def _sums(values: npt.NDArray[np.floating], firsts: Ints) -> npt.NDArray[np.float64]:

@@ -47,7 +47,7 @@ class TasteParameters(msgspec.Struct, frozen=True, kw_only=True):
     """An item at least so close (cosine) to an interest's leader starts none of its own."""
     max_items: int = 200
     """Only the strongest so many distinct items of a profile count."""
-    coverage: float = 0.99
+    coverage: float = 0.95
     """Interests are made of the strongest items that hold so much of a profile's taste together."""
 
 

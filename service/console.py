@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import os
 import sys
+import time
 from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -33,6 +34,10 @@ EXIT_CODES: Mapping[int, str] = {
 
 WIDTH_WITHOUT_TERMINAL = 100
 """Columns of a table that goes to a file or a pipe."""
+
+
+SECONDS_PER_LINE = 60
+"""A stage that goes on says so once in so many seconds where there is no terminal to draw on."""
 
 
 class GlobalOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -107,14 +112,18 @@ def print_table(header: Sequence[str], rows: Sequence[Sequence[str]], *, title: 
 
 
 class Progress:
-    """A progress bar per stage on stderr; a line per finished stage where stderr is no terminal.
+    """A progress bar per stage on stderr, with an estimate of the time left.
 
-    Call it with (stage, done, total); a total of 0 or none is unknown.
+    Where stderr is no terminal, a line per finished stage, and one a minute during a longer one. Call it with
+    (stage, done, total); a total of 0 or none is unknown.
     """
 
-    def __init__(self, *, quiet: bool = False) -> None:
+    def __init__(self, *, quiet: bool = False, clock: Callable[[], float] = time.monotonic) -> None:
         self._tasks: dict[str, Any] = {}
         self._finished: set[str] = set()
+        self._clock = clock
+        self._begun: dict[str, tuple[float, float]] = {}
+        """Stage to when it began, and when it was last spoken of."""
         self._quiet = quiet
         self._bars: Any = None
 
@@ -126,6 +135,18 @@ class Progress:
         elif total and done >= total and stage not in self._finished:
             self._finished.add(stage)
             note(f"{stage}: {done:,.0f} done")
+        elif stage not in self._finished:
+            self._say(stage, done, total)
+
+    def _say(self, stage: str, done: float, total: float | None) -> None:
+        now = self._clock()
+        begun, spoken = self._begun.setdefault(stage, (now, now))
+        if now - spoken < SECONDS_PER_LINE:
+            return
+        self._begun[stage] = begun, now
+        left = (now - begun) / done * (total - done) if total and done else None
+        goal = f" of {total:,.0f}" if total else ""
+        note(f"{stage}: {done:,.0f}{goal}" + (f", about {left:,.0f} s left" if left is not None else ""))
 
     def _show(self, stage: str, done: float, total: float | None) -> None:
         if stage not in self._tasks:
@@ -134,7 +155,13 @@ class Progress:
 
     def __enter__(self) -> "Progress":
         if not self._quiet and sys.stderr.isatty():
-            from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+            from rich.progress import (
+                BarColumn,
+                MofNCompleteColumn,
+                TextColumn,
+                TimeElapsedColumn,
+                TimeRemainingColumn,
+            )
             from rich.progress import Progress as Bars
 
             columns = (
@@ -142,6 +169,7 @@ class Progress:
                 BarColumn(),
                 MofNCompleteColumn(),
                 TimeElapsedColumn(),
+                TimeRemainingColumn(compact=True),
             )
             self._bars = Bars(*columns, console=console(stderr=True))
             self._bars.start()
