@@ -2,14 +2,15 @@
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Generator
 from typing import Literal
 
 import msgspec
 from litestar import Response, get
 from litestar.di import NamedDependency
 
-from indexing.errors import IndexingError, SnapshotMissing
+from indexing.errors import EmbedderError, IndexingError, SnapshotMissing
+from indexing.snapshot import Snapshot
 from service.openapi import PUBLIC, route
 from service.runtime import Runtime
 from service.telemetry import METRICS_MEDIA_TYPE, Metrics
@@ -28,14 +29,18 @@ class Live(msgspec.Struct, frozen=True, kw_only=True):
 class Part(msgspec.Struct, frozen=True, kw_only=True):
     """One thing the service needs."""
 
-    status: Literal["ok", "missing", "failed"]
+    status: Literal["ok", "missing", "stale", "failed"]
     detail: str
 
 
 class Ready(msgspec.Struct, frozen=True, kw_only=True):
-    """Whether all parts work; without a snapshot the service still takes data in, so that is no failure."""
+    """Whether all parts work.
 
-    status: Literal["ok", "failed"]
+    Without a snapshot the service still takes data in, and with a stale one it still answers: neither is a
+    failure, or every replica would leave the load balancer at once.
+    """
+
+    status: Literal["ok", "degraded", "failed"]
     store: Part
     snapshot: Part
     engine: Part
@@ -65,7 +70,9 @@ async def live() -> Live:
             },
             "engine": {"status": "ok", "detail": "transformers, pocket@3fa9c1d2"},
         },
-        description="503 with the same body when the store or the engine fails.",
+        description="503 with the same body when the store, the engine or a snapshot fails; 200 and "
+        "`degraded` when a snapshot is older than `PITCHWRIGHT_SNAPSHOT_MAX_AGE_SECONDS` or was built with "
+        "another embedder.",
     ),
 )
 async def ready(runtime: NamedDependency[Runtime]) -> Response[Ready]:
@@ -73,9 +80,10 @@ async def ready(runtime: NamedDependency[Runtime]) -> Response[Ready]:
     store, snapshot, engine = await asyncio.gather(
         _asked(lambda: _store(runtime)), _asked(lambda: _snapshot(runtime)), _asked(lambda: _engine(runtime))
     )
-    failed = "failed" in {store.status, snapshot.status, engine.status}
-    body = Ready(status="failed" if failed else "ok", store=store, snapshot=snapshot, engine=engine)
-    return Response(body, status_code=503 if failed else 200)
+    statuses = {store.status, snapshot.status, engine.status}
+    status = "failed" if "failed" in statuses else "degraded" if "stale" in statuses else "ok"
+    body = Ready(status=status, store=store, snapshot=snapshot, engine=engine)
+    return Response(body, status_code=503 if status == "failed" else 200)
 
 
 @get(
@@ -117,15 +125,29 @@ async def _store(runtime: Runtime) -> Part:
 
 async def _snapshot(runtime: Runtime) -> Part:
     workspaces = await list_all_workspaces(runtime)
-    built: list[str] = []
+    built: dict[str, Snapshot] = {}
     for workspace in workspaces:
         with contextlib.suppress(SnapshotMissing):
-            built.append((await runtime.snapshot(workspace.id)).version)
+            built[workspace.id] = await runtime.snapshot(workspace.id)
     if not built:
         return Part(status="missing", detail="none yet: build one with POST /v1/snapshots")
-    return Part(
-        status="ok", detail=f"{len(built)} of {len(workspaces)} workspaces have one, newest {max(built)}"
-    )
+    stale = [f"{name}: {why}" for name, each in built.items() for why in _staleness(runtime, each)]
+    if stale:
+        return Part(status="stale", detail="; ".join(stale))
+    newest = max(snapshot.version for snapshot in built.values())
+    return Part(status="ok", detail=f"{len(built)} of {len(workspaces)} workspaces have one, newest {newest}")
+
+
+def _staleness(runtime: Runtime, snapshot: Snapshot) -> Generator[str]:
+    age_seconds = (runtime.now() - snapshot.manifest.built_at).total_seconds()
+    limit_seconds = runtime.settings.snapshot_max_age_seconds
+    if limit_seconds is not None and age_seconds > limit_seconds:
+        yield f"{snapshot.version} is {age_seconds:.0f} s old, more than the {limit_seconds:g} s allowed"
+    if runtime.loaded_embedder is not None:
+        try:
+            snapshot.check_embedder(runtime.loaded_embedder)
+        except EmbedderError as error:
+            yield str(error)
 
 
 async def _engine(runtime: Runtime) -> Part:

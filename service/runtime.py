@@ -17,6 +17,7 @@ from service.settings import Settings
 
 if TYPE_CHECKING:
     from indexing.embedder import Embedder
+    from indexing.remote import SnapshotRemote
     from indexing.shelf import SnapshotShelf
     from indexing.snapshot import Snapshot
     from prompts.engine import Engine
@@ -31,6 +32,7 @@ class Shelves:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._shelves: dict[str, SnapshotShelf] = {}
+        self._remotes: dict[tuple[str, str], SnapshotRemote] = {}
 
     def shelf(self, workspace: str) -> "SnapshotShelf":
         """Return the shelf of a workspace, which stays the same object."""
@@ -39,6 +41,15 @@ class Shelves:
         if workspace not in self._shelves:
             self._shelves[workspace] = SnapshotShelf(self._folder / workspace)
         return self._shelves[workspace]
+
+    def remote(self, workspace: str, url: str) -> "SnapshotRemote":
+        """Return what a workspace has at the URL; raises `indexing.errors.SnapshotError` for an odd URL."""
+        from indexing.remote import SnapshotRemote
+
+        key = (url, workspace)
+        if key not in self._remotes:
+            self._remotes[key] = SnapshotRemote(url, workspace)
+        return self._remotes[key]
 
 
 class Runtime:
@@ -63,6 +74,11 @@ class Runtime:
     async def run(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Run CPU work in the one bounded executor; raises Overloaded when its queue is full."""
         return await self.executor.run(function, *args, **kwargs)
+
+    @property
+    def loaded_embedder(self) -> "Embedder | None":
+        """The sentence encoder if anything has loaded it yet."""
+        return self._embedder
 
     async def embedder(self) -> "Embedder":
         """Return the sentence encoder, loaded by the first call; raises `indexing.errors.EmbedderError`."""

@@ -82,6 +82,21 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     snapshot_events: Annotated[
         int, setting("New events after which `serve` builds a snapshot before the interval is over.", ge=1)
     ] = 10_000
+    snapshot_max_age_seconds: Annotated[
+        float | None,
+        setting(
+            "Age beyond which a workspace's newest snapshot makes `/health/ready` say `degraded`. "
+            "Default: none is too old.",
+            gt=0,
+        ),
+    ] = None
+    snapshot_url: Annotated[
+        str | None,
+        setting(
+            "Folder or object-store URL (fsspec, such as `s3://bucket/folder`) that snapshots are pushed to "
+            "after a build and pulled from by other replicas. Default: each machine keeps its own."
+        ),
+    ] = None
     executor_threads: Annotated[
         int, setting("Threads for encoding, searching and generating. Default: the cores.", ge=1, le=256)
     ] = os.cpu_count() or 1

@@ -21,6 +21,7 @@ async def closest_item(runtime: Runtime, workspace: str, segment: str) -> str:
     found = await describe_segment(runtime, workspace, segment)
     snapshot = await runtime.snapshot(workspace)
     embedder = await runtime.embedder()
+    snapshot.check_embedder(embedder)
     return await runtime.run(_closest, found.description, snapshot, embedder)
 
 

@@ -2,20 +2,23 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
+from functools import partial
 from uuid import uuid4
 
 import structlog
 
 from indexing.errors import IndexingError, SnapshotMissing
+from indexing.publishing import Waiting
 from indexing.snapshot import Manifest, Progress
 from service.catalog.store import ItemStore
 from service.errors import BuildRunning, ServiceError
 from service.events.store import EventStore
 from service.runtime import Runtime
 from service.snapshots.model import SnapshotInfo
+from service.snapshots.replicas import KEEP, exchange_snapshots, push_snapshot
 from service.snapshots.store import LeaseStore, last_change
 from service.snapshots.world import read_world
 from service.workspaces.actions import get_workspace, list_all_workspaces
@@ -26,8 +29,8 @@ LEASE_TIME = timedelta(seconds=60)
 """After a builder was killed, the next one waits this long."""
 
 RENEWALS_PER_LEASE = 4
-KEEP = 3
-"""Snapshots that stay on the shelf; leased ones stay besides."""
+LOOK_EVERY_SECONDS = 0.5
+"""How often a builder that waits looks whether the other has ended."""
 
 STALE_AFTER = timedelta(days=1)
 """When "now" is the clock, windows move on even if nothing happens: a snapshot a day old is rebuilt."""
@@ -35,21 +38,43 @@ STALE_AFTER = timedelta(days=1)
 POLLS_PER_INTERVAL = 30
 
 
-async def build_snapshot(runtime: Runtime, workspace: str, progress: Progress | None = None) -> SnapshotInfo:
-    """Read the store, build a snapshot, publish it.
+async def build_snapshot(
+    runtime: Runtime,
+    workspace: str,
+    progress: Progress | None = None,
+    *,
+    full: bool = False,
+    wait_seconds: float = 0,
+    waiting: Waiting | None = None,
+) -> SnapshotInfo:
+    """Read the store, build a snapshot, publish it, push it to the URL if there is one.
 
-    `progress(stage, done, total)`: stage `read` first, then those of `indexing.snapshot.build`, the
-    latter called from a worker thread. Raises NotFound (workspace), BuildRunning (another holds the
-    lease), `indexing.errors.SnapshotError` and `EmbedderError`.
+    What the newest snapshot holds already is taken from it, save with `full`. While another build runs,
+    `waiting(wait_seconds)` is called once and its end awaited for so long. `progress(stage, done, total)`:
+    stage `read` first, then those of `indexing.snapshot.build`, the latter called from a worker thread,
+    then `push`. Raises NotFound (workspace), BuildRunning (another still builds),
+    `indexing.errors.SnapshotError` and `EmbedderError`; a push that failed is made up for by `serve` or
+    `pitchwright index push`.
     """
     await get_workspace(runtime, workspace)
-    async with _lease(runtime, workspace):
+    until = asyncio.get_running_loop().time() + wait_seconds
+    async with _lease(runtime, workspace, until, partial(waiting, wait_seconds) if waiting else None):
         started = runtime.now()
         embedder = await runtime.embedder()
         world = await read_world(runtime, workspace, progress)
         shelf = runtime.snapshots.shelf(workspace)
-        snapshot = await runtime.run(shelf.publish, world, embedder, now=started, progress=progress)
+        snapshot = await runtime.run(
+            shelf.publish,
+            world,
+            embedder,
+            now=started,
+            progress=progress,
+            full=full,
+            wait_seconds=max(until - asyncio.get_running_loop().time(), 0),
+        )
         await runtime.run(shelf.prune, keep=KEEP, now=runtime.now())
+        if runtime.settings.snapshot_url is not None:
+            await push_snapshot(runtime, workspace, progress)
     return _info(snapshot.manifest)
 
 
@@ -77,28 +102,49 @@ async def refresh_forever(runtime: Runtime) -> None:
             log.warning("snapshot refresh cannot read the store", reason=str(error))
             workspaces = ()
         for workspace in workspaces:
-            try:
-                if await is_due(runtime, workspace, looked):
-                    looked[workspace.id] = runtime.now()
-                    info = await build_snapshot(runtime, workspace.id)
-                    log.info("snapshot published", workspace=workspace.id, version=info.version)
-            except BuildRunning:
-                log.info("snapshot is being built elsewhere", workspace=workspace.id)
-            except (ServiceError, IndexingError, OSError) as error:
-                log.warning("snapshot build failed", workspace=workspace.id, reason=str(error))
+            await _refresh(runtime, workspace, looked, log)
         await asyncio.sleep(max(interval / POLLS_PER_INTERVAL, 0.05))
+
+
+async def _refresh(
+    runtime: Runtime,
+    workspace: Workspace,
+    looked: dict[str, datetime],
+    log: structlog.typing.FilteringBoundLogger,
+) -> None:
+    log = log.bind(workspace=workspace.id)
+    try:
+        moved = await exchange_snapshots(runtime, workspace.id)
+        if moved is not None:
+            log.info("snapshot exchanged", version=moved)
+    except (ServiceError, IndexingError, OSError) as error:  # a store that is down stops no build
+        log.warning("snapshot exchange failed", reason=str(error))
+    try:
+        if await is_due(runtime, workspace, looked):
+            looked[workspace.id] = runtime.now()
+            info = await build_snapshot(runtime, workspace.id)
+            log.info("snapshot published", version=info.version)
+    except BuildRunning:
+        log.info("snapshot is being built elsewhere")
+    except (ServiceError, IndexingError, OSError) as error:
+        log.warning("snapshot build failed", reason=str(error))
 
 
 async def is_due(runtime: Runtime, workspace: Workspace, looked: dict[str, datetime]) -> bool:
     """Whether the workspace's snapshot should be built now.
 
-    At once when there is none and something to build it from, or N new events; else once an interval
-    when anything changed. `looked` holds when each workspace was last found due.
+    At once when there is none and something to build it from, when it was built with another embedder
+    than the one in use, or N new events; else once an interval when anything changed. `looked` holds when
+    each workspace was last found due.
     """
     now, settings = runtime.now(), runtime.settings
     interval = timedelta(seconds=settings.snapshot_interval_seconds)
     rested = workspace.id not in looked or now - looked[workspace.id] >= interval
     manifest = await runtime.run(_newest, runtime, workspace.id)
+    if manifest is not None and runtime.loaded_embedder is not None:
+        built_with = (manifest.embedder.digest, manifest.embedder.dim)
+        if rested and built_with != (runtime.loaded_embedder.digest, runtime.loaded_embedder.dim):
+            return True
     async with runtime.database.read() as session:
         if manifest is None:
             return rested and await last_change(session, workspace.id) is not None
@@ -114,19 +160,39 @@ async def is_due(runtime: Runtime, workspace: Workspace, looked: dict[str, datet
 
 
 @asynccontextmanager
-async def _lease(runtime: Runtime, workspace: str) -> AsyncGenerator[None]:
-    """Hold the builder's lease, renewed while the block runs."""
+async def _lease(
+    runtime: Runtime, workspace: str, until: float, waiting: Callable[[], None] | None
+) -> AsyncGenerator[None]:
+    """Hold the builder's lease, renewed while the block runs; waits for it `until` the loop's time."""
     holder = uuid4().hex
-    await _acquire(runtime, workspace, holder)
+    await _await_turn(runtime, workspace, holder, until, waiting)
     renewal = asyncio.create_task(_renew(runtime, workspace, holder))
     try:
         yield
     finally:
         renewal.cancel()
-        with contextlib.suppress(asyncio.CancelledError, ServiceError):
-            await renewal
-        async with runtime.database.write() as session:
-            await LeaseStore(session, workspace).release(LEASE, holder)
+        try:
+            # Not suppressed: a cancellation of ours that arrives here must not pass for the renewal's.
+            await asyncio.gather(renewal, return_exceptions=True)
+        finally:
+            async with runtime.database.write() as session:
+                await LeaseStore(session, workspace).release(LEASE, holder)
+
+
+async def _await_turn(
+    runtime: Runtime, workspace: str, holder: str, until: float, waiting: Callable[[], None] | None
+) -> None:
+    now = asyncio.get_running_loop().time
+    while True:
+        try:
+            return await _acquire(runtime, workspace, holder)
+        except BuildRunning:
+            if now() >= until:
+                raise
+        if waiting is not None:
+            waiting()
+            waiting = None
+        await asyncio.sleep(min(LOOK_EVERY_SECONDS, max(until - now(), 0)))
 
 
 async def _acquire(runtime: Runtime, workspace: str, holder: str) -> None:
@@ -170,6 +236,9 @@ def _info(manifest: Manifest) -> SnapshotInfo:
         profiles=manifest.counts.profiles,
         events=manifest.counts.events,
         embedder=manifest.embedder.name,
+        built_at=manifest.built_at,
+        encoded=manifest.encoded,
         bytes=sum(file.bytes for file in manifest.files.values()),
+        peak_bytes=max(manifest.peak_bytes.values(), default=None),
         seconds=manifest.seconds,
     )

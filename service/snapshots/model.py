@@ -18,6 +18,12 @@ class SnapshotInfo(msgspec.Struct, frozen=True, kw_only=True):
     profiles: int
     events: int
     embedder: str
+    built_at: datetime
+    """When the store was read; its age counts from here."""
+    encoded: int | None
+    """Texts encoded for it; the other vectors come from the snapshot before. Null where not known."""
     bytes: int
+    peak_bytes: int | None
+    """Largest resident memory of the process that built it. Null where not known."""
     seconds: dict[str, float]
     """Per stage of the build."""

@@ -18,7 +18,10 @@ _SNAPSHOT = {
     "profiles": 4000,
     "events": 80000,
     "embedder": "all-MiniLM-L6-v2",
+    "built_at": "2026-11-22T00:00:02Z",
+    "encoded": 12,
     "bytes": 21000000,
+    "peak_bytes": 640000000,
     "seconds": {"read": 0.4, "encode": 6.1, "profiles": 1.2, "index": 0.2, "write": 0.3},
 }
 

@@ -17,6 +17,7 @@ from service.events.model import Event
 from service.profiles.actions import erase_profile
 from service.runtime import Runtime, open_runtime
 from service.settings import Settings
+from service.snapshots import actions
 from service.snapshots.actions import (
     LEASE,
     LEASE_TIME,
@@ -166,4 +167,25 @@ async def test_the_refresher_builds_what_is_due_and_ends_when_cancelled(runtime:
     task.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await task
+    await build_snapshot(runtime, "shop")
+
+
+async def test_a_cancellation_while_the_lease_is_given_back_is_not_lost(
+    runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+):
+    ending = asyncio.Event()
+
+    async def slow_to_end(*_: object) -> None:
+        try:
+            await asyncio.sleep(60)
+        finally:
+            ending.set()
+            await asyncio.sleep(0.05)
+
+    monkeypatch.setattr(actions, "_renew", slow_to_end)
+    building = asyncio.create_task(build_snapshot(runtime, "shop"))
+    await ending.wait()
+    building.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await building
     await build_snapshot(runtime, "shop")

@@ -61,4 +61,21 @@ async def test_readiness_names_each_part(client: httpx.AsyncClient):
     assert body["snapshot"]["status"] == "ok"
     assert "1 of 2 workspaces" in body["snapshot"]["detail"]
     assert body["engine"]["status"] == "ok"
+    assert body["status"] == "ok"
     assert response.status_code == 200
+
+
+async def test_a_stale_snapshot_degrades_readiness_but_goes_on_serving(shop: Shop):
+    settings = shop.settings(snapshot_max_age_seconds=1e-6)
+    async with client_of(settings, shop.keys["default/admin"]) as client:
+        response = await client.get("/health/ready")
+        body = response.json()
+        assert (response.status_code, body["status"], body["snapshot"]["status"]) == (
+            200,
+            "degraded",
+            "stale",
+        )
+        assert "more than the 1e-06 s allowed" in body["snapshot"]["detail"]
+        found = (await client.get("/v1/profiles/p-1/recommendations")).json()
+        assert found["results"]
+        assert found["as_of"]
