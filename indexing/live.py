@@ -41,7 +41,9 @@ def live_population(world: World, snapshot: Snapshot) -> Population:
         traits=collect_traits(world.profiles),
         event_columns=read_columns(world.events, world.profiles.height),
         item_vectors=snapshot.item_vectors,
-        interests=group_interests(tastes, np.asarray(snapshot.item_vectors[rows]), parameters),
+        interests=group_interests(
+            tastes, np.asarray(snapshot.item_vectors[rows]), parameters, basis=snapshot.sketch_basis
+        ),
         tastes=Tastes(
             items=rows[tastes.items].astype(np.int32), weights=tastes.weights, offsets=tastes.offsets
         ),

@@ -14,6 +14,7 @@ import polars as pl
 
 from indexing.embedder import Vectors
 from indexing.event_columns import EventColumns, map_columns, map_table
+from indexing.grouping import sketch_basis
 from indexing.manifest import Manifest
 from indexing.profiles import Interests, Tastes
 from indexing.traits import Traits
@@ -53,6 +54,11 @@ class MappedColumns:
     def events(self) -> pl.DataFrame:
         """The frame of `indexing.world`, `type` being an Enum; Polars copies that column when first asked."""
         return _polars.from_arrow(self._events)
+
+    @cached_property
+    def sketch_basis(self) -> Vectors:
+        """The directions interests were decided in, so that a live profile's are decided alike."""
+        return sketch_basis(self.item_vectors)
 
     @property
     def version(self) -> str:
