@@ -7,12 +7,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from indexing.audience import evaluate, explain
-from indexing.definition import Definition, parse_definition, to_json
-from indexing.errors import DefinitionError
+from indexing.definition import Definition, EventRule, parse_definition, to_json
+from indexing.errors import DefinitionError, EmbedderError
 from indexing.evaluation import Evaluation
-from indexing.population import Population
+from indexing.population import Outcome, Population
+from indexing.rules import event_outcome
 from tests.indexing.people import AS_OF, TRAITS, CornerEmbedder, people
 from tests.indexing.plain_audience import plain_members
+from tests.indexing.plain_embedder import PlainEmbedder
 
 WORLD = people(seed=3)
 EMBEDDER = CornerEmbedder()
@@ -118,6 +120,20 @@ def test_explaining_one_profile_agrees_with_membership_and_score(tree: dict, row
 
 @PATIENT
 @given(TREES)
+def test_members_and_scores_do_not_depend_on_how_people_are_sliced(tree: dict) -> None:
+    definition = parse_definition(tree)
+    whole = evaluate(definition, WORLD, EMBEDDER, SEGMENTS)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("indexing.rules._EVENTS_AT_ONCE", 7)
+        patch.setattr("indexing.similarity._TASTES_AT_ONCE", 5)
+        patch.setattr("indexing.similarity._CHUNK", 3)
+        sliced = evaluate(definition, WORLD, EMBEDDER, SEGMENTS)
+    np.testing.assert_array_equal(sliced.rows, whole.rows)
+    np.testing.assert_array_equal(sliced.scores, whole.scores)
+
+
+@PATIENT
+@given(TREES)
 def test_a_definition_reads_back_as_it_was_written(tree: dict) -> None:
     definition = parse_definition(tree)
     assert parse_definition(to_json(definition)) == definition
@@ -216,6 +232,32 @@ def test_an_unknown_segment_is_quoted_with_the_known_ones() -> None:
 def test_seeds_of_whom_none_is_known_are_refused() -> None:
     with pytest.raises(DefinitionError, match="no profile of 'x', 'y' is in the snapshot"):
         evaluate(parse_definition({"similar_to": {"profiles": ["x", "y"]}}), WORLD, EMBEDDER)
+
+
+def test_a_leaf_that_occurs_often_is_evaluated_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    rules: list[object] = []
+
+    def counted(rule: EventRule, people: Population) -> Outcome:
+        rules.append(rule)
+        return event_outcome(rule, people)
+
+    monkeypatch.setattr("indexing.evaluation.event_outcome", counted)
+    leaf = {"event": "view", "op": "ge", "value": 2}
+    many = {"any": [{"all": [leaf, {"not": leaf}]}] * 120}
+    segments = {"0": parse_definition(many)}
+    for level in range(1, 20):
+        segments[str(level)] = parse_definition({"all": [{"segment": str(level - 1)}] * 100})
+    definition = parse_definition({"segment": "19"})
+    assert evaluate(definition, WORLD, EMBEDDER, segments).size == 0
+    assert len(rules) == 1
+    found = explain(definition, WORLD, EMBEDDER, segments, row=0)
+    assert not found.matched
+    assert len(rules) == 2  # one more for the profile alone
+
+
+def test_an_encoder_of_another_dimension_is_refused() -> None:
+    with pytest.raises(EmbedderError, match="8 dimensions, the snapshot holds 16: rebuild"):
+        evaluate(parse_definition({"like": "tea"}), WORLD, PlainEmbedder(dim=8))
 
 
 def test_seeds_are_not_among_those_similar_to_them() -> None:
