@@ -84,26 +84,36 @@ class RecentText:
         return scores
 
 
-class ItemKnn:
-    """Sum over the history of the cosine of columns of X, of each item's nearest `neighbours` only.
+class LikedTogether:
+    """Cosines of the columns of X: cos(i, j) = n_ij / sqrt(n_i n_j), for i != j liked by one profile."""
 
-    cos(i, j) = n_ij / sqrt(n_i n_j). Deshpande, Karypis, "Item-based top-N recommendation algorithms",
-    TOIS 22 (2004). 0 neighbours means all.
-    """
-
-    def __init__(self, liked: Any, neighbours: int) -> None:
+    def __init__(self, liked: Any) -> None:
         norms = np.sqrt(np.maximum(np.asarray(liked.sum(axis=0)).ravel(), 1))
         joint = (liked.T @ liked).tocoo()
         off = joint.row != joint.col
         rows: npt.NDArray[np.int32] = joint.row[off]
         columns: npt.NDArray[np.int32] = joint.col[off]
         cosines = joint.data[off] / (norms[rows] * norms[columns])
-        if neighbours:
-            order = np.lexsort((columns, -cosines, rows))
-            rows, columns, cosines = rows[order], columns[order], cosines[order]
-            near = np.arange(len(rows)) - np.searchsorted(rows, rows) < neighbours
-            rows, columns, cosines = rows[near], columns[near], cosines[near]
-        self._weights = _sparse.csr_matrix((cosines, (rows, columns)), shape=joint.shape)
+        order = np.lexsort((columns, -cosines, rows))
+        self._rows, self._columns, self._cosines = rows[order], columns[order], cosines[order]
+        self._places = np.arange(len(order)) - np.searchsorted(self._rows, self._rows)
+        self._shape = joint.shape
+
+    def nearest(self, neighbours: int) -> Any:
+        """Give each item's nearest so many, all for 0: scipy CSR [n_items, n_items]."""
+        near = self._places < (neighbours or self._shape[0])
+        places = (self._rows[near], self._columns[near])
+        return _sparse.csr_matrix((self._cosines[near], places), shape=self._shape)
+
+
+class ItemKnn:
+    """Sum over the history of the cosine of columns of X, each history item's nearest only.
+
+    Deshpande, Karypis, "Item-based top-N recommendation algorithms", TOIS 22 (2004).
+    """
+
+    def __init__(self, pairs: LikedTogether, neighbours: int) -> None:
+        self._weights = pairs.nearest(neighbours)
 
     def scores(self, histories: Histories) -> Scores:
         return (histories.matrix() @ self._weights).toarray()

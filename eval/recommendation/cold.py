@@ -79,7 +79,7 @@ def categories_of(items: pl.DataFrame) -> tuple[pl.Series, str]:
     if items["category"].null_count() < items.height:
         return items["category"], "category"
     words = items["title"].str.to_lowercase().str.extract_all(r"\p{L}{3,}")
-    return words.list.last(), "last word of the title, for want of categories"
+    return words.list.last(), "last word of title (no categories)"
 
 
 def category_popularity(cold: ColdSplit, seed: int) -> Floats:

@@ -11,15 +11,15 @@ import numpy.typing as npt
 
 from eval.figures import Figure, bootstrap, figure
 from eval.recommendation.baselines import Baseline, ItemCosines, MeanText, Popularity, RecentText
-from eval.recommendation.cold import category_popularity, hide_items
+from eval.recommendation.cold import categories_of, category_popularity, hide_items
 from eval.recommendation.measures import coverage, coverage_interval, ndcg, novelty, recall
 from eval.recommendation.product import open_recommender, rank_strangers, rank_tests
 from eval.recommendation.rankings import Floats, Rows, histories_of, liked_matrix, rank
 from eval.recommendation.split import Split, TestProfile
-from eval.recommendation.tuning import ROUNDS, Choices, choose, fit
+from eval.recommendation.tuning import Choices, choose, fit
 from indexing.embedder import Embedder, Vectors
+from indexing.item_vectors import encode_items
 from indexing.recommendation import Recommender
-from indexing.text import item_texts
 
 OWN = "pitchwright"
 BASELINES = ("popularity", "mean_text", "text", "item_knn", "ease", "ease_recent")
@@ -55,11 +55,14 @@ def measure(task: Task) -> tuple[Figure, ...]:
     Raises `RecommendationError` when the training profiles are too few to choose hyper-parameters on.
     """
     train = task.split.train
-    task.progress("texts", 0, train.items.height)
-    vectors = task.embedder.encode(item_texts(train.items))
-    task.progress("texts", train.items.height, train.items.height)
+    encoded = encode_items(
+        train.items, task.embedder, None, lambda done, total: task.progress("texts", done, total)
+    )
+    vectors = encoded.vectors
     cosines = ItemCosines(vectors)
-    choices = _choose(task, cosines)
+    choices = choose(
+        train, cosines, task.seed, lambda done, total: task.progress("hyper-parameters", done, total)
+    )
     rankings = _rank_baselines(task, vectors, cosines, choices)
     with tempfile.TemporaryDirectory(prefix="pitchwright-") as folder:
         recommender = _recommender(task, Path(folder) / "warm")
@@ -68,20 +71,11 @@ def measure(task: Task) -> tuple[Figure, ...]:
         )
         strangers = _cold_profiles(task, recommender)
         return (
-            *_quality(task, rankings),
+            *quality(task, rankings),
             *_chosen(task, choices),
             *_cold_items(task, vectors, cosines, choices, Path(folder) / "cold"),
             *strangers,
         )
-
-
-def _choose(task: Task, cosines: ItemCosines) -> Choices:
-    choices = Choices()
-    task.progress("hyper-parameters", 0, ROUNDS)
-    for done, found in enumerate(choose(task.split.train, cosines, task.seed), start=1):
-        choices = found
-        task.progress("hyper-parameters", done, ROUNDS)
-    return choices
 
 
 def _rank_baselines(task: Task, vectors: Vectors, cosines: ItemCosines, choices: Choices) -> dict[str, Rows]:
@@ -101,7 +95,7 @@ def _recommender(task: Task, folder: Path) -> Recommender:
     return recommender
 
 
-def _quality(task: Task, rankings: Mapping[str, Rows]) -> list[Figure]:
+def quality(task: Task, rankings: Mapping[str, Rows]) -> list[Figure]:
     """Give four figures for each method, and how much better this project's is than the best baseline."""
     targets = [profile.targets for profile in task.split.tests]
     gained = {name: ndcg(ranking, targets) for name, ranking in rankings.items()}
@@ -202,10 +196,13 @@ def _cold_items(
         ids=cold.train.items["id"].to_list(),
         allowed=cold.allowed,
     )
-    return _cold_figures(task, rankings, cold.tests)
+    _, source = categories_of(cold.train.items)
+    return _cold_figures(task, rankings, cold.tests, f"popularity by {source}")
 
 
-def _cold_figures(task: Task, rankings: Mapping[str, Rows], tests: Sequence[TestProfile]) -> list[Figure]:
+def _cold_figures(
+    task: Task, rankings: Mapping[str, Rows], tests: Sequence[TestProfile], compared: str
+) -> list[Figure]:
     targets = [profile.targets for profile in tests]
     gained = {name: ndcg(ranking, targets) for name, ranking in rankings.items()}
     simple = "popularity_by_category"
@@ -216,7 +213,7 @@ def _cold_figures(task: Task, rankings: Mapping[str, Rows], tests: Sequence[Test
             float(values.mean()),
             interval=bootstrap(values, seed=task.seed),
             n=len(values),
-            baseline=None if name == simple else (simple, against),
+            baseline=None if name == simple else (compared, against),
         )
         for name, values in gained.items()
     ]
