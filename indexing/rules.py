@@ -200,10 +200,13 @@ def _trait_test(rule: TraitRule) -> pl.Expr:
             return text.str.contains(str(value).lower(), literal=True).fill_null(False)
         case "in":
             choices = cast("tuple[Scalar, ...]", value)
-            return pl.any_horizontal(_order(_column(choice), "eq", _literal(choice)) for choice in choices)
+            return pl.any_horizontal(
+                pl.col(kind).is_in([_plain(one) for one in choices if _kind(one) == kind]).fill_null(False)
+                for kind in sorted({_kind(one) for one in choices})
+            )
         case _:
             single = cast("Scalar", value)
-            return _order(_column(single), rule.op, _literal(single))
+            return _order(pl.col(_kind(single)), rule.op, pl.lit(_plain(single)))
 
 
 def _order(left: pl.Expr, op: CompareOp, right: pl.Expr) -> pl.Expr:
@@ -219,10 +222,10 @@ def _order(left: pl.Expr, op: CompareOp, right: pl.Expr) -> pl.Expr:
     return tests[op](right).fill_null(op == "ne")
 
 
-def _column(value: Scalar) -> pl.Expr:
-    """Choose the column that holds traits of the value's kind."""
-    return pl.col("flag" if isinstance(value, bool) else "text" if isinstance(value, str) else "number")
+def _kind(value: Scalar) -> str:
+    """Name the column that holds traits of the value's kind."""
+    return "flag" if isinstance(value, bool) else "text" if isinstance(value, str) else "number"
 
 
-def _literal(value: Scalar) -> pl.Expr:
-    return pl.lit(value if isinstance(value, bool | str) else float(value))
+def _plain(value: Scalar) -> str | bool | float:
+    return value if isinstance(value, bool | str) else float(value)

@@ -128,7 +128,9 @@ def _prepare(snapshot: Snapshot, embedder: Embedder, text: str, seed: int, scrat
     people = snapshot.profiles.with_row_index("row").select("row", country=country)
     items = snapshot.items.with_row_index("row").select("row", "category")
     for name, frame in (("events", events), ("people", people), ("items", items)):
-        frame.write_parquet(scratch / f"{name}.parquet", compression="snappy", row_group_size=_ROW_GROUP)
+        frame.write_parquet(
+            scratch / f"{name}.parquet", compression="uncompressed", row_group_size=_ROW_GROUP
+        )
     return encoding
 
 
