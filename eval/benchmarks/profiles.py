@@ -38,9 +38,8 @@ Progress = Callable[[str, int, int], None]
 """Called with ("profiles bench", rounds done, rounds in all)."""
 
 
-def measure(bench: BenchWorld, *, seed: int = 0, progress: Progress | None = None) -> tuple[Figure, ...]:
+def measure(bench: BenchWorld, *, progress: Progress | None = None) -> tuple[Figure, ...]:
     """Measure speed and memory of building the bench world's profiles; nothing here is random."""
-    del seed
     report = progress or _silent
     vectors = np.array(bench.snapshot.item_vectors)
     rounds = ROUNDS + 2
@@ -71,7 +70,7 @@ def measure(bench: BenchWorld, *, seed: int = 0, progress: Progress | None = Non
             "index.profiles.build_speed",
             median(bare) / median(ours),
             n=entries,
-            baseline=("scipy CSR x dense, one thread both", 1.0),
+            baseline=("scipy CSR @ dense", 1.0),
             at_least=SPEED_GOAL,
         ),
         figure(
@@ -79,13 +78,13 @@ def measure(bench: BenchWorld, *, seed: int = 0, progress: Progress | None = Non
             entries / median(ours),
             unit="1/s",
             n=ROUNDS,
-            baseline=("scipy CSR x dense", entries / median(bare)),
+            baseline=("scipy CSR @ dense", entries / median(bare)),
         ),
         figure(
             "index.profiles.build_speed_telling",
             median(trimmed) / median(ours),
             n=telling.nnz,
-            baseline=("scipy on the items that interests are made of", 1.0),
+            baseline=("scipy, telling items only", 1.0),
         ),
         figure(
             "index.profiles.events_per_second", bench.world.events.height / median(ours), unit="1/s", n=ROUNDS
@@ -102,7 +101,7 @@ def measure(bench: BenchWorld, *, seed: int = 0, progress: Progress | None = Non
             "index.profiles.peak_growth",
             peaks[1] / peaks[0],
             n=size,
-            baseline=("at a quarter of the profiles", 1.0),
+            baseline=("a quarter of them", 1.0),
             at_most=GROWTH_GOAL,
         ),
     )

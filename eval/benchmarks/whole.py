@@ -20,9 +20,17 @@ COMMAND = "pitchwright bench index"
 
 Progress = Callable[[str, int, int], None]
 """Called with (stage, done, total)."""
-Part = Callable[[BenchWorld, int, Progress | None], Sequence[Figure]]
+Part = Callable[["Bench", Progress | None], Sequence[Figure]]
 
 _KIB = 1_024
+
+
+class Bench(msgspec.Struct, frozen=True, kw_only=True):
+    """What the parts are measured on."""
+
+    bench: BenchWorld
+    model: str
+    """Name of the sentence encoder, as settings have it."""
 
 
 class Sizes(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,20 +47,24 @@ def measure_index(
     *,
     seed: int,
     folder: Path,
+    model: str = "auto",
     only: Sequence[str] = (),
     progress: Progress | None = None,
 ) -> Figures:
     """Build a snapshot of a seeded world in `folder` (kept) and measure the parts named, or all.
 
-    A snapshot of the same seed and sizes that `folder` holds from before is used again; its manifest says
-    what building it took. Raises what building raises, and `BenchmarkError` from the parts.
+    `embedder` is the encoder that `model` names. A snapshot of the same seed and sizes that `folder` holds
+    from before is used again; its manifest says what building it took. Raises what building raises, and
+    `BenchmarkError` from the parts.
     """
     started = time.perf_counter()
     bench, drawing = prepare(embedder, sizes, seed=seed, folder=folder, progress=progress)
     measured = [figure("index.world.draw_seconds", drawing, unit="s", n=sizes.events)]
     for name, part in PARTS.items():
+        if name not in WITH_EVENTS:
+            bench = _without_events(bench)
         if not only or name in only:
-            measured.extend(part(bench, seed, progress))
+            measured.extend(part(Bench(bench=bench, model=model), progress))
     command = f"{COMMAND} --profiles {sizes.profiles} --items {sizes.items} --events {sizes.events}"
     options = f" --seed {seed}" + (f" --only {','.join(only)}" if only else "")
     return figures(
@@ -62,6 +74,12 @@ def measure_index(
         seed=seed,
         data={"wares": wares_digest(), "snapshot": bench.snapshot.manifest.digest[:12]},
     )
+
+
+def _without_events(bench: BenchWorld) -> BenchWorld:
+    """Let go of the events, a gigabyte: what is left to measure reads the snapshot's."""
+    world = msgspec.structs.replace(bench.world, events=bench.world.events.clear())
+    return msgspec.structs.replace(bench, world=world)
 
 
 def prepare(
@@ -84,9 +102,9 @@ def _open_or_build(path: Path, build_at: Callable[[Path], Snapshot]) -> Snapshot
     return open_snapshot(path) if path.exists() else build_at(path)
 
 
-def _build_figures(bench: BenchWorld, seed: int, progress: Progress | None) -> Sequence[Figure]:
+def _build_figures(of: Bench, progress: Progress | None) -> Sequence[Figure]:
     """Say what the end-to-end build took, as its manifest tells it, and what opening it takes."""
-    del seed
+    bench = of.bench
     manifest = bench.snapshot.manifest
     start = time.perf_counter()
     open_snapshot(bench.snapshot.folder)
@@ -127,21 +145,31 @@ def _peak_mib() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _KIB / 2**20
 
 
-def _profiles(bench: BenchWorld, seed: int, progress: Progress | None) -> Sequence[Figure]:
+def _profiles(of: Bench, progress: Progress | None) -> Sequence[Figure]:
     from eval.benchmarks.profiles import measure
 
-    return measure(bench, seed=seed, progress=progress)
+    return measure(of.bench, progress=progress)
 
 
-def _segments(bench: BenchWorld, seed: int, progress: Progress | None) -> Sequence[Figure]:
+def _encode(of: Bench, progress: Progress | None) -> Sequence[Figure]:
+    from eval.benchmarks.encoding import measure
+
+    return measure(of.bench, model=of.model, progress=progress)
+
+
+def _segments(of: Bench, progress: Progress | None) -> Sequence[Figure]:
     from eval.benchmarks.segments import measure
 
-    return measure(bench.snapshot, bench.embedder, seed=seed, progress=progress)
+    return measure(of.bench.snapshot, of.bench.embedder, seed=of.bench.seed, progress=progress)
 
 
 PARTS: Mapping[str, Part] = {
     "build": _build_figures,
     "profiles": _profiles,
+    "encode": _encode,
     "segments": _segments,
 }
 """What is measured, in this order; the names are those of `--only`."""
+
+WITH_EVENTS = frozenset(("build", "profiles", "encode"))
+"""Parts that need the world's events, before which they are not let go of."""

@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,14 +27,19 @@ async def benchmark_index(
 ) -> "Figures":
     """Measure the index on a seeded world; its snapshot stays in `keep`, or goes when done."""
     embedder = await runtime.embedder()
-    home = Path(runtime.settings.data_dir)
-    return await runtime.run(_measure, embedder, sizes, seed, only, keep, home, progress)
+    settings = runtime.settings
+    work = partial(
+        _measure, embedder, sizes, seed=seed, model=settings.embedder, only=only, progress=progress
+    )
+    return await runtime.run(work, keep=keep, home=Path(settings.data_dir))
 
 
 def _measure(
     embedder: "Embedder",
     sizes: "Sizes",
+    *,
     seed: int,
+    model: str,
     only: Sequence[str],
     keep: Path | None,
     home: Path,
@@ -45,4 +51,6 @@ def _measure(
     parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="bench-", dir=parent) as scratch:
         folder = keep or Path(scratch)
-        return measure_index(embedder, sizes, seed=seed, folder=folder, only=only, progress=progress)
+        return measure_index(
+            embedder, sizes, seed=seed, folder=folder, model=model, only=only, progress=progress
+        )
