@@ -116,14 +116,16 @@ def _category_shares(rule: AffinityRule, people: Population) -> Values:
     weight_of = np.array([people.event_weights.get(name, 0.0) for name in events.type_names] + [0.0])
     in_category = _of_category(people, rule.affinity)
 
+    speaks = weight_of > 0
+
     def add_up(part: Slice) -> None:
-        weights = weight_of[events.types[part.rows]]
-        items = _item_rows(events, part, people)
-        inside = _between(events.times[part.rows], first, last) & (weights > 0)
-        chosen = np.flatnonzero(inside & (items < people.items.height))
+        types, items = events.types[part.rows], _item_rows(events, part, people)
+        inside = _between(events.times[part.rows], first, last)
+        chosen = np.flatnonzero(inside & speaks[types] & (items < people.items.height))
         owners = events.owners[part.rows][chosen] - np.uint32(part.profiles.start)
-        whole = _sums(owners, weights[chosen], part)
-        mine = _sums(owners, weights[chosen] * in_category[items[chosen]], part)
+        weights = weight_of[types[chosen]]
+        there = np.flatnonzero(in_category[items[chosen]])
+        whole, mine = _sums(owners, weights, part), _sums(owners[there], weights[there], part)
         shares[part.profiles] = np.divide(mine, whole, out=np.full(len(whole), np.nan), where=whole > 0)
 
     for_slices(events.offsets, add_up, rows_at_once=_EVENTS_AT_ONCE)
