@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from eval.datasets.demo_world import QUERY_WORDS, DemoWorld, as_world, generate
 from eval.figures import Figure, Figures, bootstrap, figure, figures
+from eval.groups import FoundGroups, find_groups, group_figures
 from indexing.audience import evaluate
 from indexing.definition import LikeRule
 from indexing.embedder import Embedder
@@ -36,8 +37,8 @@ _text: Any = import_module("sklearn.feature_extraction.text")
 
 
 def measure_audiences(embedder: Embedder, seeds: int = 5, progress: Progress | None = None) -> Figures:
-    """Measure `like` on so many demo worlds, seeds 0 and up."""
-    return like_precision(embedder, range(seeds), progress=progress)
+    """Measure `like` and discovery on so many demo worlds, seeds 0 and up."""
+    return like_precision(embedder, range(seeds), with_groups=True, progress=progress)
 
 
 def like_precision(
@@ -47,20 +48,23 @@ def like_precision(
     items: int = 420,
     profiles: int = 4000,
     events: int = 80_000,
+    with_groups: bool = False,
     progress: Progress | None = None,
 ) -> Figures:
     """Measure precision@100 of `like` on demo worlds, beside TF-IDF's.
 
     One figure per seed and one over all, whose interval resamples whole interests (phrases of one interest
-    succeed or fail together). The goal is for the mean.
+    succeed or fail together). The goal is for the mean. `with_groups` measures discovery in the same worlds.
     """
     started = time.perf_counter()
     ours: list[Floats] = []
     words: list[Floats] = []
+    groups: list[FoundGroups] = []
     for done, seed in enumerate(seeds):
         if progress is not None:
             progress("worlds", done, len(seeds))
-        like, tf_idf = _one_world(embedder, generate(seed, items, profiles, events))
+        demo = generate(seed, items, profiles, events)
+        like, tf_idf = _one_world(embedder, demo, groups if with_groups else None)
         ours.append(like)
         words.append(tf_idf)
     if progress is not None:
@@ -70,6 +74,7 @@ def like_precision(
         for seed, like, tf_idf in zip(seeds, ours, words, strict=True)
     ]
     measured.append(_figure(f"audiences.like.precision_at_{TOP}", ours, words, at_least=GOAL))
+    measured.extend(group_figures(groups, seeds) if groups else [])
     return figures(
         COMMAND,
         measured,
@@ -82,13 +87,20 @@ def like_precision(
     )
 
 
-def _one_world(embedder: Embedder, demo: DemoWorld) -> tuple[Floats, Floats]:
-    """Precision of each phrase by `like` and by TF-IDF: two float64[n_phrases], as in QUERY_WORDS."""
+def _one_world(
+    embedder: Embedder, demo: DemoWorld, groups: list[FoundGroups] | None
+) -> tuple[Floats, Floats]:
+    """Precision of each phrase by `like` and by TF-IDF: two float64[n_phrases], as in QUERY_WORDS.
+
+    What discovery finds is put to `groups` when it is given.
+    """
     world = as_world(demo)
     with tempfile.TemporaryDirectory() as folder:
         snapshot = build(world, embedder, Path(folder) / "snapshot", now=world.as_of)
         ids = snapshot.profiles["id"].to_list()
-        count_words = _word_counter(snapshot)
+        vectoriser, matrix = _count_words(snapshot)
+        if groups is not None:
+            groups.append(find_groups(snapshot, demo, matrix))
         ours: list[float] = []
         words: list[float] = []
         for interest, phrases in QUERY_WORDS.items():
@@ -96,13 +108,14 @@ def _one_world(embedder: Embedder, demo: DemoWorld) -> tuple[Floats, Floats]:
             for phrase in phrases:
                 members = evaluate(LikeRule(like=phrase, top=TOP), snapshot, embedder)
                 ours.append(float(has[members.rows].mean()) if members.size else 0.0)
-                best = np.argsort(-count_words(phrase), kind="stable")[:TOP]
+                scores = np.asarray((matrix @ vectoriser.transform([phrase]).T).todense()).ravel()
+                best = np.argsort(-scores, kind="stable")[:TOP]
                 words.append(float(has[best].mean()))
     return np.array(ours), np.array(words)
 
 
-def _word_counter(snapshot: Snapshot) -> Callable[[str], Floats]:
-    """Make the baseline: cosine between a phrase and each profile's item texts, by TF-IDF of words."""
+def _count_words(snapshot: Snapshot) -> tuple[Any, Any]:
+    """Make the baseline: TF-IDF of each profile's item texts, sparse unit rows, and what made them."""
     texts = item_texts(snapshot.items)
     tastes = snapshot.tastes
     items: list[int] = tastes.items.tolist()
@@ -111,13 +124,7 @@ def _word_counter(snapshot: Snapshot) -> Callable[[str], Floats]:
         for first, last in zip(tastes.offsets[:-1], tastes.offsets[1:], strict=True)
     ]
     vectoriser = _text.TfidfVectorizer(stop_words="english", sublinear_tf=True)
-    matrix = vectoriser.fit_transform(documents)
-
-    def similarity(phrase: str) -> Floats:
-        scores = matrix @ vectoriser.transform([phrase]).T
-        return np.asarray(scores.todense(), dtype=np.float64).ravel()
-
-    return similarity
+    return vectoriser, vectoriser.fit_transform(documents)
 
 
 def _figure(

@@ -1,6 +1,6 @@
 """Groups found among the profiles, as proposals for segments: a name, a description, a definition."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Literal, cast
 
 import msgspec
@@ -20,7 +20,7 @@ from indexing.sentences import plain
 from indexing.stability import PATTERN, STABLE, Progress
 
 TYPICAL = 8
-"""So many items stand for a group; at eight, about nineteen of twenty members are the same (see the README)."""
+"""So many items stand for a group; more bring the definition's members nearer to the group's, and length."""
 LONGEST_NAME = 60
 NAMELESS = "mixed interests"
 
@@ -58,28 +58,29 @@ def propose(
     typical = typical_items(people, grouping.centres)
     definitions = [_definition(group, typical, people) for group in range(grouping.k)]
     overlaps = _overlaps(grouping, definitions, people)
-    found: list[Group] = []
+    descriptions: list[Description] = []
     for group in range(grouping.k):
         if progress is not None:
             progress("groups", group, grouping.k)
-        rows = grouping.rows[grouping.labels == group]
-        description = _described(rows, observed, snapshot)
-        titles = [plain(str(people.items["title"][item])) for item in typical[group]]
-        found.append(
-            Group(
-                name=_free_name(_words(description, titles), [each.name for each in found]),
-                size=len(rows),
-                share=round(len(rows) / people.size, 6),
-                stability=grouping.stability[group],
-                standing=standing(grouping.stability[group]),
-                description=description,
-                definition=definitions[group],
-                overlap=overlaps[group],
-            )
-        )
+        descriptions.append(_described(grouping.rows[grouping.labels == group], observed, snapshot))
     if progress is not None:
         progress("groups", grouping.k, grouping.k)
-    return tuple(found)
+    names = _names(descriptions, [str(people.items["title"][items[0]]) for items in typical])
+    return tuple(
+        Group(
+            name=name,
+            size=description.size,
+            share=description.share,
+            stability=stability,
+            standing=standing(stability),
+            description=description,
+            definition=definition,
+            overlap=overlap,
+        )
+        for name, description, stability, definition, overlap in zip(
+            names, descriptions, grouping.stability, definitions, overlaps, strict=True
+        )
+    )
 
 
 def _definition(group: int, typical: list[list[int]], people: Population) -> NearestRule:
@@ -141,14 +142,28 @@ def _described(rows: npt.NDArray[np.int64], observed: Observed, snapshot: Snapsh
     return describe_observed(members, observed)
 
 
-def _words(description: Description, titles: Sequence[str]) -> list[str]:
-    """Words to make a name of, the most telling first."""
-    return [plain(each.name) for each in description.categories] + list(titles) or [NAMELESS]
+def _names(descriptions: Sequence[Description], typical: Sequence[str]) -> list[str]:
+    """Name groups by their strongest category, with the item that is most theirs where several share one.
+
+    `typical` are titles of the items nearest to the groups' centres, for groups that nothing else sets apart.
+    Where even that is the same for two, a number tells them apart.
+    """
+    kinds = [plain(each.categories[0].name) if each.categories else "" for each in descriptions]
+    names: list[str] = []
+    for kind, description, title in zip(kinds, descriptions, typical, strict=True):
+        item = plain(description.items[0].name if description.items else title)
+        name = kind if kind and kinds.count(kind) == 1 else f"{kind}: {item}" if kind else item
+        names.append(free_name(shorten(name or NAMELESS), names))
+    return names
 
 
-def _free_name(words: Sequence[str], taken: Sequence[str]) -> str:
-    """Take the first word; where that is taken two together, and numbers at last."""
-    pairs = [f"{words[0]} and {other}" for other in words[1:] if other != words[0]]
-    numbered = [f"{words[0]} {number}" for number in range(2, len(taken) + 3)]
-    names = [name for name in (words[0], *pairs, *numbered) if len(name) <= LONGEST_NAME]
-    return next(name for name in names if name.casefold() not in {each.casefold() for each in taken})
+def shorten(name: str) -> str:
+    """Cut a name that is too long."""
+    return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 3].rstrip()}..."
+
+
+def free_name(name: str, taken: Collection[str]) -> str:
+    """Put a number to a name that is taken, whatever its case."""
+    known = {each.casefold() for each in taken}
+    numbered = (f"{name} {number}" for number in range(2, len(known) + 3))
+    return next(each for each in (name, *numbered) if each.casefold() not in known)

@@ -50,7 +50,7 @@ def nearest_outcome(rule: NearestRule, people: Population) -> Outcome:
 
 
 def centre_of(item_ids: Sequence[str], people: Population) -> Vectors | None:
-    """Mean of the vectors of the items that are here, float32[dim], a unit vector; none when there is none."""
+    """Average the vectors of the items that are here: float32[dim], a unit vector; none without any."""
     rows = np.flatnonzero(people.items["id"].is_in(list(item_ids)).to_numpy())
     total = np.asarray(people.item_vectors[rows]).sum(axis=0, dtype=np.float64)
     norm = float(np.linalg.norm(total))

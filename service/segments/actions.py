@@ -299,6 +299,7 @@ async def _preview(runtime: Runtime, workspace: str, selection: Selection) -> Pr
             snapshot=members.snapshot_version,
             description=selection.describe(erased),
             sample=tuple(_sampled(selection, members)),
+            curve=selection.curve(erased),
             warnings=selection.warnings(),
         )
 

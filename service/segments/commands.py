@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from service.console import Usage, json_option, note, print_json, print_table, print_text, run
+from service.console import Progress, Usage, json_option, note, print_json, print_table, print_text, run
 
 if TYPE_CHECKING:
     from indexing.describe import Description
+    from indexing.lookalike import Curve
     from service.runtime import Runtime
-    from service.segments.model import MembersPage, Preview, Segment
+    from service.segments.discovery import Found
+    from service.segments.model import MembersPage, Preview, SavedGroup, Segment
 
 
 @click.group()
@@ -145,11 +147,34 @@ def preview(name: str | None, like: str | None, definition_file: Path | None, as
         for member in found.sample
     ]
     print_table(("member", "similarity", "why"), rows)
+    if found.curve is not None:
+        show_curve(found.curve)
     for warning in found.warnings:
         note(f"Note: {warning}.")
     note(f"As of {found.as_of:%Y-%m-%d %H:%M} UTC, snapshot {found.snapshot}.")
 
 
+def show_curve(curve: "Curve") -> None:
+    """Print sizes against similarities, and how far it pays to widen the audience."""
+    rows = [
+        (
+            f"{point.size:,}",
+            f"{point.similarity:.3f}",
+            "" if point.found is None else f"{point.found:.0%}",
+            "" if point.lift is None else f"{point.lift:.1f}x",
+            "<- suggested" if point == curve.suggested else "",
+        )
+        for place, point in enumerate(curve.points)
+        if place % 3 == 0 or point in (curve.suggested, curve.points[-1])
+    ]
+    print_table(CURVE_HEADER, rows)
+    if not curve.hidden:
+        note("Too little is known to say what a cut finds: give at least 20 seeds.")
+    elif curve.suggested is None:
+        note("No cut finds what was hidden twice as often as chance: similarity says little here.")
+
+
+CURVE_HEADER = ("size", "similarity", "found", "lift", "")
 LIFT_HEADER = ("what sets them apart", "", "members", "others", "lift")
 
 
@@ -213,3 +238,68 @@ def members(name: str, limit: int, everyone: bool, as_json: bool) -> None:
     for member in page.members:
         click.echo(member.profile_id if member.score is None else f"{member.profile_id}\t{member.score:.3f}")
     note(f"{len(page.members):,} of {page.count:,} members; as of {page.as_of:%Y-%m-%d %H:%M} UTC.")
+
+
+GROUP_HEADER = ("proposed segment", "size", "share", "stability", "", "overlap")
+
+
+@segment.command()
+@click.option("--k", type=click.IntRange(1, 200), help="So many groups; without it the number is chosen.")
+@click.option(
+    "--max-k", type=click.IntRange(2, 100), default=30, show_default=True, help="At most so many groups."
+)
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="For every draw.")
+@click.option(
+    "--plot", "map_file", type=click.Path(dir_okay=False, path_type=Path), help="Draw the map as a PNG here."
+)
+@click.option("--save", is_flag=True, help="Store every proposal as a segment.")
+@json_option
+def discover(k: int | None, max_k: int, seed: int, map_file: Path | None, save: bool, as_json: bool) -> None:
+    """Find groups of profiles with like interests and propose them as segments.
+
+    Example: pitchwright segment discover --plot groups.png
+    """
+    if map_file is not None and not map_file.absolute().parent.is_dir():
+        raise Usage(f"--plot {map_file}: there is no folder {map_file.absolute().parent}; make it first")
+    with Progress() as progress:
+
+        async def work(runtime: "Runtime") -> "tuple[Found, tuple[SavedGroup, ...]]":
+            from service.segments import discovery
+
+            workspace = runtime.settings.workspace
+            found = await discovery.discover_segments(
+                runtime, workspace, k=k, max_k=max_k, seed=seed, progress=progress
+            )
+            if map_file is not None:
+                await discovery.draw_groups(runtime, found, map_file)
+            saved = await discovery.save_groups(runtime, workspace, found) if save else ()
+            return found, saved
+
+        found, saved = run(work)
+    discovery = found.discovery
+    if as_json:
+        print_json({"discovery": discovery, "saved": saved})
+        return
+    rows = [
+        (
+            group.name,
+            f"{group.size:,}",
+            f"{group.share:.1%}",
+            f"{group.stability:.2f}",
+            group.standing,
+            f"{group.overlap:.2f}",
+        )
+        for group in discovery.groups
+    ]
+    print_table(GROUP_HEADER, rows)
+    for group in discovery.groups:
+        print_text(f"{group.name}: {' '.join(group.description.sentences)}")
+    print_text(discovery.verdict)
+    note(
+        f"{discovery.without:,} of {discovery.population:,} profiles have no interests and are in no group; "
+        f"as of {discovery.as_of:%Y-%m-%d %H:%M} UTC."
+    )
+    if map_file is not None:
+        note(f"Map in {map_file}.")
+    for each in saved:
+        note(f"Created {each.segment.name!r}: {each.size:,} members, overlap {each.overlap:.2f}.")

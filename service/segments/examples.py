@@ -56,6 +56,49 @@ PREVIEW: dict[str, Any] = {
     "snapshot": "20261122T000000Z-3fa9c1d2",
     "description": _WORDS,
     "sample": [{"profile_id": "p-17", "score": 0.61, "why": ["like growing vegetables: 0.61"]}],
+    "curve": {
+        "rule": {"like": "growing vegetables"},
+        "points": [
+            {"size": 102, "similarity": 0.27, "found": 0.24, "lift": 8.9},
+            {"size": 1033, "similarity": 0.13, "found": 0.6, "lift": 2.2},
+        ],
+        "hidden": 3498,
+        "suggested": {"size": 1033, "similarity": 0.13, "found": 0.6, "lift": 2.2},
+    },
+}
+
+_AGREEMENT: dict[str, Any] = {
+    "k": 20,
+    "stability": 0.84,
+    "chance": 0.13,
+    "gain": 0.71,
+    "error": 0.03,
+    "tightness": 73.0,
+}
+
+DISCOVERY: dict[str, Any] = {
+    "groups": [
+        {
+            "name": "Garden & Allotment",
+            "size": 412,
+            "share": 0.103,
+            "stability": 0.82,
+            "standing": "stable",
+            "description": _WORDS,
+            "definition": {"nearest": ["QF-0162", "QF-0157"], "among": [["QF-0071", "QF-0232"]]},
+            "overlap": 0.93,
+        }
+    ],
+    "verdict": "20 groups stand out.",
+    "clear": True,
+    "chosen": _AGREEMENT,
+    "tried": [_AGREEMENT],
+    "without": 253,
+    "population": 4000,
+    "sampled": 3747,
+    "seed": 0,
+    "as_of": "2026-11-22T00:00:00Z",
+    "snapshot": "20261122T000000Z-3fa9c1d2",
 }
 
 DESCRIPTION: dict[str, Any] = {

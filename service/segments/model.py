@@ -6,7 +6,10 @@ from typing import Any
 import msgspec
 
 from indexing.describe import Description
+from indexing.groups import Group
 from indexing.leaf_reasons import Reason
+from indexing.lookalike import Curve
+from indexing.stability import Agreement
 
 
 class Segment(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,6 +60,8 @@ class Preview(msgspec.Struct, frozen=True, kw_only=True):
     description: Description
     sample: tuple[SampleMember, ...]
     """At most ten: the most similar ones where there are scores, else spread evenly over the members."""
+    curve: Curve | None = None
+    """Size against similarity of the first `like` or `similar_to` by itself, and how far to widen it."""
     warnings: tuple[str, ...] = ()
     """Traits, event types, categories, items and seeds it names that the snapshot does not hold."""
 
@@ -113,3 +118,36 @@ class SegmentDescription(msgspec.Struct, frozen=True, kw_only=True):
     description: Description
     as_of: datetime
     snapshot: str
+
+
+class Discovery(msgspec.Struct, frozen=True, kw_only=True):
+    """Groups that were found among the profiles, as proposals for segments."""
+
+    groups: tuple[Group, ...]
+    """The largest first."""
+    verdict: str
+    """One sentence: whether these are groups or only a way to divide."""
+    clear: bool
+    """Whether they are found again, and closer together than in profiles without groups."""
+    chosen: Agreement | None
+    """How far two halves of the profiles agree about so many groups; none for too few profiles."""
+    tried: tuple[Agreement, ...]
+    """The same for every number of groups that was tried."""
+    without: int
+    """Profiles without interests, which belong to no group."""
+    population: int
+    sampled: int
+    """Profiles that decided; everyone else joined the nearest group."""
+    seed: int
+    as_of: datetime
+    snapshot: str
+
+
+class SavedGroup(msgspec.Struct, frozen=True, kw_only=True):
+    """A group that has become a segment."""
+
+    segment: Segment
+    size: int
+    """Members of the segment."""
+    overlap: float
+    """Jaccard of the segment's members with the group's."""

@@ -18,9 +18,10 @@ from service.errors import PreconditionFailed, PreconditionMissing
 from service.openapi import route
 from service.paging import Results, checked_limit, decode_cursor, results_of
 from service.runtime import Runtime
-from service.segments import actions
-from service.segments.examples import DEFINITION, DESCRIPTION, MATCH, MEMBERS, PREVIEW, SEGMENT
+from service.segments import actions, discovery
+from service.segments.examples import DEFINITION, DESCRIPTION, DISCOVERY, MATCH, MEMBERS, PREVIEW, SEGMENT
 from service.segments.model import (
+    Discovery,
     Match,
     Member,
     MembersCursor,
@@ -49,6 +50,15 @@ class PreviewRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """A definition without a name."""
 
     definition: dict[str, Any]
+
+
+class DiscoverRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How to group profiles."""
+
+    k: Annotated[int, msgspec.Meta(ge=1, le=200)] | None = None
+    """So many groups; without it the number is chosen."""
+    max_k: Annotated[int, msgspec.Meta(ge=2, le=100)] = 30
+    seed: Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)] = 0
 
 
 class MemberList(Results[Member], frozen=True, kw_only=True):
@@ -197,6 +207,29 @@ async def preview_definition(
     return await actions.preview(runtime, workspace, data.definition)
 
 
+@post(
+    "/v1/segments/discover",
+    status_code=200,
+    **route(
+        _LOOK,
+        tag="segments",
+        summary="Propose segments",
+        description="Groups the profiles by their interests: `k` groups, or as many up to `max_k` as are "
+        "found again best. Takes seconds. Nothing is stored: post a group's `name` and `definition` to "
+        "`/v1/segments`.",
+        request={"max_k": 30, "seed": 0},
+        response=DISCOVERY,
+        problems=(409, 422),
+    ),
+)
+async def discover_segments(
+    data: JSONBody[DiscoverRequest], runtime: NamedDependency[Runtime], workspace: NamedDependency[str]
+) -> Discovery:
+    """Propose named segments with sizes, stability, descriptions and definitions."""
+    found = await discovery.discover_segments(runtime, workspace, k=data.k, max_k=data.max_k, seed=data.seed)
+    return found.discovery
+
+
 @get(
     "/v1/segments/{segment_id:str}/preview",
     **route(_LOOK, tag="segments", summary="Preview a segment", response=PREVIEW, problems=(404, 409, 422)),
@@ -306,6 +339,7 @@ ROUTES = [
     change_segment,
     remove_segment,
     preview_definition,
+    discover_segments,
     preview_segment,
     describe_segment,
     show_members,

@@ -19,6 +19,7 @@ from indexing.definition import (
 from indexing.describe import Description, describe
 from indexing.errors import IndexingError
 from indexing.evaluation import Evaluation
+from indexing.lookalike import Curve, lookalike_curve
 from indexing.population import Population
 from indexing.snapshot import Snapshot
 from indexing.unknown_names import in_words, unknown_names
@@ -76,6 +77,11 @@ class Selection:
     def warnings(self) -> tuple[str, ...]:
         """Say which names the snapshot does not hold."""
         return in_words(unknown_names(self.definition, self.snapshot, self.segments))
+
+    def curve(self, erased: frozenset[str]) -> Curve | None:
+        """Draw size against similarity, where the definition has a rule by similarity."""
+        gone = self.snapshot.profiles["id"].is_in(list(erased)).to_numpy() if erased else None
+        return lookalike_curve(self.definition, self.evaluation, left_out=gone)
 
     def explain(self, *, row: int | None = None, person: Population | None = None) -> Explanation:
         """Say why a profile matches or does not; `row` of the snapshot, or `person` from live rows."""
