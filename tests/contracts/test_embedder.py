@@ -9,6 +9,7 @@ import pytest
 from indexing.embedder import Embedder
 from indexing.embedding_cache import CachedEmbedder
 from indexing.sentence import load_embedder
+from tests.indexing.distilled import distil_small
 
 TEXTS = (
     "garden trowel",
@@ -17,6 +18,10 @@ TEXTS = (
     "",
     "Gartenschaufel",
     "園芸",
+    "ガーデニング 🌱 садоводство",
+    " \t\n ",
+    "\x00",
+    "watering can " * 2_000,
 )
 
 
@@ -25,9 +30,19 @@ def model() -> Embedder:
     return load_embedder("offline")
 
 
-@pytest.fixture(params=["model", "cached"])
-def embedder(request: pytest.FixtureRequest, model: Embedder, tmp_path: Path) -> Embedder:
-    return model if request.param == "model" else CachedEmbedder(model, tmp_path)
+@pytest.fixture(scope="module")
+def static_folder(model: Embedder, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("static") / "embedder"
+    distil_small(model).save(folder)
+    return folder
+
+
+@pytest.fixture(params=["model", "cached", "static", "static_cached"])
+def embedder(
+    request: pytest.FixtureRequest, model: Embedder, static_folder: Path, tmp_path: Path
+) -> Embedder:
+    inner = load_embedder(str(static_folder)) if request.param.startswith("static") else model
+    return CachedEmbedder(inner, tmp_path) if request.param.endswith("cached") else inner
 
 
 def test_rows_are_unit_and_in_the_order_of_the_texts(embedder: Embedder) -> None:
@@ -61,7 +76,15 @@ def test_threads_may_share_it(embedder: Embedder) -> None:
             assert np.allclose(vectors, expected, atol=1e-5)
 
 
-def test_name_and_digest_identify_the_weights(embedder: Embedder) -> None:
-    assert embedder.name == "all-MiniLM-L6-v2"
-    assert embedder.dim == 384
-    assert embedder.digest == "53aa51172d142c89"
+def test_equal_texts_in_another_batch_give_the_same_rows(embedder: Embedder) -> None:
+    alone = np.concatenate([embedder.encode([text]) for text in TEXTS])
+    shuffled = embedder.encode([*reversed(TEXTS), *TEXTS])
+    assert np.allclose(shuffled[: len(TEXTS)][::-1], alone, atol=1e-5)
+    assert np.allclose(shuffled[len(TEXTS) :], alone, atol=1e-5)
+
+
+def test_name_and_digest_identify_the_weights(model: Embedder, static_folder: Path) -> None:
+    assert (model.name, model.dim, model.digest) == ("all-MiniLM-L6-v2", 384, "53aa51172d142c89")
+    static = load_embedder(str(static_folder))
+    assert static.name == "static-all-MiniLM-L6-v2-384"
+    assert static.digest not in (model.digest, "")

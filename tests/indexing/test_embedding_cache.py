@@ -1,12 +1,16 @@
 """Nothing is encoded twice, and no crash or damage changes a vector."""
 
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
+import msgspec
 import numpy as np
+import polars as pl
+import pytest
 
 from indexing.embedder import Embedder, Vectors
-from indexing.embedding_cache import CachedEmbedder
+from indexing.embedding_cache import CHUNK_TEXTS, CachedEmbedder
 from indexing.snapshot import build
 from indexing.world import World
 from tests.indexing.conftest import NOW
@@ -47,6 +51,45 @@ def test_a_second_build_of_the_same_catalogue_encodes_nothing(
     two = build(world, CachedEmbedder(inner, tmp_path / "cache"), tmp_path / "two", now=NOW)
     assert len(inner.encoded) == 12
     assert np.array_equal(one.item_vectors, two.item_vectors)
+
+
+def test_a_build_with_one_new_item_encodes_that_one(world: World, embedder: Embedder, tmp_path: Path) -> None:
+    inner = Counting(embedder)
+    build(world, CachedEmbedder(inner, tmp_path / "cache"), tmp_path / "one", now=NOW)
+    retitled = pl.when(pl.int_range(pl.len()) == 3).then(pl.lit("Oboe reeds")).otherwise(pl.col("title"))
+    changed = msgspec.structs.replace(world, items=world.items.with_columns(title=retitled))
+    build(changed, CachedEmbedder(inner, tmp_path / "cache"), tmp_path / "two", now=NOW)
+    assert len(inner.encoded) == 13
+    assert inner.encoded[12].startswith("Oboe reeds")
+
+
+def test_a_build_that_is_stopped_keeps_what_it_encoded(tmp_path: Path) -> None:
+    texts = [f"text {number}" for number in range(2 * CHUNK_TEXTS + 5)]
+    stopping = Stopping(after_calls=2)
+    with pytest.raises(KeyboardInterrupt):
+        CachedEmbedder(stopping, tmp_path).encode(texts)
+    rest = Stopping(after_calls=9)
+    vectors = CachedEmbedder(rest, tmp_path).encode(texts)
+    assert len(rest.encoded) == 5
+    assert np.array_equal(vectors, Stopping(after_calls=9).encode(texts))
+
+
+class Stopping:
+    """An encoder of nothing much that is interrupted after so many calls."""
+
+    name, dim, digest = "stopping", 4, "0" * 16
+
+    def __init__(self, after_calls: int) -> None:
+        self.calls_left = after_calls
+        self.encoded: list[str] = []
+
+    def encode(self, texts: Sequence[str]) -> Vectors:
+        if not self.calls_left:
+            raise KeyboardInterrupt
+        self.calls_left -= 1
+        self.encoded.extend(texts)
+        seeds = [zlib.crc32(text.encode()) for text in texts]
+        return np.array([np.random.default_rng(seed).random(4) for seed in seeds], np.float32)
 
 
 def test_a_half_written_tail_is_ignored_and_cut(embedder: Embedder, tmp_path: Path) -> None:
