@@ -21,8 +21,8 @@ from indexing.embedder import Embedder, Vectors
 from indexing.item_vectors import encode_items
 from indexing.recommendation import Recommender
 
-OWN = "pitchwright"
-BASELINES = ("popularity", "mean_text", "text", "item_knn", "ease", "ease_recent")
+OWN: str = "pitchwright"
+BASELINES: tuple[str, ...] = ("popularity", "mean_text", "text", "item_knn", "ease", "ease_recent")
 
 GOALS: Mapping[str, Mapping[str, float]] = {
     "online_retail": {"ndcg@10": 0.225, "recall@20": 0.26},

@@ -16,8 +16,8 @@ import polars as pl
 from indexing.profiles import weights_by_type
 from indexing.world import EVENT_COLUMNS, ITEM_COLUMNS, PROFILE_COLUMNS, World
 from service.catalog.model import Item
-from service.importing.errors import EmptyCatalogue, MappingError
-from service.importing.mapping import EventsSection, FileSection, ItemsSection, Mapping, load_mapping
+from service.importing.errors import EmptyCatalogue, MappingError, SourceError
+from service.importing.mapping import EventsSection, ItemsSection, Mapping, load_mapping
 from service.importing.reading import merge_profiles, parse_items, parse_profiles
 from service.importing.rows import PLACE, read_events
 from service.importing.sources import read_chunks, verify
@@ -74,10 +74,10 @@ def read_worlds(
     tests = None
     if tested:
         section, path = tested[0]
-        extra = reading.profiles(path.parent, path.name) if _shares_file(mapping, section) else {}
+        extra = reading.traits_beside(section, path)
         tests = reading.world([(section, path)], {**known, **extra}, "test events", only_active=True)
-    files = {folder / section.file for section in mapping.sections()} | {path for _, path in tested}
-    digests = {path.name: _digest(path) for path in sorted(files)}
+    digests = {section.file: _digest(folder / section.file) for section in mapping.sections()}
+    digests.update((f"test events {path.name}", _digest(path)) for _, path in tested)
     return Worlds(train=train, tests=tests, notes=tuple(reading.notes), digests=digests)
 
 
@@ -94,16 +94,11 @@ def _fitting(sections: Sequence[EventsSection], path: Path) -> EventsSection:
     for section in sections[:-1]:
         try:
             next(read_chunks(path, section, rows=1), None)
-        except MappingError:
-            continue
+        except SourceError:
+            continue  # the file has other columns: the next section may fit
         return section
     next(read_chunks(path, sections[-1], rows=1), None)
     return sections[-1]
-
-
-def _shares_file(mapping: Mapping, section: FileSection) -> bool:
-    """Whether the mapping reads profiles from the events' own file, and so from a test file too."""
-    return mapping.profiles is not None and mapping.profiles.file == section.file
 
 
 def _read_items(
@@ -148,6 +143,17 @@ class _Reading:
             self._progress("profiles", len(found), None)
         self._progress("profiles", len(found), len(found))
         return found
+
+    def traits_beside(self, section: EventsSection, path: Path) -> dict[str, Profile]:
+        """Read profiles from a file of test events where the mapping has both in one file."""
+        profiles = self._mapping.profiles
+        if profiles is None or profiles.file != section.file:
+            return {}
+        try:
+            return self.profiles(path.parent, path.name)
+        except SourceError as error:
+            self.notes.append(f"the test profiles have no traits: {error}")
+            return {}
 
     def world(
         self,

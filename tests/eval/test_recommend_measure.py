@@ -111,8 +111,7 @@ def test_known_data_sets_have_goals() -> None:
         progress=lambda *_: None,
     )
     empty = np.zeros((len(SPLIT.tests), 20), np.int64)
-    methods: tuple[str, ...] = (*BASELINES, OWN)
-    rankings = dict.fromkeys(methods, empty)
+    rankings = dict.fromkeys((*BASELINES, OWN), empty)
     found = by_name(tuple(quality(task, rankings)))
     assert found[f"recommend.online_retail.{OWN}.ndcg@10"].goal == ">= 0.225"
     assert found[f"recommend.online_retail.{OWN}.ndcg@10"].met is False

@@ -102,6 +102,31 @@ def test_a_test_file_has_the_columns_filters_and_items_of_the_mapping(shop: Path
     assert "'unheard'" in worlds.notes[0]
 
 
+def test_a_test_file_with_the_columns_of_events_alone_has_no_traits_and_says_so(shop: Path) -> None:
+    path = shop / "others.csv"
+    rows = [row.rpartition(",")[0] + "\n" for row in history("new", 3)]
+    path.write_text("".join(["who,sku,when,stars\n", *rows]))
+    worlds = read(shop, path)
+    assert worlds.tests is not None
+    assert worlds.tests.profiles["traits"].to_list() == ["{}"]
+    assert worlds.tests.events.height == 10
+    assert "'town'" in worlds.notes[0]
+
+
+def test_of_several_event_files_the_test_file_is_read_as_the_one_whose_columns_it_has(shop: Path) -> None:
+    (shop / "views.csv").write_text("visitor,page,at\nc00,s01,2026-01-03\n")
+    views = "\n  - {file: views.csv, profile: visitor, type: {constant: view}, time: at, item: page}\n"
+    events = MAPPING.partition("events:\n")[2]
+    listed = "  - " + events.strip().replace("\n", "\n  ")
+    (shop / "shop.yaml").write_text(MAPPING.partition("events:")[0] + "events:\n" + listed + views)
+    path = shop / "others.csv"
+    path.write_text("visitor,page,at\nnew,s01,2026-01-03\n")
+    worlds = read(shop, path)
+    assert worlds.train.events.height == 301
+    assert worlds.tests is not None
+    assert worlds.tests.events["type"].to_list() == ["view"]
+
+
 @pytest.mark.parametrize(
     ("content", "says"),
     [(b"", "no events"), (HEADER.encode(), "no events"), (b"who,when\na,b\n", "no column"), (None, "exist")],
@@ -139,7 +164,7 @@ def test_the_command_prints_every_method_and_says_what_it_took_out(
     names = {figure["name"] for figure in report["figures"]}
     assert {"recommend.shop.pitchwright.ndcg@10", "recommend.shop.ease_recent.recall@20"} <= names
     assert report["seed"] == 3
-    assert "others.csv" in report["data"]
+    assert "test events others.csv" in report["data"]
     assert "'c00'" in captured.err
     assert "taken out of training" in captured.err
     assert "29 profiles to learn from, 3 to test on; 1 more" in captured.err
