@@ -1,7 +1,7 @@
 """Who belongs to an audience, and why: the one place that evaluates a definition.
 
-Rules are Polars expressions, meaning is a scan over interests. Everyone of a snapshot and one profile's live
-rows go through the same code, so that a count, a page of members and a match cannot disagree.
+Rules are comparisons of columns, meaning is a scan over items and interests. Everyone of a snapshot and one
+profile's live rows go through the same code, so that a count, a page of members and a match cannot disagree.
 """
 
 from collections.abc import Mapping

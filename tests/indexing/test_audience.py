@@ -255,6 +255,15 @@ def test_a_leaf_that_occurs_often_is_evaluated_once(monkeypatch: pytest.MonkeyPa
     assert len(rules) == 2  # one more for the profile alone
 
 
+def test_leaves_of_another_segment_are_given_where_it_is_first_named() -> None:
+    tree = {"any": [{"segment": "nested"}, {"not": {"segment": "nested"}}, {"segment": "British"}]}
+    first, again, inside = explain(parse_definition(tree), WORLD, EMBEDDER, SEGMENTS, row=0).reasons
+    assert [len(reason.reasons) for reason in (first, again, inside)] == [2, 0, 0]
+    assert first.reasons[0].reasons[0].words.startswith("country is ")
+    assert again.matched == first.matched
+    assert again.words.endswith("in segment 'nested'")
+
+
 def test_an_encoder_of_another_dimension_is_refused() -> None:
     with pytest.raises(EmbedderError, match="8 dimensions, the snapshot holds 16: rebuild"):
         evaluate(parse_definition({"like": "tea"}), WORLD, PlainEmbedder(dim=8))
