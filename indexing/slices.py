@@ -53,4 +53,5 @@ def for_slices(
 
 def threads() -> int:
     """Count the cores this process may use."""
-    return len(os.sched_getaffinity(0))
+    affinity: Callable[[int], set[int]] | None = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
