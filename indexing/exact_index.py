@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
 from indexing.embedder import Vectors
 from indexing.errors import VectorError
-from indexing.index import Rows
+from indexing.index import IndexInfo, Rows
 
 TIE_MARGIN = 1e-5
 """Scores this close in single precision may be ties: they are compared again in double precision."""
 
 _SCORES_AT_ONCE = 16_000_000
+_VECTORS_AT_ONCE = 65_536
 
 
 class ExactIndex:
@@ -25,43 +27,89 @@ class ExactIndex:
 
         Raises `VectorError` for NaN, a zero vector, or numbers that are not distinct and ascending.
         """
-        self._vectors = check_vectors(vectors)
         self._rows = check_rows(rows, len(vectors))
+        self._stored = StoredVectors(check_vectors(vectors))
 
     @property
     def size(self) -> int:
-        return len(self._vectors)
+        return len(self._rows)
 
     @property
     def kind(self) -> str:
         return "exact"
 
-    def search(self, queries: Vectors, k: int) -> tuple[Vectors, Rows]:
-        queries = check_queries(queries, self._vectors.shape[1], k)
-        found = min(k, self.size)
-        scores, rows = empty_answer(len(queries), k)
-        if not found:
-            return scores, rows
-        step = max(1, _SCORES_AT_ONCE // self.size)
-        for start in range(0, len(queries), step):
-            products = queries[start : start + step] @ self._vectors.T
-            bound = np.partition(products, self.size - found, axis=1)[:, self.size - found]
-            for place, line in enumerate(products):
-                candidates = np.flatnonzero(line >= bound[place] - TIE_MARGIN)
-                at = start + place
-                best, order = rank(queries[at], self._vectors[candidates], found)
-                scores[at, :found], rows[at, :found] = best, self._rows[candidates[order]]
-        return scores, rows
+    def search(self, queries: Vectors, k: int, excluded: Rows | None = None) -> tuple[Vectors, Rows]:
+        queries = check_queries(queries, self._stored.vectors.shape[1], k)
+        return search_stored(self._stored, self._rows, queries, k, places_left(self._rows, excluded))
+
+    def describe(self) -> IndexInfo:
+        vectors = self._stored.vectors
+        recall = 1.0 if self.size else None
+        return IndexInfo(kind="exact", vectors=self.size, bytes=vectors.nbytes, recall_at_10=recall)
 
     def save(self, path: Path) -> None:
         with path.open("wb") as file:
-            np.savez(file, vectors=self._vectors, rows=self._rows)
+            np.savez(file, vectors=self._stored.vectors, rows=self._rows)
+
+
+class StoredVectors(msgspec.Struct, frozen=True):
+    """Exact vectors, in memory or mapped from a file, and where in them each place of an index stands."""
+
+    vectors: Vectors
+    """float32[m, dim], m at least the size of the index."""
+    addresses: Rows | None = None
+    """int64[n] ascending: `vectors[addresses[place]]`; none where place and address are the same."""
+
+    def take(self, places: Rows) -> Vectors:
+        """Copy the vectors of some places: float32[len(places), dim]."""
+        return self.vectors[places if self.addresses is None else self.addresses[places]]
+
+    def between(self, start: int, stop: int) -> Vectors:
+        """View the vectors of places start:stop, without a copy where they stand side by side."""
+        if self.addresses is None:
+            return self.vectors[start:stop]
+        first, last = int(self.addresses[start]), int(self.addresses[stop - 1]) + 1
+        side_by_side = last - first == stop - start
+        return self.vectors[first:last] if side_by_side else self.vectors[self.addresses[start:stop]]
 
 
 def open_exact(path: Path) -> ExactIndex:
     """Read an index that `ExactIndex.save` wrote."""
     with np.load(path, allow_pickle=False) as saved:
         return ExactIndex(saved["vectors"], saved["rows"])
+
+
+def search_stored(
+    stored: StoredVectors, rows: Rows, queries: Vectors, k: int, left: Rows | None = None
+) -> tuple[Vectors, Rows]:
+    """Search all places, or only those `left` int64[m] ascending, exactly; answers as `VectorIndex.search`.
+
+    Memory: products of some queries with all places, and a block of vectors.
+    """
+    size = len(rows) if left is None else len(left)
+    found = min(k, size)
+    scores, answers = empty_answer(len(queries), k)
+    step = max(1, _SCORES_AT_ONCE // max(size, 1))
+    for start in range(0, len(queries) if found else 0, step):
+        products = _multiply(queries[start : start + step], stored, size, left)
+        bound = np.partition(products, size - found, axis=1)[:, size - found]
+        for place, line in enumerate(products):
+            candidates = np.flatnonzero(line >= bound[place] - TIE_MARGIN)
+            candidates = candidates if left is None else left[candidates]
+            at = start + place
+            best, order = rank(queries[at], stored.take(candidates), found)
+            scores[at, :found], answers[at, :found] = best, rows[candidates[order]]
+    return scores, answers
+
+
+def _multiply(queries: Vectors, stored: StoredVectors, size: int, left: Rows | None) -> Vectors:
+    """Inner products of queries with places, float32[q, size], a block of vectors at a time."""
+    products = np.empty((len(queries), size), np.float32)
+    for start in range(0, size, _VECTORS_AT_ONCE):
+        stop = min(start + _VECTORS_AT_ONCE, size)
+        block = stored.between(start, stop) if left is None else stored.take(left[start:stop])
+        np.matmul(queries, block.T, out=products[:, start:stop])
+    return products
 
 
 def rank(query: Vectors, candidates: Vectors, k: int) -> tuple[Vectors, Rows]:
@@ -75,14 +123,28 @@ def rank(query: Vectors, candidates: Vectors, k: int) -> tuple[Vectors, Rows]:
     return exact[order], order.astype(np.int64)
 
 
+def places_left(rows: Rows, excluded: Rows | None) -> Rows | None:
+    """Places whose row number is not excluded, int64[m] ascending; none when that is all of them."""
+    if excluded is None or not len(excluded):
+        return None
+    wanted = np.asarray(excluded, np.int64)
+    places = np.minimum(np.searchsorted(rows, wanted), len(rows) - 1)
+    kept = np.ones(len(rows), np.bool_)
+    if len(rows):
+        kept[places[rows[places] == wanted]] = False
+    return None if kept.all() else np.flatnonzero(kept).astype(np.int64)
+
+
 def check_vectors(vectors: Vectors) -> Vectors:
     """Return float32[n, dim] rows fit for an index; raises `VectorError` naming the first unfit one."""
     if vectors.ndim != 2:
         raise VectorError(f"An index takes vectors of shape [n, dim], got shape {list(vectors.shape)}.")
-    norms = np.linalg.norm(vectors, axis=1)
-    for unfit, what in ((~np.isfinite(norms), "not finite (NaN or infinite)"), (norms == 0, "zero")):
-        if unfit.any():
-            raise VectorError(f"Vector {int(np.argmax(unfit))} is {what}: leave it out of the index.")
+    for start in range(0, len(vectors), _VECTORS_AT_ONCE):
+        norms = np.linalg.norm(vectors[start : start + _VECTORS_AT_ONCE], axis=1)
+        for unfit, what in ((~np.isfinite(norms), "not finite (NaN or infinite)"), (norms == 0, "zero")):
+            if unfit.any():
+                number = start + int(np.argmax(unfit))
+                raise VectorError(f"Vector {number} is {what}: leave it out of the index.")
     return np.ascontiguousarray(vectors, np.float32)
 
 

@@ -1,180 +1,220 @@
-"""FAISS behind the `VectorIndex` port: flat, HNSW or IVF, by size.
+"""FAISS behind the `VectorIndex` port: build by count and memory budget, update, open.
 
-Douze et al., "The Faiss library" (2024), arXiv:2401.08281; HNSW: Malkov, Yashunin, "Efficient and robust
-approximate nearest neighbor search using Hierarchical Navigable Small World graphs" (2018).
+Douze et al., "The Faiss library" (2024), arXiv:2401.08281.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import faiss
+import msgspec
 import numpy as np
 
 from indexing.embedder import Vectors
 from indexing.errors import SnapshotCorrupt, VectorError
-from indexing.exact_index import TIE_MARGIN, check_queries, check_rows, check_vectors, empty_answer, rank
-from indexing.index import Rows, VectorIndex
+from indexing.exact_index import StoredVectors, check_rows, check_vectors
+from indexing.faiss_files import read_index
+from indexing.flat_index import FlatIndex
+from indexing.index import IndexInfo, Rows
+from indexing.index_plan import DEFAULT_MEMORY_BYTES, IndexKind, IndexPlan, plan_index
+from indexing.index_tuning import sample_queries, tune
+from indexing.inverted_lists import graph_of, train_centres
+from indexing.ranked_index import RankedIndex, Width, centres_of
 
 _faiss: Any = faiss
 
-FaissKind = Literal["flat", "hnsw", "ivf"]
+FaissIndex = FlatIndex | RankedIndex
 
-FLAT_BELOW = 50_000
-"""Exact search answers within milliseconds up to here."""
-HNSW_BELOW = 500_000
-"""Beyond, a graph takes longer to build than it is worth: inverted lists."""
-
-_HNSW_LINKS = 32
-_HNSW_BUILD_BREADTH = 80
-_HNSW_SEARCH_BREADTH = 96
-_IVF_SEARCHED_SHARE = 0.08
-_IVF_TRAINING_VECTORS_PER_LIST = 64
-_SPARE = 8
+_ENCODER_SAMPLE = 1_000
+_DRIFT = 2.0
+"""An index that grew or shrank by more than this factor since its quantiser was trained is trained anew."""
+_ADDED_AT_ONCE = 100_000
+_UNTUNED = Width(probes=64, reranked=200)
 
 
-class FaissIndex:
-    """A FAISS index of unit vectors under row numbers of our own."""
-
-    def __init__(self, index: Any, rows: Rows, kind: FaissKind) -> None:
-        """Use `build_faiss` or `open_faiss`."""
-        self._index = index
-        self._rows = rows
-        self._kind: FaissKind = kind
-
-    @property
-    def size(self) -> int:
-        return len(self._rows)
-
-    @property
-    def kind(self) -> str:
-        return self._kind
-
-    def search(self, queries: Vectors, k: int) -> tuple[Vectors, Rows]:
-        queries = check_queries(queries, int(self._index.d), k)
-        scores, rows = empty_answer(len(queries), k)
-        found = min(k, self.size)
-        if not found or not len(queries):
-            return scores, rows
-        if self._kind == "flat":
-            self._search_flat(queries, found, scores, rows)
-        else:
-            self._search_approximate(queries, found, scores, rows)
-        return scores, rows
-
-    def save(self, path: Path) -> None:
-        """Write the index to `path` and its row numbers beside it; raises `OSError`."""
-        try:
-            _faiss.write_index(self._index, str(path))
-        except RuntimeError as error:
-            raise OSError(f"cannot write {path.name}: {error}") from error
-        np.save(_rows_path(path), self._rows)
-
-    def _search_flat(self, queries: Vectors, found: int, scores: Vectors, rows: Rows) -> None:
-        """Ask for a few more than wanted until what follows the last wanted one is surely worse."""
-        vectors: Vectors = _faiss.rev_swig_ptr(self._index.get_xb(), self.size * queries.shape[1])
-        vectors = vectors.reshape(self.size, -1)
-        open_queries = np.arange(len(queries))
-        asked = min(found + _SPARE, self.size)
-        while len(open_queries):
-            near, labels = self._index.search(queries[open_queries], asked)
-            settled = near[:, -1] < near[:, found - 1] - 2 * TIE_MARGIN
-            settled |= asked == self.size
-            for place in np.flatnonzero(settled):
-                at, candidates = open_queries[place], np.sort(labels[place])
-                best, order = rank(queries[at], vectors[candidates], found)
-                scores[at, :found], rows[at, :found] = best, self._rows[candidates[order]]
-            open_queries = open_queries[~settled]
-            asked = min(4 * asked, self.size)
-
-    def _search_approximate(self, queries: Vectors, found: int, scores: Vectors, rows: Rows) -> None:
-        near, labels = self._index.search(queries, found)
-        near[labels < 0] = -np.inf
-        order = np.lexsort((labels, -near), axis=1)
-        labels = np.take_along_axis(labels, order, axis=1)
-        scores[:, :found] = np.take_along_axis(near, order, axis=1)
-        rows[:, :found] = np.where(labels < 0, -1, self._rows[labels])
-
-
-def choose_kind(size: int) -> FaissKind:
-    """Choose the kind of index for so many vectors."""
-    if size < FLAT_BELOW:
-        return "flat"
-    return "hnsw" if size < HNSW_BELOW else "ivf"
-
-
-def build_faiss(vectors: Vectors, rows: Rows | None = None, kind: FaissKind | None = None) -> FaissIndex:
+def build_faiss(
+    vectors: Vectors,
+    rows: Rows | None = None,
+    *,
+    queries: Vectors | None = None,
+    memory_bytes: int = DEFAULT_MEMORY_BYTES,
+    kind: IndexKind | None = None,
+    seed: int = 0,
+) -> FaissIndex:
     """Index unit `vectors` float32[n, dim] under `rows` int64[n] (default 0..n-1), by size or as told.
 
-    Raises `VectorError` for NaN, a zero vector, or rows that are not distinct and ascending.
+    `queries` float32[m, dim]: what will be asked, to tune for; the vectors themselves where none are given.
+    An approximate index keeps reading `vectors`. Raises `VectorError` for NaN, a zero vector, rows that
+    are not distinct and ascending, or a memory budget that holds no index of so many vectors.
     """
-    vectors = check_vectors(vectors)
-    rows = check_rows(rows, len(vectors))
-    kind = choose_kind(len(vectors)) if kind is None else kind
-    index = _MAKERS[kind](vectors)
-    if len(vectors):
-        index.add(vectors)
-    return FaissIndex(index, rows, kind)
+    vectors, rows = check_vectors(vectors), check_rows(rows, len(vectors))
+    plan = plan_index(len(vectors), vectors.shape[1], memory_bytes, kind)
+    if plan.kind == "flat":
+        return _build_flat(vectors, rows)
+    if not len(vectors):
+        raise VectorError("A quantiser cannot be trained on no vectors: build a flat index.")
+    index = _make_ivf(vectors, plan, seed)
+    return _tuned(index, vectors, rows, queries, seed, trained_on=len(vectors))
 
 
-def open_faiss(path: Path) -> VectorIndex:
-    """Map an index that `FaissIndex.save` wrote; raises `SnapshotCorrupt` when it is not one."""
-    try:
-        index = _faiss.read_index(str(path), _faiss.IO_FLAG_MMAP_IFC)
-        rows = np.load(_rows_path(path), mmap_mode="r", allow_pickle=False)
-    except (RuntimeError, ValueError, OSError) as error:
-        raise SnapshotCorrupt(
-            f"{path.name} is not an index this version reads: rebuild the snapshot."
-        ) from error
-    for kind, types in _TYPES.items():
+def update_faiss(
+    previous: FaissIndex,
+    vectors: Vectors,
+    rows: Rows | None = None,
+    *,
+    carried: Rows,
+    queries: Vectors | None = None,
+    memory_bytes: int = DEFAULT_MEMORY_BYTES,
+    seed: int = 0,
+) -> FaissIndex:
+    """Make the next index from the previous one; `build_faiss` where that is not worth it.
+
+    `carried` int64[n]: for each of `vectors` its place, 0-based, among the vectors of `previous` when it is
+    the same vector, -1 where it is new or changed. What is not named is dropped. A flat index, or one whose
+    size changed its kind or drifted by more than a factor of two, is built anew; a quantised one keeps
+    its trained quantiser and the codes it has. Width and recall are measured anew. Raises `VectorError`
+    as `build_faiss`, and for places the previous index does not have or that come twice.
+    """
+    vectors, rows = check_vectors(vectors), check_rows(rows, len(vectors))
+    carried = _check_carried(carried, len(vectors), previous.size)
+    plan = plan_index(len(vectors), vectors.shape[1], memory_bytes)
+    trained_on = previous.describe().parameters.get("trained_on", 0)
+    drifted = not trained_on / _DRIFT <= len(vectors) <= trained_on * _DRIFT
+    if not isinstance(previous, RankedIndex) or plan.kind != "ivf" or previous.kind != "ivf" or drifted:
+        return build_faiss(
+            vectors, rows, queries=queries, memory_bytes=memory_bytes, kind=plan.kind, seed=seed
+        )
+    index = _carry(previous.faiss_index, previous.size, carried)
+    _add(index, vectors, np.flatnonzero(carried < 0).astype(np.int64))
+    return _tuned(index, vectors, rows, queries, seed, trained_on=trained_on)
+
+
+def open_faiss(path: Path, vectors: Vectors | None = None) -> FaissIndex:
+    """Open an index that `save` wrote; raises `SnapshotCorrupt` naming the file when it is not one.
+
+    `vectors` float32[m, dim], mapped: an approximate index reads `vectors[row number]` to rank by. Raises
+    `VectorError` when it needs them and they are missing or too few.
+    """
+    index, rows, info = read_index(path)
+    if isinstance(index, _faiss.IndexFlat):
+        return FlatIndex(index, rows)
+    for kind, types in _APPROXIMATE.items():
         if isinstance(index, types):
-            _tune(index, kind)
-            return FaissIndex(index, rows, kind)
+            return _open_ranked(path, index, rows, info or _info_of_old(index, kind), vectors)
     raise SnapshotCorrupt(f"{path.name} holds a {type(index).__name__}, which this version does not use.")
 
 
-def _rows_path(path: Path) -> Path:
-    return path.with_name(f"{path.stem}.rows.npy")
+def _open_ranked(path: Path, index: Any, rows: Rows, info: IndexInfo, vectors: Vectors | None) -> RankedIndex:
+    if not {"probes", "reranked"} <= set(info.parameters):
+        raise SnapshotCorrupt(f"{path.stem}.index.json names no probes or reranked: rebuild the snapshot.")
+    if vectors is None or vectors.dtype != np.float32 or not vectors.flags.c_contiguous:
+        raise VectorError(f"{path.name} ranks by the exact vectors: open it with them, float32 and mapped.")
+    if vectors.shape[1] != int(index.d) or (len(rows) and int(rows[-1]) >= len(vectors)):
+        raise VectorError(
+            f"{path.name} holds rows up to {int(rows[-1])} of {int(index.d)} dimensions, the vectors given "
+            f"have shape {list(vectors.shape)}: open it with those it was built from."
+        )
+    same = len(rows) == len(vectors)  # distinct, ascending and below len(vectors): then they are 0..n-1
+    mapped = np.asarray(vectors)  # still mapped, without the bookkeeping of `memmap`
+    return RankedIndex(index, rows, StoredVectors(mapped, None if same else rows), info)
 
 
-def _make_flat(vectors: Vectors) -> Any:
-    return _faiss.IndexFlatIP(vectors.shape[1])
+def _build_flat(vectors: Vectors, rows: Rows) -> FlatIndex:
+    index = _faiss.IndexFlatIP(vectors.shape[1])
+    if len(vectors):
+        index.add(vectors)
+    return FlatIndex(index, rows)
 
 
-def _make_hnsw(vectors: Vectors) -> Any:
-    index = _faiss.IndexHNSWFlat(vectors.shape[1], _HNSW_LINKS, _faiss.METRIC_INNER_PRODUCT)
-    index.hnsw.efConstruction = _HNSW_BUILD_BREADTH
-    _tune(index, "hnsw")
+def _make_ivf(vectors: Vectors, plan: IndexPlan, seed: int) -> Any:
+    dim = vectors.shape[1]
+    centres = _faiss.IndexFlatIP(dim)
+    centres.add(train_centres(vectors, plan.lists, seed))
+    index = _faiss.IndexIVFRaBitQFastScan(centres, dim, plan.lists, _faiss.METRIC_INNER_PRODUCT)
+    centres.this.disown()
+    index.own_fields = True
+    index.train(np.ascontiguousarray(vectors[:_ENCODER_SAMPLE]))  # the centres stand: only the encoder
+    _add(index, vectors, np.arange(len(vectors), dtype=np.int64))
     return index
 
 
-def _make_ivf(vectors: Vectors) -> Any:
-    if not len(vectors):
-        raise VectorError("An inverted-list index cannot be trained on no vectors: build a flat one.")
-    lists = max(1, min(round(4 * np.sqrt(len(vectors))), len(vectors) // 39))
-    index = _faiss.IndexIVFFlat(
-        _faiss.IndexFlatIP(vectors.shape[1]), vectors.shape[1], lists, _faiss.METRIC_INNER_PRODUCT
-    )
-    index.cp.seed = 0
-    index.cp.max_points_per_centroid = _IVF_TRAINING_VECTORS_PER_LIST
-    index.cp.min_points_per_centroid = 1
-    index.train(vectors)
-    _tune(index, "ivf")
-    return index
+def _add(index: Any, vectors: Vectors, places: Rows) -> None:
+    """Add vectors under their places, the list of each found through a graph over the centres."""
+    if not len(places):
+        return
+    exact, graph = index.quantizer, graph_of(centres_of(index))
+    index.quantizer = graph
+    try:
+        for start in range(0, len(places), _ADDED_AT_ONCE):
+            part = places[start : start + _ADDED_AT_ONCE]
+            index.add_with_ids(np.ascontiguousarray(vectors[part]), part)
+    finally:
+        index.quantizer = exact
 
 
-def _tune(index: Any, kind: FaissKind) -> None:
-    """Set how widely a search looks; FAISS does not store that for every kind."""
-    if kind == "hnsw":
-        index.hnsw.efSearch = _HNSW_SEARCH_BREADTH
-    elif kind == "ivf":
-        index.nprobe = max(1, round(_IVF_SEARCHED_SHARE * index.nlist))
+def _carry(index: Any, size: int, carried: Rows) -> Any:
+    """Copy an inverted file, keep the carried places only, and give them their new numbers."""
+    copied = _faiss.deserialize_index(_faiss.serialize_index(index))
+    number = np.full(size, -1, np.int64)
+    number[carried[carried >= 0]] = np.flatnonzero(carried >= 0)
+    dropped = np.packbits(number < 0, bitorder="little")
+    copied.remove_ids(_faiss.IDSelectorBitmap(dropped))
+    lists = copied.invlists
+    for each in range(int(copied.nlist)):
+        length = int(lists.list_size(each))
+        if length:
+            labels: Rows = _faiss.rev_swig_ptr(lists.get_ids(each), length)
+            labels[:] = number[labels]
+    return copied
 
 
-_MAKERS = {"flat": _make_flat, "hnsw": _make_hnsw, "ivf": _make_ivf}
-_TYPES: dict[FaissKind, Any] = {
-    "flat": _faiss.IndexFlat,
-    "hnsw": _faiss.IndexHNSWFlat,
-    "ivf": _faiss.IndexIVFFlat,
+def _tuned(
+    index: Any, vectors: Vectors, rows: Rows, queries: Vectors | None, seed: int, trained_on: int
+) -> RankedIndex:
+    """Measure how widely the index must search, and what it then finds."""
+    stored = StoredVectors(vectors)
+    start: dict[str, int] = msgspec.to_builtins(_UNTUNED)
+    info = IndexInfo(kind="ivf", vectors=len(rows), bytes=_bytes_of(index), parameters=start)
+    untuned = RankedIndex(index, rows, stored, info)
+    tuned = tune(untuned, stored, sample_queries(vectors, queries, seed))
+    parameters = {
+        "lists": int(index.nlist),
+        **msgspec.to_builtins(tuned.width),
+        "trained_on": trained_on,
+    }
+    info = msgspec.structs.replace(info, parameters=parameters, recall_at_10=round(tuned.recall, 4))
+    return RankedIndex(index, rows, stored, info)
+
+
+def _bytes_of(index: Any) -> int:
+    writer = _faiss.VectorIOWriter()
+    _faiss.write_index(index, writer)
+    return int(writer.data.size()) + 8 * int(index.ntotal)
+
+
+def _info_of_old(index: Any, kind: str) -> IndexInfo:
+    """Describe an index written before its parameters were."""
+    lists = int(index.nlist) if kind == "ivf" else 0
+    parameters = {"probes": max(1, round(0.08 * lists)) if lists else 96, "reranked": 100}
+    return IndexInfo(kind=kind, vectors=int(index.ntotal), bytes=_bytes_of(index), parameters=parameters)
+
+
+def _check_carried(carried: Rows, size: int, previous: int) -> Rows:
+    carried = np.asarray(carried, np.int64)
+    if carried.shape != (size,):
+        raise VectorError(f"{len(carried)} carried places were given for {size} vectors: give one each.")
+    named = np.sort(carried[carried >= 0])
+    if len(named) and named[-1] >= previous:
+        raise VectorError(f"Place {named[-1]} is carried from an index of {previous} vectors.")
+    twice = np.flatnonzero(np.diff(named) == 0)
+    if len(twice):
+        raise VectorError(f"Place {named[twice[0]]} is carried twice: each vector has one place.")
+    return carried
+
+
+_APPROXIMATE: dict[str, Any] = {
+    "hnsw": _faiss.IndexHNSW,
+    "ivf": (_faiss.IndexIVFRaBitQFastScan, _faiss.IndexIVFFlat),
 }
