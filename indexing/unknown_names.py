@@ -2,6 +2,7 @@
 
 import difflib
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Literal, cast
 
 import msgspec
@@ -12,6 +13,7 @@ from indexing.definition import (
     AffinityRule,
     Definition,
     EventRule,
+    NearestRule,
     SimilarRule,
     TraitRule,
     references,
@@ -87,6 +89,9 @@ def _names_of(node: Definition) -> Iterator[tuple[Kind, str]]:
         case SimilarRule(similar_to=seeds):
             for name in seeds.profiles or ():
                 yield "profile", name
+        case NearestRule(nearest=items, among=others):
+            for name in chain(items, *others):
+                yield "item", name
         case _:
             return
 

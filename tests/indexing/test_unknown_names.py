@@ -14,6 +14,7 @@ DEFINITION = parse_definition(
             {"event": "*", "item": "i99"},
             {"affinity": "Kitchen"},
             {"similar_to": {"profiles": ["p001", "p999"]}},
+            {"nearest": ["i0", "i77"], "among": [["i1"], ["i88"]]},
             {"segment": "other"},
         ]
     }
@@ -28,6 +29,8 @@ def test_every_name_that_is_not_there_is_found_once_with_its_nearest() -> None:
         ("event type", "purchases"),
         ("category", "Gardn"),
         ("item", "i99"),
+        ("item", "i77"),
+        ("item", "i88"),
         ("profile", "p999"),
     }
     assert found["trait", "contry"] == ("country",)
