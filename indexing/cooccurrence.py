@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from importlib import import_module
 from typing import Any
 
@@ -87,7 +87,7 @@ def find_neighbours(tastes: Tastes, n_items: int) -> Neighbours:
     return Neighbours(rows=rows, scores=scores)
 
 
-def measure_popularity(tastes: Tastes, n_items: int, traits: Sequence[Mapping[str, Any]]) -> Popularity:
+def measure_popularity(tastes: Tastes, n_items: int, traits: Iterable[Mapping[str, Any]]) -> Popularity:
     """Measure popularity overall and per trait value; `traits` holds one mapping per profile.
 
     p(i)     = sum over profiles of taste / (1 + taste) / profiles

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import msgspec
 
 from indexing.errors import SnapshotCorrupt, SnapshotError, SnapshotMissing
+from indexing.index import IndexInfo
 
 FORMAT_VERSION = 2
 """What this version writes; whatever changes what a file holds raises it, and commits a fixture of it."""
@@ -67,13 +69,16 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     event_weights: dict[str, float]
     half_life_days: float
     item_index: str
-    """Kind of index: flat, hnsw or ivf."""
+    """Kind of index: flat or ivf."""
     interest_index: str
     files: dict[str, FileEntry]
     seconds: dict[str, float]
     """Seconds per stage of the build."""
     peak_bytes: dict[str, int] = {}
     """Largest resident memory of the building process so far, at the end of each stage."""
+    item_index_info: IndexInfo | None = None
+    """Size, parameters and measured recall."""
+    interest_index_info: IndexInfo | None = None
     encoded: int | None = None
     """Items whose text was encoded for this snapshot; the others' vectors come from the one before."""
 
@@ -135,13 +140,19 @@ def parse_manifest(data: bytes, where: str) -> Manifest:
     return manifest
 
 
-def describe_files(folder: Path) -> dict[str, FileEntry]:
-    """Measure every file of a folder being built."""
-    return {
-        path.name: FileEntry(bytes=path.stat().st_size, sha256=_sha256(path))
-        for path in sorted(folder.iterdir())
-        if path.name != MANIFEST
-    }
+def describe_files(folder: Path, report: Callable[[int, int], None] | None = None) -> dict[str, FileEntry]:
+    """Measure every file of a folder being built; `report(bytes done, bytes in all)`."""
+    sizes = {path: path.stat().st_size for path in sorted(folder.iterdir()) if path.name != MANIFEST}
+    total, done = sum(sizes.values()), 0
+    entries: dict[str, FileEntry] = {}
+    for path, size in sizes.items():
+        if report is not None:
+            report(done, total)
+        entries[path.name] = FileEntry(bytes=size, sha256=_sha256(path))
+        done += size
+    if report is not None:
+        report(done, total)
+    return entries
 
 
 def verify_files(manifest: Manifest, folder: Path) -> None:

@@ -15,8 +15,8 @@ import polars as pl
 from indexing.cooccurrence import Neighbours, Popularity
 from indexing.embedder import Embedder
 from indexing.errors import EmbedderError, NotFound, SnapshotError
-from indexing.faiss_index import open_faiss
-from indexing.index import Rows, VectorIndex
+from indexing.faiss_index import FaissIndex, open_faiss
+from indexing.index import Rows
 from indexing.item_vectors import Digests
 from indexing.manifest import Manifest, read_manifest, verify_files
 from indexing.mapped_columns import MappedColumns, map_array, map_arrays
@@ -46,8 +46,8 @@ class Snapshot(MappedColumns):
             by_trait=map_array(folder / "popularity.by_trait.npy"),
             keys=tuple(msgspec.json.decode((folder / "popularity.keys.json").read_bytes(), type=list[str])),
         )
-        self.item_index: VectorIndex = open_faiss(folder / "items.faiss")
-        self.interest_index: VectorIndex = open_faiss(folder / "interests.faiss")
+        self.item_index: FaissIndex = open_faiss(folder / "items.faiss", self.item_vectors)
+        self.interest_index: FaissIndex = open_faiss(folder / "interests.faiss", self.interests.vectors)
 
     def item_row(self, item_id: str) -> int:
         """Return the item's row; raises `NotFound`."""

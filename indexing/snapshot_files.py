@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import resource
 import time
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
@@ -16,10 +16,12 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from indexing.carrying import carried_interests, carried_items
 from indexing.cooccurrence import Neighbours, Popularity, find_neighbours, measure_popularity
-from indexing.embedder import Embedder
+from indexing.embedder import Embedder, Vectors
 from indexing.event_columns import with_coded_types
-from indexing.faiss_index import FaissIndex, build_faiss
+from indexing.faiss_index import FaissIndex, build_faiss, update_faiss
+from indexing.index import Rows
 from indexing.item_vectors import EncodedBefore, ItemVectors, encode_items
 from indexing.manifest import (
     FORMAT_VERSION,
@@ -30,13 +32,11 @@ from indexing.manifest import (
     seal,
     write_manifest,
 )
+from indexing.profile_building import build_profiles
 from indexing.profiles import (
     Interests,
     TasteParameters,
     Tastes,
-    ages_in_days,
-    group_interests,
-    measure_tastes,
     weights_by_type,
 )
 from indexing.traits import collect_traits, write_traits
@@ -46,11 +46,15 @@ if TYPE_CHECKING:
     from indexing.snapshot import Snapshot
 
 Progress = Callable[[str, int, int], None]
-"""Called with (stage, done, total) as a build goes on; the stages, in order, are `STAGES`."""
+"""Called with (stage, done, total) as a build goes on; the stages, in order, are `STAGES`.
+
+Done and total count texts, profiles, steps, vectors and bytes: what the stage's time goes with.
+"""
 
 STAGES = ("encode", "profiles", "neighbours", "index", "write")
 
 _KIB = 1_024
+_PROFILES_AT_ONCE = 65_536
 
 
 class _Parts(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,13 +101,11 @@ def write_snapshot(
     report = progress or _silent
     cost = _Cost()
     parameters = TasteParameters()
-    parts = _compute(world, embedder, parameters, report, cost, previous)
+    parts = _compute(world, embedder, parameters, report, cost, previous, folder)
     with cost.of("write"):
-        report("write", 0, 1)
         _write_frames(world, folder)
         _write_parts(parts, folder)
-        files = describe_files(folder)
-        report("write", 1, 1)
+        files = describe_files(folder, partial(report, "write"))
     manifest = seal(
         Manifest(
             format_version=FORMAT_VERSION,
@@ -125,6 +127,8 @@ def write_snapshot(
             half_life_days=parameters.half_life_days,
             item_index=parts.item_index.kind,
             interest_index=parts.interest_index.kind,
+            item_index_info=parts.item_index.describe(),
+            interest_index_info=parts.interest_index.describe(),
             files=files,
             seconds=cost.seconds,
             peak_bytes=cost.peak_bytes,
@@ -142,33 +146,37 @@ def _compute(
     report: Progress,
     cost: _Cost,
     previous: Snapshot | None,
+    folder: Path,
 ) -> _Parts:
-    n_items, n_profiles = world.items.height, world.profiles.height
+    n_items = world.items.height
+    if previous is not None and _embedder_of(previous) != (embedder.digest, embedder.dim):
+        previous = None
     with cost.of("encode"):
         item_vectors = encode_items(
             world.items,
             embedder,
-            _before(previous, embedder),
+            _before(previous),
             partial(report, "encode"),
         )
         vectors = item_vectors.vectors
     with cost.of("profiles"):
-        report("profiles", 0, n_profiles)
-        tastes = _measure(world, parameters)
-        interests = group_interests(tastes, vectors, parameters)
-        report("profiles", n_profiles, n_profiles)
+        tastes, interests = build_profiles(
+            world, vectors, parameters, folder=folder, progress=partial(report, "profiles")
+        )
     with cost.of("neighbours"):
-        report("neighbours", 0, n_items)
+        report("neighbours", 0, 2)
         neighbours = find_neighbours(tastes, n_items)
-        popularity = measure_popularity(tastes, n_items, _decode_traits(world.profiles))
-        report("neighbours", n_items, n_items)
+        report("neighbours", 1, 2)
+        popularity = measure_popularity(tastes, n_items, _decoded_traits(world.profiles))
+        report("neighbours", 2, 2)
     with cost.of("index"):
-        report("index", 0, 2)
         with_text = np.flatnonzero(np.any(vectors != 0, axis=1)).astype(np.int64)
-        item_index = build_faiss(vectors[with_text], with_text)
-        report("index", 1, 2)
-        interest_index = build_faiss(interests.vectors)
-        report("index", 2, 2)
+        to_index = len(with_text) + len(interests.weights)
+        report("index", 0, to_index)
+        item_index = _index_items(world, item_vectors, with_text, previous)
+        report("index", len(with_text), to_index)
+        interest_index = _index_interests(world, interests, vectors[with_text], previous)
+        report("index", to_index, to_index)
     return _Parts(
         item_vectors=item_vectors,
         tastes=tastes,
@@ -180,45 +188,46 @@ def _compute(
     )
 
 
-def event_weights(types: pl.Series, weights: Mapping[str, float]) -> npt.NDArray[np.float64]:
-    """Weight of each event by its type, float64[n]; 0 for a type that is not listed."""
-    floats = {name: float(weight) for name, weight in weights.items()}  # Polars refuses 1 beside 1.5
-    return types.replace_strict(floats, default=0.0, return_dtype=pl.Float64).to_numpy()
-
-
-def _measure(world: World, parameters: TasteParameters) -> Tastes:
-    events = world.events.filter(pl.col("item").is_not_null())
-    return measure_tastes(
-        events["profile"].to_numpy(),
-        events["item"].to_numpy(),
-        event_weights(events["type"], weights_by_type(world.event_weights)),
-        ages_in_days(events["time"].dt.replace_time_zone(None).to_numpy(), world.as_of),
-        n_profiles=world.profiles.height,
-        parameters=parameters,
-    )
-
-
-def _before(previous: Snapshot | None, embedder: Embedder) -> EncodedBefore | None:
-    """Find what an earlier snapshot by the same embedder holds encoded."""
+def _index_items(world: World, items: ItemVectors, with_text: Rows, previous: Snapshot | None) -> FaissIndex:
     if previous is None:
-        return None
-    built = previous.manifest.embedder
-    if (built.digest, built.dim) != (embedder.digest, embedder.dim):
+        return build_faiss(items.vectors[with_text], with_text)
+    carried = carried_items(previous, world.items["id"], items.digests, with_text)
+    return update_faiss(previous.item_index, items.vectors[with_text], with_text, carried=carried)
+
+
+def _index_interests(
+    world: World, interests: Interests, item_vectors: Vectors, previous: Snapshot | None
+) -> FaissIndex:
+    if previous is None:
+        return build_faiss(interests.vectors, queries=item_vectors)
+    carried = carried_interests(previous, world.profiles["id"], interests)
+    return update_faiss(previous.interest_index, interests.vectors, carried=carried, queries=item_vectors)
+
+
+def _embedder_of(previous: Snapshot) -> tuple[str, int]:
+    return previous.manifest.embedder.digest, previous.manifest.embedder.dim
+
+
+def _before(previous: Snapshot | None) -> EncodedBefore | None:
+    if previous is None:
         return None
     return EncodedBefore(vectors=previous.item_vectors, digests=previous.item_text_digests)
 
 
-def _decode_traits(profiles: pl.DataFrame) -> list[dict[str, Any]]:
+def _decoded_traits(profiles: pl.DataFrame) -> Generator[dict[str, Any]]:
+    """Decode the traits of one profile after the other, a chunk's texts at a time."""
     decode = msgspec.json.Decoder(dict[str, Any]).decode
-    return [decode(text) if text else {} for text in cast(list[str | None], profiles["traits"].to_list())]
+    for part in profiles["traits"].to_frame().iter_slices(_PROFILES_AT_ONCE):
+        for text in cast("list[str | None]", part["traits"].to_list()):
+            yield decode(text) if text else {}
 
 
 def _write_frames(world: World, folder: Path) -> None:
     events = with_coded_types(world.events)
     for name, frame in (("items", world.items), ("profiles", world.profiles), ("events", events)):
         frame.rechunk().write_ipc(folder / f"{name}.arrow", record_batch_size=max(frame.height, 1))
-    owners = world.events["profile"].to_numpy()
-    bounds = np.arange(world.profiles.height + 1)
+    owners: npt.NDArray[np.uint32] = world.events["profile"].to_numpy()
+    bounds = np.arange(world.profiles.height + 1, dtype=np.uint32)  # else all owners would be widened
     _save(folder / "event_offsets.npy", np.searchsorted(owners, bounds).astype(np.int64))
     write_traits(collect_traits(world.profiles), folder)
 
@@ -226,8 +235,6 @@ def _write_frames(world: World, folder: Path) -> None:
 def _write_parts(parts: _Parts, folder: Path) -> None:
     _save(folder / "item_vectors.npy", parts.item_vectors.vectors)
     _save(folder / "item_text_digests.npy", parts.item_vectors.digests)
-    _save_arrays(folder, "tastes", parts.tastes)
-    _save_arrays(folder, "interests", parts.interests)
     _save_arrays(folder, "neighbours", parts.neighbours)
     _save(folder / "popularity.overall.npy", parts.popularity.overall)
     _save(folder / "popularity.by_trait.npy", parts.popularity.by_trait)
