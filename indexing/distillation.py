@@ -47,7 +47,7 @@ Progress = Callable[[str, int, int], None]
 
 SHRINKAGES = (0.03, 0.1, 0.3, 1.0)
 FEWEST_TEXTS = 20
-MOST_TEXTS = 20_000
+MOST_TEXTS = 10_000
 """Of more a seeded sample is used: the teacher is what takes the time."""
 LONGEST_TOKENS = 256
 """As much of a text as the teacher reads."""
@@ -55,6 +55,8 @@ LONGEST_TOKENS = 256
 _RARITY = 0.01
 """w of the prior's weight."""
 _HELD_OUT = 0.1
+_CHOOSING_TEXTS = 4_000
+"""Texts fitted at most while the shrinkage is chosen; each is fitted once then, not twice."""
 _MOST_STEPS = 40
 _TOLERANCE = 1e-3
 _TEXTS_AT_ONCE = 1_024
@@ -120,7 +122,7 @@ def distil(
     known *= (_RARITY / (_RARITY + shares))[:, None].astype(np.float32)
     shrinkage, metrics = _choose(bags, targets, known, seed, progress)
     table = prior
-    table[rows] = _fit(bags, targets, known, shrinkage)
+    table[rows] = _fit(bags, targets, known, shrinkage, rounds=2)
     metrics["seen_cosine"] = _cosine(bags @ table[rows], targets)
     empty = teacher.encode([""])[0]
     if dim < teacher.dim:
@@ -193,21 +195,22 @@ def _choose(
     """Return the shrinkage that does best on held-out texts, and how near they come to the teacher's."""
     order = np.random.default_rng([seed, 1]).permutation(len(targets))
     n_held = max(1, int(_HELD_OUT * len(order)))
-    held, rest = order[:n_held], order[n_held:]
+    held, rest = order[:n_held], order[n_held:][:_CHOOSING_TEXTS]
     found: dict[float, float] = {}
     for number, shrinkage in enumerate(SHRINKAGES):
         if progress is not None:
             progress("fit", number, len(SHRINKAGES) + 1)
-        table = _fit(bags[rest], targets[rest], prior, shrinkage)
+        table = _fit(bags[rest], targets[rest], prior, shrinkage, rounds=1)
         found[shrinkage] = _cosine(bags[held] @ table, targets[held])
     best = max(found, key=lambda shrinkage: found[shrinkage])
     prior_cosine = _cosine(bags[held] @ prior, targets[held])
     return best, {"held_out_cosine": found[best], "held_out_cosine_of_prior": prior_cosine}
 
 
-def _fit(bags: Any, targets: Vectors, prior: Vectors, shrinkage: float) -> Vectors:
+def _fit(bags: Any, targets: Vectors, prior: Vectors, shrinkage: float, *, rounds: int) -> Vectors:
+    """Fit the table, each round with the lengths that the one before gives: float32[n_tokens, dim]."""
     table = prior
-    for _ in range(2):
+    for _ in range(rounds):
         lengths = np.linalg.norm(bags @ table, axis=1)
         scaled = (_sparse.diags((1 / np.maximum(lengths, 1e-3)).astype(np.float32)) @ bags).tocsr()
         table = prior + _ridge(scaled, targets - scaled @ prior, shrinkage)

@@ -198,6 +198,7 @@ def write_static(
         manifest = msgspec.structs.replace(manifest, files=files)
         (partial / MANIFEST).write_bytes(msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n")
         partial.chmod(0o755)
+        (partial / TABLE).chmod(0o644)  # the library makes it for the owner alone
         partial.rename(folder)
     except OSError as error:
         raise EmbedderError(

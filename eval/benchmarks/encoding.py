@@ -42,7 +42,7 @@ Progress = Callable[[str, int, int], None]
 SPEEDUP = 50.0
 KEPT_QUALITY = 0.9
 HALF_LIFE_DAYS = 90.0
-PROFILES = 5_000
+PROFILES = 20_000
 """Of a larger world a seeded sample of profiles is used."""
 
 _ROUNDS = 5
@@ -91,7 +91,8 @@ def measure(
     """Measure encoding on a benchmark world: a second build with new items, and a distilled static encoder.
 
     `model` names the teacher as `indexing.sentence.load_embedder` does; it must be the one `bench` was built
-    with, whose embedder (with its cache, if any) is used for all but the timing.
+    with, whose embedder (with its cache, if any) is used for all but the timing. A world of too few events
+    has no figures of cold items.
     """
     tokenizer = read_tokenizer(locate_model(model)[0] / "tokenizer.json", LONGEST_TOKENS)
     bare = load_embedder(model)

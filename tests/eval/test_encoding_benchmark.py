@@ -1,0 +1,83 @@
+"""The encoding benchmark: what is counted and compared, on worlds small enough for a test."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from eval.benchmarks import encoding
+from eval.benchmarks.encoding import compare, measure
+from eval.benchmarks.world import make_world
+from eval.figures import Figure
+from indexing.embedder import Embedder
+from indexing.embedding_cache import CachedEmbedder
+from tests.eval import recommend_worlds
+from tests.indexing.distilled import small_tokenizer
+
+
+@pytest.fixture(scope="module")
+def cached(embedder: Embedder, tmp_path_factory: pytest.TempPathFactory) -> Embedder:
+    return CachedEmbedder(embedder, tmp_path_factory.mktemp("cache"))
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(encoding, "_TIMED_TEXTS", 8)
+    monkeypatch.setattr(encoding, "_ROUNDS", 1)
+    monkeypatch.setattr(encoding, "read_tokenizer", lambda *_: small_tokenizer())
+
+
+@pytest.mark.slow
+def test_a_benchmark_world_gives_every_figure(quick: None, cached: Embedder, tmp_path: Path) -> None:
+    bench = make_world(
+        seed=3, items=150, profiles=2_000, events=60_000, embedder=cached, folder=tmp_path / "snapshot"
+    )
+    found = by_name(measure(bench, model="offline"))
+    assert found["second_build_texts"].value == 2
+    assert found["second_build_texts"].baseline_value == 150
+    assert found["second_build_texts"].met is True
+    assert found["texts_per_second"].ratio is not None
+    assert found["texts_per_second"].ratio > 5
+    assert found["speedup"].goal == ">= 50"
+    assert found["held_out_cosine"].ratio is not None
+    assert found["held_out_cosine"].ratio > 1
+    assert found["cold_item_quality"].goal == ">= 0.9"
+    assert found["cold_item_quality"].value == pytest.approx(found["cold_item_ndcg"].ratio)
+    assert 0.3 < found["cold_item_quality_all_texts"].value < 2
+
+
+def test_hidden_texts_are_not_read_by_what_is_measured(
+    quick: None, cached: Embedder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[set[str]] = []
+    distil = encoding.distil
+
+    def spy(texts: list[str], *arguments: object, **options: object) -> object:
+        read.append(set(texts))
+        return distil(texts, *arguments, **options)  # pyright: ignore[reportArgumentType]
+
+    monkeypatch.setattr(encoding, "distil", spy)
+    random = np.random.default_rng(0)
+    events = [
+        (profile, int(item), float(day), "view")
+        for profile in range(40)
+        for day, item in enumerate(random.choice(40, 12, replace=False))
+    ]
+    world = recommend_worlds.make_world(events, n_profiles=40, items=recommend_worlds.make_items(40))
+    compared = compare(world, cached, cached, small_tokenizer())
+    whole, strict = read
+    assert len(whole) == 40
+    assert len(strict) == 36
+    assert strict < whole
+    assert {entry.name for entry in compared.figures} >= {"index.encode.cold_item_quality"}
+
+
+def test_a_world_without_events_says_why_there_is_no_quality(quick: None, cached: Embedder) -> None:
+    world = recommend_worlds.make_world([], n_profiles=3, items=recommend_worlds.make_items(30))
+    compared = compare(world, cached, cached, small_tokenizer())
+    assert "no cold-item quality" in compared.notes[0]
+    assert "index.encode.speedup" in {entry.name for entry in compared.figures}
+
+
+def by_name(figures: tuple[Figure, ...]) -> dict[str, Figure]:
+    return {entry.name.removeprefix("index.encode."): entry for entry in figures}
