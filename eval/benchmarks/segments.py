@@ -250,7 +250,7 @@ def _figures(
         shown(
             "similar",
             seconds["examples"],
-            baseline=("matrix product, results that vary with the batch", seconds["examples_by_product"]),
+            baseline=("matrix product", seconds["examples_by_product"]),
         ),
         shown("whole", seconds["whole"] + encoding, n=runs["whole"][0].members),
         *(shown(f"stage.{stage}", median(run.stages[stage] for run in runs["whole"])) for stage in stages),
