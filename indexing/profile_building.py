@@ -127,7 +127,8 @@ def _chunks(world: World) -> Generator[tuple[int, int, pl.DataFrame]]:
     while first < n_profiles:
         stop = min(start + CHUNK_EVENTS, len(owners))
         last = n_profiles if stop == len(owners) else max(int(owners[stop]), first + 1)
-        stop = int(np.searchsorted(owners, last)) if last < n_profiles else len(owners)
+        # A plain number would have all owners copied to its own type, for every chunk.
+        stop = int(np.searchsorted(owners, np.uint32(last))) if last < n_profiles else len(owners)
         yield first, last, world.events.slice(start, stop - start)
         first, start = last, stop
 
