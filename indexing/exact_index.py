@@ -15,7 +15,7 @@ from indexing.index import IndexInfo, Rows
 TIE_MARGIN = 1e-5
 """Scores this close in single precision may be ties: they are compared again in double precision."""
 
-_SCORES_AT_ONCE = 16_000_000
+_SCORES_AT_ONCE = 64_000_000
 _VECTORS_AT_ONCE = 65_536
 
 

@@ -38,13 +38,13 @@ def sample_queries(vectors: Vectors, queries: Vectors | None, seed: int) -> Vect
     """Draw about `SAMPLE_QUERIES`: some of the vectors, of `queries`, and of what lies between those.
 
     A text that no item has lies between items rather than on one, where lists are hardest to choose: a
-    third are normalised means of two that were drawn at random.
+    third are normalised means of three that were drawn at random.
     """
     rng = np.random.default_rng([seed, 7])
     third = SAMPLE_QUERIES // 3
     own = _draw(vectors, third, rng)
     asked = own if queries is None or not len(queries) else _draw(queries, third, rng)
-    between = asked + rng.permutation(asked)
+    between = asked + rng.permutation(asked) + rng.permutation(asked)
     norms = np.linalg.norm(between, axis=1, keepdims=True)
     return np.concatenate([own, asked, between[norms[:, 0] > _OPPOSITE] / norms[norms[:, 0] > _OPPOSITE]])
 
