@@ -42,7 +42,7 @@ class FoundGroups(msgspec.Struct, frozen=True, kw_only=True):
 
 def find_groups(snapshot: Snapshot, demo: DemoWorld, word_counts: Any) -> FoundGroups:
     """Discover groups in a demo world, k chosen by stability; `word_counts` is TF-IDF, a row per profile."""
-    grouping = discover(snapshot.interests, seed=demo.seed)
+    grouping = discover(snapshot.tastes, snapshot.item_vectors, seed=demo.seed)
     ids = snapshot.profiles["id"].gather(grouping.rows).to_list()
     truth = [INTERESTS.index(demo.truth.profiles[profile][0]) for profile in ids]
     by_words = _cluster.KMeans(n_clusters=grouping.k, n_init=STARTS, random_state=demo.seed)

@@ -130,9 +130,9 @@ class SimilarRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 class NearestRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """Matches profiles whose interests, taken together, are nearer to the items `nearest` than to other sets.
+    """Matches profiles who like, on the whole, what is nearer to the items `nearest` than to other sets.
 
-    Each set, by item ids, stands for a kind of taste; `among` lists the others. Nobody without interests is
+    Each set, by item ids, stands for a kind of taste; `among` lists the others. Nobody without likes is
     matched; items no longer in the catalogue are passed over.
     """
 

@@ -43,9 +43,9 @@ class Trait(msgspec.Struct, frozen=True, kw_only=True):
     lift: float
     """Ratio of the two shares, smoothed."""
     low: float
-    high: float
+    high: float | None
     """The lift's interval, so wide that it holds for all that was compared at once; low is above 1 for
-    everything that is listed."""
+    everything that is listed, high none where none of the others has it."""
 
 
 class Description(msgspec.Struct, frozen=True, kw_only=True):
@@ -190,7 +190,7 @@ def _trait(row: dict[str, Any], *, name: str, value: str | None = None, item_id:
         share_of_others=round(row["share_of_others"], 4),
         lift=round(row["lift"], 3),
         low=round(row["low"], 3),
-        high=round(row["high"], 3),
+        high=None if row["high"] is None else round(row["high"], 3),
     )
 
 

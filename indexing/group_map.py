@@ -9,7 +9,7 @@ import numpy as np
 
 from indexing.clustering import Grouping, group_vectors
 from indexing.embedder import Vectors
-from indexing.profiles import Interests
+from indexing.profiles import Tastes
 from indexing.stability import PATTERN
 
 POINTS = 5_000
@@ -20,14 +20,16 @@ LISTED = 30
 INK, FAINT, PAPER = "#22252b", "#8a8f98", "#ffffff"
 
 
-def draw_map(grouping: Grouping, interests: Interests, names: Sequence[str], path: Path) -> None:
+def draw_map(
+    grouping: Grouping, tastes: Tastes, item_vectors: Vectors, names: Sequence[str], path: Path
+) -> None:
     """Write a PNG of `INCHES` at `DOTS_PER_INCH`: points by group, numbered at their middles, named beside.
 
     The axes are the first two principal axes of the drawn profile vectors; each says what share of the
     variance it shows. `names` are the groups', as many as `grouping.k`. Raises `OSError`.
     """
     drawn = np.sort(np.random.default_rng(grouping.seed).permutation(len(grouping.rows))[:POINTS])
-    vectors = group_vectors(interests, grouping.rows[drawn])
+    vectors = group_vectors(tastes, item_vectors, grouping.rows[drawn])
     labels = grouping.labels[drawn]
     places, shares = principal_plane(vectors)
     figure = _figure()

@@ -91,7 +91,10 @@ def _definition(group: int, typical: list[list[int]], people: Population) -> Nea
 def _overlaps(grouping: Grouping, definitions: Sequence[NearestRule], people: Population) -> list[float]:
     centres = [centre_of(definition.nearest, people) for definition in definitions]
     selected = assign(
-        people.interests, grouping.rows, np.stack([each for each in centres if each is not None])
+        people.tastes,
+        people.item_vectors,
+        grouping.rows,
+        np.stack([each for each in centres if each is not None]),
     )
     same = np.bincount(grouping.labels[selected == grouping.labels], minlength=grouping.k)
     either = np.bincount(selected, minlength=grouping.k) + np.bincount(grouping.labels) - same

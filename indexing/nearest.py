@@ -1,11 +1,10 @@
-"""Whose interests, taken together, are nearer to some items than to any of several other sets of items."""
+"""Who likes, on the whole, what is nearer to some items than to any of several other sets of items."""
 
 from collections.abc import Sequence
 
 import numpy as np
 import polars as pl
 
-from indexing.clustering import group_vectors
 from indexing.definition import NearestRule
 from indexing.embedder import Vectors
 from indexing.errors import DefinitionError
@@ -13,19 +12,18 @@ from indexing.population import Outcome, Population
 from indexing.similarity import DECIMALS
 from indexing.slices import Slice, for_slices
 
-_INTERESTS_AT_ONCE = 65_536
-_VECTORS_IN_CACHE = 1024
+_TASTES_AT_ONCE = 262_144
 
 
 def nearest_outcome(rule: NearestRule, people: Population) -> Outcome:
-    """Compare everyone's distance to the rule's items with that to the other sets.
+    """Compare how near what everyone likes is to the rule's items, and to the other sets.
 
-    With v_p the profile's mean interest (`clustering.group_vectors`) and c(S) the normalised mean of the
-    vectors of the items of S, p passes where
+    With c(S) the normalised mean of the vectors of the items of S, and the mean taken over the items with
+    text that p likes, each once, p passes where
 
-        margin_p = <v_p, c(nearest)> - max over S in among of <v_p, c(S)>  >=  0
+        margin_p = mean <v_i, c(nearest)> - max over S in among of mean <v_i, c(S)>  >=  0
 
-    Profiles without interests do not pass. Items that the catalogue lacks, or that have no text, are left
+    Profiles that like nothing do not pass. Items that the catalogue lacks, or that have no text, are left
     out, and sets of only such items. Raises `DefinitionError` when `nearest` is one of these.
     """
     centres = [centre_of(items, people) for items in (rule.nearest, *rule.among)]
@@ -33,19 +31,27 @@ def nearest_outcome(rule: NearestRule, people: Population) -> Outcome:
         shown = ", ".join(map(repr, rule.nearest[:3]))
         raise DefinitionError(f"nearest: no item of {shown} with a text is in the snapshot; name others")
     known = [centre for centre in centres if centre is not None]
-    margins = np.full(people.size, np.nan, dtype=np.float32)
-    interests = people.interests
+    tastes, vectors = people.tastes, people.item_vectors
+    near = np.stack([np.einsum("ij,j->i", vectors, centre, dtype=np.float64) for centre in known])
+    with_text = np.any(vectors != 0, axis=1)
+    margins = np.full(people.size, np.nan)
 
     def compare(part: Slice) -> None:
-        owning = np.flatnonzero(np.diff(interests.offsets[part.profiles.start : part.profiles.stop + 1]))
-        for first in range(0, len(owning), _VECTORS_IN_CACHE):
-            rows = owning[first : first + _VECTORS_IN_CACHE] + part.profiles.start
-            vectors = group_vectors(interests, rows)
-            near = [np.einsum("ij,j->i", vectors, centre) for centre in known]
-            others = np.max(near[1:], axis=0) if len(near) > 1 else np.full(len(rows), -1, np.float32)
-            margins[rows] = np.round(near[0] - others, DECIMALS)
+        offsets = np.asarray(tastes.offsets[part.profiles.start : part.profiles.stop + 1])
+        owning = np.flatnonzero(np.diff(offsets))
+        if not len(owning):
+            return
+        items, starts = tastes.items[part.rows], offsets[owning] - offsets[0]
+        counts = np.add.reduceat(with_text[items].astype(np.int64), starts)
+        best = np.full(len(owning), -np.inf)
+        for others in near[1:]:
+            np.maximum(best, np.add.reduceat(others[items], starts), out=best)
+        own = np.add.reduceat(near[0][items], starts)
+        ahead = np.where(np.isfinite(best), own - best, np.inf) / np.maximum(counts, 1)
+        margins[part.profiles][owning] = np.where(counts > 0, np.minimum(ahead, 2.0), np.nan)
 
-    for_slices(interests.offsets, compare, rows_at_once=_INTERESTS_AT_ONCE)
+    for_slices(tastes.offsets, compare, rows_at_once=_TASTES_AT_ONCE)
+    margins = np.round(margins, DECIMALS)
     return Outcome(margins >= 0, lambda: pl.Series("actual", margins))
 
 

@@ -296,7 +296,7 @@ def discover(k: int | None, max_k: int, seed: int, map_file: Path | None, save: 
         print_text(f"{group.name}: {' '.join(group.description.sentences)}")
     print_text(discovery.verdict)
     note(
-        f"{discovery.without:,} of {discovery.population:,} profiles have no interests and are in no group; "
+        f"{discovery.without:,} of {discovery.population:,} profiles like nothing yet and are in no group; "
         f"as of {discovery.as_of:%Y-%m-%d %H:%M} UTC."
     )
     if map_file is not None:

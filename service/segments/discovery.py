@@ -51,7 +51,15 @@ async def discover_segments(
 
     def found() -> Found:
         gone = ids.is_in(list(erased)).to_numpy()
-        grouping = discover(snapshot.interests, k=k, max_k=max_k, seed=seed, left_out=gone, progress=progress)
+        grouping = discover(
+            snapshot.tastes,
+            snapshot.item_vectors,
+            k=k,
+            max_k=max_k,
+            seed=seed,
+            left_out=gone,
+            progress=progress,
+        )
         groups = propose(grouping, snapshot, progress=progress)
         discovery = Discovery(
             groups=groups,
@@ -100,7 +108,9 @@ async def draw_groups(runtime: Runtime, found: Found, path: Path) -> None:
     from indexing.group_map import draw_map
 
     names = [group.name for group in found.discovery.groups]
-    await runtime.run(draw_map, found.grouping, found.snapshot.interests, names, path)
+    await runtime.run(
+        draw_map, found.grouping, found.snapshot.tastes, found.snapshot.item_vectors, names, path
+    )
 
 
 def verdict(grouping: Grouping) -> str:

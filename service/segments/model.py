@@ -134,7 +134,7 @@ class Discovery(msgspec.Struct, frozen=True, kw_only=True):
     tried: tuple[Agreement, ...]
     """The same for every number of groups that was tried."""
     without: int
-    """Profiles without interests, which belong to no group."""
+    """Profiles that like nothing yet, which belong to no group."""
     population: int
     sampled: int
     """Profiles that decided; everyone else joined the nearest group."""

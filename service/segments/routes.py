@@ -214,7 +214,7 @@ async def preview_definition(
         _LOOK,
         tag="segments",
         summary="Propose segments",
-        description="Groups the profiles by their interests: `k` groups, or as many up to `max_k` as are "
+        description="Groups the profiles by what they like: `k` groups, or as many up to `max_k` as are "
         "found again best. Takes seconds. Nothing is stored: post a group's `name` and `definition` to "
         "`/v1/segments`.",
         request={"max_k": 30, "seed": 0},

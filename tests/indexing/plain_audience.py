@@ -168,13 +168,9 @@ def _nearest(rule: NearestRule, world: Columns) -> set[int]:
             centres.append(total / np.linalg.norm(total))
     chosen: set[int] = set()
     for row in range(world.profiles.height):
-        first, last = world.interests.offsets[row : row + 2]
-        if first == last:
-            continue
-        mean = (world.interests.vectors[first:last] * world.interests.weights[first:last, None]).sum(axis=0)
-        if np.linalg.norm(mean) < 1e-6:
-            mean = world.interests.vectors[first]
-        near = [float(np.dot(mean / np.linalg.norm(mean), centre)) for centre in centres]
-        if near[0] - max(near[1:], default=-1.0) >= -5e-6:
+        first, last = world.tastes.offsets[row : row + 2]
+        liked = [v for item in world.tastes.items[first:last] if (v := world.item_vectors[item]).any()]
+        near = [float(np.mean([np.dot(v, centre) for v in liked])) for centre in centres] if liked else []
+        if near and near[0] - max(near[1:], default=-1.0) >= -5e-6:
             chosen.add(row)
     return chosen

@@ -10,9 +10,11 @@ import polars as pl
 import pytest
 
 from indexing.audience import Members
-from indexing.contrast import contrast
+from indexing.contrast import contrast, ratio_interval
 from indexing.definition import parse_definition
-from indexing.describe import Description, describe
+from indexing.describe import Description, describe, describe_observed
+from indexing.observed import observe
+from indexing.population import Population
 from indexing.profiles import Interests, Tastes
 from indexing.world import EVENT_COLUMNS, ITEM_COLUMNS, PROFILE_COLUMNS
 from tests.indexing.people import AS_OF, Columns
@@ -91,7 +93,11 @@ def test_members_are_set_apart_by_category_item_and_trait(shop: Columns) -> None
     assert found.categories[0].share == 1.0
     assert found.categories[0].share_of_others == 0.0
     assert found.categories[0].support == 80
-    assert found.categories[0].high > found.categories[0].lift > found.categories[0].low > 1
+    assert found.categories[0].lift > found.categories[0].low > 1
+    assert found.categories[0].high is None  # none of the others has it
+    (british,) = (trait for trait in found.traits if (trait.name, trait.value) == ("country", "GB"))
+    assert british.high is not None
+    assert british.high > british.lift > british.low > 1
     assert [trait.item_id for trait in found.items] == ["i0"]
     assert ("country", "GB") in {(trait.name, trait.value) for trait in found.traits}
     assert (found.stage, found.recency_days, found.spend) == ("loyal", 5.0, 120.0)
@@ -198,3 +204,39 @@ def test_busy_people_are_not_called_interested_in_what_everybody_likes() -> None
     assert {trait.name for trait in found.categories} == {"Garden", "Kitchen"}
     assert found.interest is None
     assert "no one interest" in found.sentences[0]
+
+
+def test_an_interval_of_a_ratio_covers_it_as_often_as_it_says() -> None:
+    rng, worlds = np.random.default_rng(4), 4000
+    for share, other in ((0.3, 0.1), (0.95, 0.02), (0.2, 0.2)):
+        low, high = ratio_interval(
+            rng.binomial(100, share, worlds) / 100, rng.binomial(1500, other, worlds) / 1500, 100, 1500, 1.96
+        )
+        covered = float(((low <= share / other) & (share / other <= high)).mean())
+        assert covered == pytest.approx(0.95, abs=0.02)
+
+
+def test_of_random_groups_hardly_one_in_a_hundred_is_described_by_anything() -> None:
+    rng = np.random.default_rng(8)
+    events = [(p, int(rng.integers(3)), "view", 1.0, None) for p in range(600) for _ in range(2)]
+    traits = [{"tag": f"t{rng.integers(6)}", "age": float(rng.normal(40, 9))} for _ in range(600)]
+    world = _world(events, traits)
+    observed = observe(Population.of(world))
+    groups, listed = 150, 0
+    for _ in range(groups):
+        rows = np.sort(rng.permutation(600)[: int(rng.integers(12, 200))]).astype(np.uint32)
+        members = msgspec.structs.replace(_members(world, range(1)), rows=rows)
+        found = describe_observed(members, observed)
+        listed += bool(found.categories or found.traits or found.items)
+        assert all(trait.support >= 20 for trait in (*found.categories, *found.traits, *found.items))
+    standard_error = (0.01 * 0.99 / groups) ** 0.5
+    assert listed / groups <= 0.01 + 3 * standard_error
+
+
+def test_twelve_people_are_never_a_trait_however_sure() -> None:
+    events = [(p, 0 if p < 12 else 1, "view", 1.0, None) for p in range(400)]
+    world = _world(events, [{"tag": "rare" if p < 12 else "usual"} for p in range(400)])
+    for size in (12, 40):
+        found = describe(_members(world, range(size)), world)
+        assert "Garden" not in {trait.name for trait in found.categories}
+        assert "rare" not in {trait.value for trait in found.traits}
