@@ -14,6 +14,8 @@ from service.profiles.actions import erased_profiles, get_profile
 from service.runtime import Runtime
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from indexing.recommend import BlendRecommender, History, ProfileMatch, Recommendation
     from indexing.snapshot import Snapshot
 
@@ -22,6 +24,12 @@ LIVE_EVENTS = 500
 
 SPARE = 20
 """How many more are asked of the snapshot, to replace what the store no longer has."""
+
+MORE = 8
+"""How many times more, where that was not enough."""
+
+IDS_AT_ONCE = 10_000
+"""Databases limit the values of one statement."""
 
 
 class Why(msgspec.Struct, frozen=True, kw_only=True):
@@ -94,7 +102,7 @@ async def recommend(
         events = await EventStore(session, workspace).newest(profile_id, LIVE_EVENTS)
     snapshot = await runtime.snapshot(workspace)
 
-    def ranked() -> "list[Recommendation]":
+    def ranked(count: int) -> "list[Recommendation]":
         from indexing.recommend import Filters
 
         filters = Filters(
@@ -106,9 +114,9 @@ async def recommend(
         now = max([snapshot.manifest.as_of, *(event.occurred_at for event in events)])
         history = live_history(snapshot, events)
         recommender = _recommender(snapshot)
-        return recommender.recommend(history, k + SPARE, filters, traits=profile.traits, now=now)
+        return recommender.recommend(history, count, filters, traits=profile.traits, now=now)
 
-    return await _listed(runtime, workspace, snapshot, await runtime.run(ranked), k)
+    return await _listed(runtime, workspace, snapshot, ranked, k)
 
 
 async def similar_items(
@@ -117,13 +125,13 @@ async def similar_items(
     """List up to `k` items like this one. Raises NotFound and `indexing.errors.SnapshotMissing`."""
     snapshot = await runtime.snapshot(workspace)
 
-    def ranked() -> "list[Recommendation]":
+    def ranked(count: int) -> "list[Recommendation]":
         from indexing.recommend import Filters
 
         row = snapshot.item_row(item_id)
-        return _recommender(snapshot).similar_items(row, k + SPARE, Filters(in_stock=in_stock))
+        return _recommender(snapshot).similar_items(row, count, Filters(in_stock=in_stock))
 
-    return await _listed(runtime, workspace, snapshot, await runtime.run(ranked), k)
+    return await _listed(runtime, workspace, snapshot, ranked, k)
 
 
 async def profiles_for_item(
@@ -172,18 +180,38 @@ def _recommender(snapshot: "Snapshot") -> "BlendRecommender":
 
 
 async def _listed(
-    runtime: Runtime, workspace: str, snapshot: "Snapshot", found: "list[Recommendation]", k: int
+    runtime: Runtime,
+    workspace: str,
+    snapshot: "Snapshot",
+    ranked: "Callable[[int], list[Recommendation]]",
+    k: int,
 ) -> ItemList:
-    """Pair the recommendations with the items as they are now; those the catalogue has lost are left out."""
-    async with runtime.database.read() as session:
-        items = await ItemStore(session, workspace).get_many([each.item_id for each in found])
+    """Pair the recommendations with the items as they are now; those the catalogue has lost are left out.
+
+    `ranked(count)` gives the best so many; it is asked for more where too many of them are gone.
+    """
+    count = k + SPARE
+    while True:
+        found = await runtime.run(ranked, count)
+        items = await _still_there(runtime, workspace, [each.item_id for each in found])
+        left = [each for each in found if each.item_id in items]
+        if len(left) >= k or len(found) < count:
+            break
+        count *= MORE
     results = [
         RecommendedItem(
             item=items[each.item_id],
             score=each.score,
             reasons=tuple(Why(kind=why.kind, text=why.text, weight=why.weight) for why in each.reasons),
         )
-        for each in found
-        if each.item_id in items
+        for each in left[:k]
     ]
-    return ItemList(results=results[:k], as_of=snapshot.manifest.as_of, snapshot=snapshot.version)
+    return ItemList(results=results, as_of=snapshot.manifest.as_of, snapshot=snapshot.version)
+
+
+async def _still_there(runtime: Runtime, workspace: str, ids: list[str]) -> dict[str, Item]:
+    items: dict[str, Item] = {}
+    async with runtime.database.read() as session:
+        for start in range(0, len(ids), IDS_AT_ONCE):
+            items |= await ItemStore(session, workspace).get_many(ids[start : start + IDS_AT_ONCE])
+    return items

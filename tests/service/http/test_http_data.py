@@ -5,6 +5,7 @@ from typing import Any
 import httpx
 import pytest
 
+from service.profiles import recommendations
 from tests.service.http.shop import Shop
 
 
@@ -132,6 +133,24 @@ async def test_a_removed_item_is_recommended_no_more(client: httpx.AsyncClient):
     after = [each["item"]["id"] for each in (await client.get(path, params={"k": 3})).json()["results"]]
     assert before[0] not in after
     assert len(after) == 3
+
+
+async def test_items_removed_since_the_snapshot_are_replaced_however_many(
+    client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(recommendations, "SPARE", 0)
+    paths = ("/v1/profiles/p-0/recommendations", "/v1/items/garden-0/similar")
+    best = {
+        item["item"]["id"]
+        for path in paths
+        for item in (await client.get(path, params={"k": 8})).json()["results"]
+    }
+    for item in sorted(best - {"garden-0"}):
+        (await client.delete(f"/v1/items/{item}")).raise_for_status()
+    for path in paths:
+        found = (await client.get(path, params={"k": 8})).raise_for_status().json()["results"]
+        assert len(found) == 8
+        assert not best & {each["item"]["id"] for each in found} - {"garden-0"}
 
 
 async def test_similar_items_share_the_meaning(client: httpx.AsyncClient):
