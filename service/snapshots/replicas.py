@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from service.errors import InvalidInput
 from service.runtime import Runtime
+from service.workspaces.actions import get_workspace
 
 if TYPE_CHECKING:
     from indexing.remote import SnapshotRemote
@@ -16,18 +17,20 @@ KEEP = 3
 async def push_snapshot(runtime: Runtime, workspace: str, progress: "Progress | None" = None) -> str | None:
     """Upload the newest local snapshot and sweep old ones at the URL; None when it is there already.
 
-    Raises `SnapshotMissing` without a snapshot, `SnapshotError` when the store refuses, InvalidInput
-    without a URL.
+    Raises NotFound without the workspace, `SnapshotMissing` without a snapshot, `SnapshotError` when the
+    store refuses, InvalidInput without a URL.
     """
+    await get_workspace(runtime, workspace)
     return await runtime.run(_push, runtime, workspace, _remote(runtime, workspace), progress)
 
 
 async def pull_snapshot(runtime: Runtime, workspace: str, progress: "Progress | None" = None) -> str | None:
     """Download the newest snapshot at the URL, verified; None when ours is as new or there is none.
 
-    Raises `SnapshotCorrupt` naming the file, `SnapshotError` when the store refuses, InvalidInput without
-    a URL.
+    Raises NotFound without the workspace, `SnapshotCorrupt` naming the file, `SnapshotError` when the store
+    refuses, InvalidInput without a URL.
     """
+    await get_workspace(runtime, workspace)
     return await runtime.run(_pull, runtime, workspace, _remote(runtime, workspace), progress)
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,7 +17,8 @@ from prompts.errors import EngineError
 from service import runtime as runtime_module
 from service.catalog.actions import upsert_items
 from service.catalog.model import Item
-from service.errors import BuildRunning, InvalidInput
+from service.cli import invoke
+from service.errors import BuildRunning, InvalidInput, NotFound
 from service.events.actions import record_events
 from service.events.model import Event
 from service.health import ready
@@ -154,6 +156,35 @@ async def test_without_a_url_pushing_says_which_setting(replica: Opener, one: Ru
         for move in (push_snapshot, pull_snapshot):
             with pytest.raises(InvalidInput, match="PITCHWRIGHT_SNAPSHOT_URL"):
                 await move(two, "shop")
+
+
+async def test_a_workspace_that_does_not_exist_is_neither_pushed_nor_pulled(one: Runtime):
+    for move in (push_snapshot, pull_snapshot):
+        with pytest.raises(NotFound, match="'nowhere'"):
+            await move(one, "nowhere")
+
+
+def test_the_commands_build_list_push_and_pull(
+    one: Runtime, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.setenv("PITCHWRIGHT_DATABASE_URL", one.settings.store_url)
+    monkeypatch.setenv("PITCHWRIGHT_SNAPSHOT_URL", str(tmp_path / "bucket"))
+    monkeypatch.setenv("PITCHWRIGHT_WORKSPACE", "shop")
+
+    def run(name: str, *words: str) -> str:
+        assert invoke(["--data-dir", str(tmp_path / name), "index", *words]) == 0
+        return capsys.readouterr().out
+
+    (built, again) = (json.loads(run("one", "build", "--wait", "5", "--json")) for _ in range(2))
+    assert (built["encoded"], again["encoded"]) == (2, 0)
+    assert json.loads(run("one", "build", "--full", "--json"))["encoded"] == 2
+    newest = json.loads(run("one", "list", "--json"))[0]
+    assert newest["peak_bytes"] > 0
+    assert f"{newest['version']}" in run("one", "list")
+    assert "is there already" in run("one", "push")
+    assert run("two", "pull") == f"Pulled {newest['version']}.\n"
+    assert json.loads(run("two", "pull", "--json")) == {"pulled": None}
+    assert len(json.loads(run("two", "list", "--json"))) == 1
 
 
 async def test_a_second_builder_waits_says_so_and_builds_after_the_first(one: Runtime):
