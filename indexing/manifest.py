@@ -75,7 +75,10 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     seconds: dict[str, float]
     """Seconds per stage of the build."""
     peak_bytes: dict[str, int] = {}
-    """Largest resident memory of the building process so far, at the end of each stage."""
+    """Largest resident memory of the building process so far, at the end of each stage.
+
+    Pages of mapped files that were touched count too, though the kernel takes them back when it needs them.
+    """
     item_index_info: IndexInfo | None = None
     """Size, parameters and measured recall."""
     interest_index_info: IndexInfo | None = None
