@@ -148,3 +148,43 @@ async def test_the_schema_of_a_definition_names_every_kind_of_rule(client: httpx
     named = {choice["$ref"].removeprefix("#/$defs/") for choice in schema["$defs"]["Definition"]["oneOf"]}
     assert named <= schema["$defs"].keys()
     assert {"AllOf", "AnyOf", "NotOf"} < named
+
+
+async def test_groups_are_proposed_and_become_segments(client: httpx.AsyncClient):
+    response = await client.post("/v1/segments/discover", json={"k": 4})
+    found = response.raise_for_status().json()
+    assert [group["size"] for group in found["groups"]] == [10, 10, 10, 10]
+    assert (found["population"], found["without"]) == (41, 1)
+    assert len({group["name"] for group in found["groups"]}) == 4
+    for group in found["groups"]:
+        body = {"name": group["name"], "definition": group["definition"]}
+        made = (await client.post("/v1/segments", json=body)).raise_for_status().json()
+        members = (await client.get(f"/v1/segments/{made['id']}/members")).raise_for_status().json()
+        assert members["count"] == group["size"]
+        name = members["results"][0]["profile_id"]
+        for at in ("snapshot", "live"):
+            path = f"/v1/segments/{made['id']}/match/{name}"
+            match = (await client.get(path, params={"at": at})).raise_for_status().json()
+            assert match["matched"]
+            assert match["reasons"][0]["words"].startswith("tastes nearest to")
+
+
+async def test_more_groups_than_profiles_and_odd_numbers_are_refused(client: httpx.AsyncClient):
+    response = await client.post("/v1/segments/discover", json={"k": 200})
+    assert response.status_code == 422
+    assert response.json()["type"] == "urn:pitchwright:problem:groups-not-found"
+    assert "200 groups of" in response.json()["detail"]
+    for body in ({"k": 0}, {"max_k": 1}, {"seed": -1}, {"groups": 3}):
+        assert (await client.post("/v1/segments/discover", json=body)).status_code == 400
+
+
+async def test_a_preview_by_likeness_shows_what_a_wider_cut_is_worth(client: httpx.AsyncClient):
+    response = await client.post("/v1/segments/preview", json={"definition": LIKE})
+    curve = response.raise_for_status().json()["curve"]
+    sizes = [point["size"] for point in curve["points"]]
+    similarities = [point["similarity"] for point in curve["points"]]
+    assert sizes == sorted(set(sizes))
+    assert similarities == sorted(set(similarities), reverse=True)
+    assert curve["rule"] == LIKE
+    plain = await client.post("/v1/segments/preview", json={"definition": {"trait": "plan", "value": "gold"}})
+    assert plain.json()["curve"] is None
