@@ -87,7 +87,7 @@ def update_faiss(
             vectors, rows, queries=queries, memory_bytes=memory_bytes, kind=plan.kind, seed=seed
         )
     index = _carry(previous.faiss_index, previous.size, carried)
-    _add(index, vectors, np.flatnonzero(carried < 0).astype(np.int64))
+    fill_lists(index, vectors, np.flatnonzero(carried < 0).astype(np.int64))
     return _tuned(index, vectors, rows, queries, seed, trained_on=trained_on)
 
 
@@ -104,6 +104,20 @@ def open_faiss(path: Path, vectors: Vectors | None = None) -> FaissIndex:
         if isinstance(index, types):
             return _open_ranked(path, index, rows, info or _info_of_old(index, kind), vectors)
     raise SnapshotCorrupt(f"{path.name} holds a {type(index).__name__}, which this version does not use.")
+
+
+def fill_lists(index: Any, vectors: Vectors, places: Rows) -> None:
+    """Add vectors under their places, the list of each found through a graph over the centres."""
+    if not len(places):
+        return
+    exact, graph = index.quantizer, graph_of(centres_of(index))
+    index.quantizer = graph
+    try:
+        for start in range(0, len(places), _ADDED_AT_ONCE):
+            part = places[start : start + _ADDED_AT_ONCE]
+            index.add_with_ids(np.ascontiguousarray(vectors[part]), part)
+    finally:
+        index.quantizer = exact
 
 
 def _open_ranked(path: Path, index: Any, rows: Rows, info: IndexInfo, vectors: Vectors | None) -> RankedIndex:
@@ -136,22 +150,8 @@ def _make_ivf(vectors: Vectors, plan: IndexPlan, seed: int) -> Any:
     centres.this.disown()
     index.own_fields = True
     index.train(np.ascontiguousarray(vectors[:_ENCODER_SAMPLE]))  # the centres stand: only the encoder
-    _add(index, vectors, np.arange(len(vectors), dtype=np.int64))
+    fill_lists(index, vectors, np.arange(len(vectors), dtype=np.int64))
     return index
-
-
-def _add(index: Any, vectors: Vectors, places: Rows) -> None:
-    """Add vectors under their places, the list of each found through a graph over the centres."""
-    if not len(places):
-        return
-    exact, graph = index.quantizer, graph_of(centres_of(index))
-    index.quantizer = graph
-    try:
-        for start in range(0, len(places), _ADDED_AT_ONCE):
-            part = places[start : start + _ADDED_AT_ONCE]
-            index.add_with_ids(np.ascontiguousarray(vectors[part]), part)
-    finally:
-        index.quantizer = exact
 
 
 def _carry(index: Any, size: int, carried: Rows) -> Any:
@@ -167,7 +167,26 @@ def _carry(index: Any, size: int, carried: Rows) -> Any:
         if length:
             labels: Rows = _faiss.rev_swig_ptr(lists.get_ids(each), length)
             labels[:] = number[labels]
+    _clear_tails(copied)
     return copied
+
+
+def _clear_tails(index: Any) -> None:
+    """Clear the free places of each list's last block of 32 codes.
+
+    FAISS 1.15 leaves the bits of removed codes there and adds by or-ing bits into them.
+    """
+    lists, packer = _faiss.downcast_InvertedLists(index.invlists), index.get_CodePacker()
+    nothing = np.zeros(int(packer.code_size), np.uint8)
+    together = int(packer.nvec)
+    for each in range(int(index.nlist)):
+        length = int(lists.list_size(each))
+        block = length // together
+        if length % together:
+            codes = _faiss.rev_swig_ptr(lists.get_codes(each), (block + 1) * int(packer.block_size))
+            last = codes[block * int(packer.block_size) :]
+            for place in range(length % together, together):
+                packer.pack_1_c(_faiss.swig_ptr(nothing), place, _faiss.swig_ptr(last))
 
 
 def _tuned(
