@@ -87,8 +87,11 @@ def _liked(people: Population) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.i
 def _distinct(
     owners: npt.NDArray[np.uint32], things: npt.NDArray[np.integer], n_things: int
 ) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.int64]]:
-    keys = np.unique(owners.astype(np.int64) * max(n_things, 1) + things)
-    return (keys // max(n_things, 1)).astype(np.uint32), keys % max(n_things, 1)
+    width = max(n_things, 1)
+    keys = owners.astype(np.int64) * width + things
+    keys.sort()  # several times as fast as `np.unique`, which hashes
+    keys = keys[np.diff(keys, prepend=-1) > 0]
+    return (keys // width).astype(np.uint32), keys % width
 
 
 def _chosen_categories(
