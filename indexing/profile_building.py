@@ -12,7 +12,7 @@ import numpy.typing as npt
 import polars as pl
 
 from indexing.embedder import Vectors
-from indexing.grouping import ItemTable
+from indexing.grouping import Groups, ItemTable
 from indexing.profiles import (
     Interests,
     TasteParameters,
@@ -60,9 +60,7 @@ def build_profiles(
     ):
         liked.append(np.zeros(1, np.int64))
         grouped.append(np.zeros(1, np.int64))
-        for first, last, events in _chunks(world):
-            tastes = _measure(events, world, first, last, parameters)
-            groups = group_chunk(tastes, table, parameters)
+        for done, tastes, groups in profile_chunks(world, table, parameters):
             liked.append(items.rows + tastes.offsets[1:])
             grouped.append(shares.rows + np.cumsum(groups.counts))
             items.append(tastes.items)
@@ -71,8 +69,17 @@ def build_profiles(
                 vectors.append(block)
             shares.append(groups.weights)
             if progress is not None:
-                progress(last, n_profiles)
+                progress(done, n_profiles)
     return Tastes(**_mapped(folder, "tastes", Tastes)), Interests(**_mapped(folder, "interests", Interests))
+
+
+def profile_chunks(
+    world: World, table: ItemTable, parameters: TasteParameters
+) -> Generator[tuple[int, Tastes, Groups]]:
+    """Compute profiles in order, some at a time: how many are done, and the tastes and interests of these."""
+    for first, last, events in _chunks(world):
+        tastes = _measure(events, world, first, last, parameters)
+        yield last, tastes, group_chunk(tastes, table, parameters)
 
 
 def event_weights(types: pl.Series, weights: Mapping[str, float]) -> npt.NDArray[np.float64]:

@@ -1,7 +1,9 @@
 """Profile building from events, beside the bare product of the taste matrix and the item vectors.
 
-The product gives each profile one mean and nothing else; building measures tastes from events, groups
-them to several interests and writes everything to disk. Both run on one thread, by turns, in one process.
+The product gives each profile one mean and nothing else; building measures tastes from events and groups
+them to several interests. Both run on one thread, by turns, in one process, and neither writes a file: what
+building gives is let go chunk by chunk, the product's result when it is whole. The product a block at a time,
+that over telling items only, and building into files as a snapshot does, are timed beside them.
 """
 
 from __future__ import annotations
@@ -22,7 +24,8 @@ import polars as pl
 from eval.benchmarks.world import BenchWorld
 from eval.figures import Figure, figure
 from indexing.embedder import Vectors
-from indexing.profile_building import build_profiles
+from indexing.grouping import ItemTable
+from indexing.profile_building import build_profiles, profile_chunks
 from indexing.profiles import TasteParameters, Tastes, telling_items
 from indexing.world import World
 
@@ -34,6 +37,9 @@ SPEED_GOAL = 0.5
 GROWTH_GOAL = 1.5
 """Peak memory at all profiles may be so many times that at a quarter of them; 4 would be in proportion."""
 
+_PROFILES_AT_ONCE = 8_192
+"""Of the product in blocks: 12 MiB of result, which stays in memory that is used again."""
+
 Progress = Callable[[str, int, int], None]
 """Called with ("profiles bench", rounds done, rounds in all)."""
 
@@ -43,9 +49,7 @@ def measure(bench: BenchWorld, *, progress: Progress | None = None) -> tuple[Fig
     report = progress or _silent
     vectors = np.array(bench.snapshot.item_vectors)
     rounds = ROUNDS + 2
-    ours: list[float] = []
-    bare: list[float] = []
-    trimmed: list[float] = []
+    spent: dict[str, list[float]] = {}
     with (
         _threads.threadpool_limits(1),
         tempfile.TemporaryDirectory(dir=bench.snapshot.folder.parent) as place,
@@ -55,40 +59,54 @@ def measure(bench: BenchWorld, *, progress: Progress | None = None) -> tuple[Fig
         whole, telling = _matrices(tastes, vectors)
         n_interests = len(interests.weights)
         del tastes, interests
+        shutil.rmtree(folder / "first")
+        ways: dict[str, Callable[[], Any]] = {
+            "computed": lambda: _compute(bench.world, vectors),
+            "whole": lambda: whole @ vectors,
+            "blocks": lambda: _in_blocks(whole, vectors),
+            "telling": lambda: telling @ vectors,
+            "written": lambda: _build(bench.world, vectors, folder / "built"),
+        }
         report("profiles bench", 1, rounds)
         for number in range(ROUNDS):
-            ours.append(_seconds(lambda: _build(bench.world, vectors, folder / "built")))
+            for name, way in ways.items():
+                spent.setdefault(name, []).append(_seconds(way))
             shutil.rmtree(folder / "built")
-            bare.append(_seconds(lambda: whole @ vectors))
-            trimmed.append(_seconds(lambda: telling @ vectors))
             report("profiles bench", number + 2, rounds)
         peaks = [_peak_mib(part, vectors, folder / "traced") for part in (_quarter(bench.world), bench.world)]
         report("profiles bench", rounds, rounds)
-    entries, size = whole.nnz, bench.world.profiles.height
+    entries, size, events = whole.nnz, bench.world.profiles.height, bench.world.events.height
+    seconds = {name: median(times) for name, times in spent.items()}
     return (
         figure(
             "index.profiles.build_speed",
-            median(bare) / median(ours),
+            seconds["whole"] / seconds["computed"],
             n=entries,
             baseline=("scipy CSR @ dense", 1.0),
             at_least=SPEED_GOAL,
         ),
         figure(
             "index.profiles.entries_per_second",
-            entries / median(ours),
+            entries / seconds["computed"],
             unit="1/s",
             n=ROUNDS,
-            baseline=("scipy CSR @ dense", entries / median(bare)),
+            baseline=("scipy CSR @ dense", entries / seconds["whole"]),
         ),
-        figure(
-            "index.profiles.build_speed_telling",
-            median(trimmed) / median(ours),
-            n=telling.nnz,
-            baseline=("scipy, telling items only", 1.0),
+        *(
+            figure(
+                f"index.profiles.build_speed_{name}",
+                seconds[other] / seconds[ours],
+                n=matrix.nnz,
+                baseline=(baseline, 1.0),
+            )
+            for name, ours, other, matrix, baseline in (
+                ("in_blocks", "computed", "blocks", whole, "scipy, a block at a time"),
+                ("telling", "computed", "telling", telling, "scipy, telling items only"),
+                ("written", "written", "whole", whole, "scipy, nothing written"),
+            )
         ),
-        figure(
-            "index.profiles.events_per_second", bench.world.events.height / median(ours), unit="1/s", n=ROUNDS
-        ),
+        figure("index.profiles.seconds", seconds["computed"], unit="s", n=events),
+        figure("index.profiles.written_seconds", seconds["written"], unit="s", n=events),
         figure("index.profiles.interests_per_profile", n_interests / size, n=size),
         figure(
             "index.profiles.peak_mib",
@@ -110,6 +128,18 @@ def measure(bench: BenchWorld, *, progress: Progress | None = None) -> tuple[Fig
 def _build(world: World, vectors: Vectors, folder: Path) -> Any:
     folder.mkdir()
     return build_profiles(world, vectors, TasteParameters(), folder=folder)
+
+
+def _compute(world: World, vectors: Vectors) -> None:
+    table = ItemTable.of(vectors)
+    for _, _, groups in profile_chunks(world, table, TasteParameters()):
+        for _ in groups.blocks(table.vectors):
+            pass
+
+
+def _in_blocks(matrix: Any, vectors: Vectors) -> None:
+    for first in range(0, matrix.shape[0], _PROFILES_AT_ONCE):
+        _ = matrix[first : first + _PROFILES_AT_ONCE] @ vectors
 
 
 def _matrices(tastes: Tastes, vectors: Vectors) -> tuple[Any, Any]:
