@@ -157,6 +157,12 @@ def _encode(of: Bench, progress: Progress | None) -> Sequence[Figure]:
     return measure(of.bench, model=of.model, progress=progress)
 
 
+def _search(of: Bench, progress: Progress | None) -> Sequence[Figure]:
+    from eval.benchmarks.search import measure
+
+    return measure(of.bench, progress=progress)
+
+
 def _segments(of: Bench, progress: Progress | None) -> Sequence[Figure]:
     from eval.benchmarks.segments import measure
 
@@ -167,6 +173,7 @@ PARTS: Mapping[str, Part] = {
     "build": _build_figures,
     "profiles": _profiles,
     "encode": _encode,
+    "search": _search,
     "segments": _segments,
 }
 """What is measured, in this order; the names are those of `--only`."""

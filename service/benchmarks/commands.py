@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from service.runtime import Runtime
 
 EVENTS_PER_PROFILE = 20
-PARTS = ("build", "search", "profiles", "segments", "encode")
+PARTS = ("build", "profiles", "encode", "search", "segments")
 
 
 @click.group()
