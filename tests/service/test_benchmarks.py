@@ -32,13 +32,13 @@ def test_a_size_of_nothing_is_refused(option: str, capsys: pytest.CaptureFixture
     assert "0 is not in the range" in capsys.readouterr().err
 
 
-def run(folder: Path, *options: str) -> tuple[int, Path]:
-    return invoke(["--data-dir", str(folder), "bench", "index", *SMALL, *options, "--json"]), folder
+def run(folder: Path, *options: str) -> int:
+    return invoke(["--data-dir", str(folder), "bench", "index", *SMALL, *options, "--json"])
 
 
 @pytest.mark.slow
 def test_a_small_world_gives_every_figure(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    code, _ = run(tmp_path)
+    code = run(tmp_path)
     report = json.loads(capsys.readouterr().out)
     assert code in (0, 1)  # a goal set for a million may be missed
     names = {entry["name"] for entry in report["figures"]}
@@ -59,7 +59,6 @@ def test_a_small_world_gives_every_figure(tmp_path: Path, capsys: pytest.Capture
         "index.profiles.peak_mib",
     }
     assert all(math.isfinite(entry["value"]) for entry in report["figures"])
-    assert all(entry["baseline"] for entry in report["figures"] if entry["goal"])
     assert report["seed"] == 0
     assert set(report["data"]) == {"wares", "snapshot"}
     assert not list(tmp_path.glob("bench-*"))
