@@ -3,6 +3,7 @@
 IndexingError
 ├── EmbedderError        the sentence encoder cannot be loaded or is not the expected one
 ├── VectorError          vectors that cannot be indexed: NaN, zero, wrong dimension, duplicate ids
+│   └── BudgetError          a memory budget that holds no index of so many vectors
 ├── SnapshotError        a snapshot cannot be built or opened
 │   ├── SnapshotMissing      none has been published yet, or the asked version is gone
 │   └── SnapshotCorrupt      a file's bytes are not the ones the manifest names
@@ -24,6 +25,10 @@ class EmbedderError(IndexingError):
 
 class VectorError(IndexingError):
     """Vectors that cannot be indexed."""
+
+
+class BudgetError(VectorError):
+    """A memory budget holds no index of so many vectors."""
 
 
 class SnapshotError(IndexingError):

@@ -47,7 +47,7 @@ def build_faiss(
 
     `queries` float32[m, dim]: what will be asked, to tune for; the vectors themselves where none are given.
     An approximate index keeps reading `vectors`. Raises `VectorError` for NaN, a zero vector, rows that
-    are not distinct and ascending, or a memory budget that holds no index of so many vectors.
+    are not distinct and ascending, and `BudgetError` for a memory budget that holds no index of so many.
     """
     vectors, rows = check_vectors(vectors), check_rows(rows, len(vectors))
     plan = plan_index(len(vectors), vectors.shape[1], memory_bytes, kind)

@@ -8,7 +8,7 @@ from typing import Literal
 
 import msgspec
 
-from indexing.errors import VectorError
+from indexing.errors import BudgetError
 
 IndexKind = Literal["flat", "ivf"]
 
@@ -40,7 +40,7 @@ class IndexPlan(msgspec.Struct, frozen=True, kw_only=True):
 def plan_index(size: int, dim: int, memory_bytes: int, kind: IndexKind | None = None) -> IndexPlan:
     """Choose for `size` vectors of `dim` dimensions, or see whether `kind` fits.
 
-    Exact below `FLAT_BELOW` where it fits, quantised otherwise. Raises `VectorError` saying what would
+    Exact below `FLAT_BELOW` where it fits, quantised otherwise. Raises `BudgetError` saying what would
     fit when nothing wanted does.
     """
     plans = [_PLANS[wanted](size, dim) for wanted in ((kind,) if kind else _preferred(size))]
@@ -48,7 +48,7 @@ def plan_index(size: int, dim: int, memory_bytes: int, kind: IndexKind | None = 
         if plan.bytes <= memory_bytes:
             return plan
     smallest = min(plans, key=lambda plan: plan.bytes)
-    raise VectorError(
+    raise BudgetError(
         f"A memory budget of {memory_bytes / _MIB:,.1f} MiB holds no index of {size:,} vectors of {dim} "
         f"dimensions: the smallest ({smallest.kind}) takes {smallest.bytes / _MIB:,.1f} MiB, allow that."
     )

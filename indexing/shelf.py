@@ -13,6 +13,7 @@ from weakref import WeakValueDictionary
 
 from indexing.embedder import Embedder
 from indexing.errors import SnapshotError, SnapshotMissing
+from indexing.index_plan import DEFAULT_MEMORY_BYTES
 from indexing.manifest import MANIFEST
 from indexing.publishing import Waiting, locked_folder, partial_folder, publish_folder, withdraw_folder
 from indexing.snapshot import Progress, Snapshot, open_snapshot, write_snapshot
@@ -41,6 +42,7 @@ class SnapshotShelf:
         now: datetime,
         progress: Progress | None = None,
         full: bool = False,
+        index_memory_bytes: int = DEFAULT_MEMORY_BYTES,
         wait_seconds: float = 0,
         waiting: Waiting | None = None,
     ) -> Snapshot:
@@ -48,7 +50,8 @@ class SnapshotShelf:
 
         What the newest one holds already is taken from it, save with `full`; the outcome is the same.
         Blocks for the build: run it in the executor. Raises `SnapshotError` when another build runs
-        in this folder for longer than `wait_seconds` or the build fails; what was published stays as it was.
+        in this folder for longer than `wait_seconds` or the build fails, and `BudgetError` when
+        `index_memory_bytes` holds no index; what was published stays as it was.
         """
         with partial_folder(self.folder, wait_seconds=wait_seconds, waiting=waiting) as partial:
             published = self.list()
@@ -56,7 +59,15 @@ class SnapshotShelf:
                 newest = datetime.strptime(published[-1].split("-")[0], _STAMP).replace(tzinfo=UTC)
                 now = max(now, newest + timedelta(seconds=1))
             previous = self._open_whole(published[-1]) if published and not full else None
-            manifest = write_snapshot(world, embedder, partial, now=now, progress=progress, previous=previous)
+            manifest = write_snapshot(
+                world,
+                embedder,
+                partial,
+                now=now,
+                progress=progress,
+                previous=previous,
+                index_memory_bytes=index_memory_bytes,
+            )
             publish_folder(partial, self.folder / manifest.version)
         return self.open(manifest.version)
 

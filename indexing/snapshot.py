@@ -17,6 +17,7 @@ from indexing.embedder import Embedder
 from indexing.errors import EmbedderError, NotFound, SnapshotError
 from indexing.faiss_index import FaissIndex, open_faiss
 from indexing.index import Rows
+from indexing.index_plan import DEFAULT_MEMORY_BYTES
 from indexing.item_vectors import Digests
 from indexing.manifest import Manifest, read_manifest, verify_files
 from indexing.mapped_columns import MappedColumns, map_array, map_arrays
@@ -80,20 +81,31 @@ def build(
     now: datetime,
     progress: Progress | None = None,
     previous: Snapshot | None = None,
+    index_memory_bytes: int = DEFAULT_MEMORY_BYTES,
 ) -> Snapshot:
     """Build a snapshot of `world` beside `folder`, verify it, publish it there by one rename; open it.
 
     `now` (aware) is when it is built. What `previous` holds already is taken from it where that gives the
-    same as computing it again: vectors of texts that its embedder encoded.
+    same as computing it again: vectors of texts that its embedder encoded. `index_memory_bytes` is the most
+    that one vector index may take, in its file and resident; it decides which kind is built.
 
     Raises `SnapshotError` when the folder is taken, another build runs beside it, the world's frames are not
-    as promised or the disk fails, with the cause in words; nothing partial is ever visible.
+    as promised or the disk fails, with the cause in words, and `BudgetError` when the memory holds no index;
+    nothing partial is ever visible.
     `SnapshotShelf.publish` keeps several versions.
     """
     if folder.exists():
         raise SnapshotError(f"{folder} exists already: a snapshot never changes, build into a new folder.")
     with partial_folder(folder.parent) as partial:
-        write_snapshot(world, embedder, partial, now=now, progress=progress, previous=previous)
+        write_snapshot(
+            world,
+            embedder,
+            partial,
+            now=now,
+            progress=progress,
+            previous=previous,
+            index_memory_bytes=index_memory_bytes,
+        )
         publish_folder(partial, folder)
     return open_snapshot(folder)
 

@@ -22,6 +22,7 @@ from indexing.embedder import Embedder, Vectors
 from indexing.event_columns import with_coded_types
 from indexing.faiss_index import FaissIndex, build_faiss, update_faiss
 from indexing.index import Rows
+from indexing.index_plan import DEFAULT_MEMORY_BYTES
 from indexing.item_vectors import EncodedBefore, ItemVectors, encode_items
 from indexing.manifest import (
     FORMAT_VERSION,
@@ -92,16 +93,18 @@ def write_snapshot(
     now: datetime,
     progress: Progress | None = None,
     previous: Snapshot | None = None,
+    index_memory_bytes: int = DEFAULT_MEMORY_BYTES,
 ) -> Manifest:
     """Write all files of a snapshot into an empty `folder`, manifest last and sealed; raises `OSError`.
 
-    What `previous` holds already is taken from it where that gives the same as computing it again.
+    What `previous` holds already is taken from it where that gives the same as computing it again. Raises
+    `BudgetError` when an index of so many vectors takes more than `index_memory_bytes`.
     """
     check_world(world)
     report = progress or _silent
     cost = _Cost()
     parameters = TasteParameters()
-    parts = _compute(world, embedder, parameters, report, cost, previous, folder)
+    parts = _compute(world, embedder, parameters, report, cost, previous, folder, index_memory_bytes)
     with cost.of("write"):
         _write_frames(world, folder)
         _write_parts(parts, folder)
@@ -147,6 +150,7 @@ def _compute(
     cost: _Cost,
     previous: Snapshot | None,
     folder: Path,
+    index_memory_bytes: int,
 ) -> _Parts:
     n_items = world.items.height
     if previous is not None and _embedder_of(previous) != (embedder.digest, embedder.dim):
@@ -173,9 +177,9 @@ def _compute(
         with_text = np.flatnonzero(np.any(vectors != 0, axis=1)).astype(np.int64)
         to_index = len(with_text) + len(interests.weights)
         report("index", 0, to_index)
-        item_index = _index_items(world, item_vectors, with_text, previous)
+        item_index = _index_items(world, item_vectors, with_text, previous, index_memory_bytes)
         report("index", len(with_text), to_index)
-        interest_index = _index_interests(world, interests, vectors[with_text], previous)
+        interest_index = _index_interests(world, interests, vectors[with_text], previous, index_memory_bytes)
         report("index", to_index, to_index)
     return _Parts(
         item_vectors=item_vectors,
@@ -188,20 +192,33 @@ def _compute(
     )
 
 
-def _index_items(world: World, items: ItemVectors, with_text: Rows, previous: Snapshot | None) -> FaissIndex:
+def _index_items(
+    world: World, items: ItemVectors, with_text: Rows, previous: Snapshot | None, memory_bytes: int
+) -> FaissIndex:
+    vectors = items.vectors[with_text]
     if previous is None:
-        return build_faiss(items.vectors[with_text], with_text)
+        return build_faiss(vectors, with_text, memory_bytes=memory_bytes)
     carried = carried_items(previous, world.items["id"], items.digests, with_text)
-    return update_faiss(previous.item_index, items.vectors[with_text], with_text, carried=carried)
+    return update_faiss(previous.item_index, vectors, with_text, carried=carried, memory_bytes=memory_bytes)
 
 
 def _index_interests(
-    world: World, interests: Interests, item_vectors: Vectors, previous: Snapshot | None
+    world: World,
+    interests: Interests,
+    item_vectors: Vectors,
+    previous: Snapshot | None,
+    memory_bytes: int,
 ) -> FaissIndex:
     if previous is None:
-        return build_faiss(interests.vectors, queries=item_vectors)
+        return build_faiss(interests.vectors, queries=item_vectors, memory_bytes=memory_bytes)
     carried = carried_interests(previous, world.profiles["id"], interests)
-    return update_faiss(previous.interest_index, interests.vectors, carried=carried, queries=item_vectors)
+    return update_faiss(
+        previous.interest_index,
+        interests.vectors,
+        carried=carried,
+        queries=item_vectors,
+        memory_bytes=memory_bytes,
+    )
 
 
 def _embedder_of(previous: Snapshot) -> tuple[str, int]:

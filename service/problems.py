@@ -72,6 +72,8 @@ PROBLEMS: dict[type[Exception], Kind] = {
     indexing_errors.EmbedderError: Kind(
         503, "embedder-unavailable", "The sentence encoder cannot be used", 5
     ),
+    indexing_errors.BudgetError: Kind(503, "index-too-large", "The memory allowed for an index is too small"),
+    indexing_errors.VectorError: Kind(503, "vectors-not-indexed", "The vectors cannot be indexed"),
     indexing_errors.DefinitionError: Kind(
         422, "definition-not-valid", "The audience definition cannot be evaluated"
     ),

@@ -97,6 +97,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             "after a build and pulled from by other replicas. Default: each machine keeps its own."
         ),
     ] = None
+    index_memory_mib: Annotated[
+        int,
+        setting(
+            "Most memory one vector index may take, in MiB, in its file and resident: decides between exact "
+            "and compressed search. A build that needs more is refused and says how much.",
+            ge=1,
+            le=1_048_576,
+        ),
+    ] = 2048
     executor_threads: Annotated[
         int, setting("Threads for encoding, searching and generating. Default: the cores.", ge=1, le=256)
     ] = os.cpu_count() or 1

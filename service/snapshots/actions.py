@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import structlog
 
-from indexing.errors import IndexingError, SnapshotMissing
+from indexing.errors import BudgetError, IndexingError, SnapshotMissing
 from indexing.publishing import Waiting
 from indexing.snapshot import Manifest, Progress
 from service.catalog.store import ItemStore
@@ -36,6 +36,7 @@ STALE_AFTER = timedelta(days=1)
 """When "now" is the clock, windows move on even if nothing happens: a snapshot a day old is rebuilt."""
 
 POLLS_PER_INTERVAL = 30
+MIB = 2**20
 
 
 async def build_snapshot(
@@ -53,8 +54,8 @@ async def build_snapshot(
     `waiting(wait_seconds)` is called once and its end awaited for so long. `progress(stage, done, total)`:
     stage `read` first, then those of `indexing.snapshot.build`, the latter called from a worker thread,
     then `push`. Raises NotFound (workspace), BuildRunning (another still builds),
-    `indexing.errors.SnapshotError` and `EmbedderError`; a push that failed is made up for by `serve` or
-    `pitchwright index push`.
+    `indexing.errors.SnapshotError`, `BudgetError` and `EmbedderError`; a push that failed is
+    made up for by `serve` or `pitchwright index push`.
     """
     await get_workspace(runtime, workspace)
     until = asyncio.get_running_loop().time() + wait_seconds
@@ -63,15 +64,20 @@ async def build_snapshot(
         embedder = await runtime.embedder()
         world = await read_world(runtime, workspace, progress)
         shelf = runtime.snapshots.shelf(workspace)
-        snapshot = await runtime.run(
-            shelf.publish,
-            world,
-            embedder,
-            now=started,
-            progress=progress,
-            full=full,
-            wait_seconds=max(until - asyncio.get_running_loop().time(), 0),
-        )
+        memory_mib = runtime.settings.index_memory_mib
+        try:
+            snapshot = await runtime.run(
+                shelf.publish,
+                world,
+                embedder,
+                now=started,
+                progress=progress,
+                full=full,
+                index_memory_bytes=memory_mib * MIB,
+                wait_seconds=max(until - asyncio.get_running_loop().time(), 0),
+            )
+        except BudgetError as error:
+            raise BudgetError(f"{error} The setting is PITCHWRIGHT_INDEX_MEMORY_MIB={memory_mib}.") from None
         await runtime.run(shelf.prune, keep=KEEP, now=runtime.now())
         if runtime.settings.snapshot_url is not None:
             await push_snapshot(runtime, workspace, progress)

@@ -61,6 +61,8 @@ def test_an_unknown_key_of_the_file_is_refused_with_the_nearest_known_one(tmp_pa
         ("ENGINE_DIALECT", "klingon"),
         ("WORKSPACE", "../etc"),
         ("EXECUTOR_THREADS", "1e9"),
+        ("INDEX_MEMORY_MIB", "0"),
+        ("INDEX_MEMORY_MIB", "1.5"),
     ],
 )
 def test_a_value_that_does_not_fit_is_quoted_with_its_variable(tmp_path: Path, variable: str, value: str):

@@ -187,6 +187,19 @@ def test_the_commands_build_list_push_and_pull(
     assert len(json.loads(run("two", "list", "--json"))) == 1
 
 
+def test_a_memory_budget_too_small_for_an_index_ends_the_command_with_two(
+    one: Runtime, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.setenv("PITCHWRIGHT_DATABASE_URL", one.settings.store_url)
+    monkeypatch.setenv("PITCHWRIGHT_WORKSPACE", "shop")
+    monkeypatch.setenv("PITCHWRIGHT_INDEX_MEMORY_MIB", "3")
+    monkeypatch.setattr("service.snapshots.actions.MIB", 1)
+    assert invoke(["--data-dir", str(tmp_path / "one"), "index", "build"]) == 2
+    told = capsys.readouterr().err
+    assert "holds no index of 2 vectors" in told
+    assert told.endswith("The setting is PITCHWRIGHT_INDEX_MEMORY_MIB=3.\n")
+
+
 async def test_a_second_builder_waits_says_so_and_builds_after_the_first(one: Runtime):
     told: list[float] = []
     first, second = await asyncio.gather(

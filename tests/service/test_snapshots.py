@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from indexing.errors import SnapshotMissing
+from indexing.errors import BudgetError, SnapshotMissing
 from service.catalog.actions import delete_item, upsert_items
 from service.catalog.model import Item
 from service.errors import BuildRunning, NotFound
@@ -103,6 +103,21 @@ async def test_a_lease_left_by_a_killed_builder_ends_by_itself(runtime: Runtime,
         await build_snapshot(runtime, "shop")
     clock.now += LEASE_TIME
     await build_snapshot(runtime, "shop")
+
+
+async def test_a_memory_budget_that_holds_no_index_builds_nothing_and_names_the_setting(
+    runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(actions, "MIB", 1)
+    says = r"holds no index of 2 vectors.*the smallest .* takes.*PITCHWRIGHT_INDEX_MEMORY_MIB=2048\."
+    with pytest.raises(BudgetError, match=says):
+        await build_snapshot(runtime, "shop")
+    assert await list_snapshots(runtime, "shop") == ()
+    monkeypatch.undo()
+    await build_snapshot(runtime, "shop")
+    monkeypatch.setattr(actions, "MIB", 1)  # no less for a build from the one before
+    with pytest.raises(BudgetError):
+        await build_snapshot(runtime, "shop")
 
 
 async def test_a_workspace_that_does_not_exist_is_neither_built_nor_listed(runtime: Runtime, tmp_path: Path):

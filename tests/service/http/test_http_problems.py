@@ -161,3 +161,13 @@ def test_every_deliberate_error_has_a_kind_of_its_own_or_its_parents():
             if error.__module__.endswith(".errors") and "importing" not in error.__module__:
                 known = any(parent in PROBLEMS for parent in error.__mro__)
                 assert known or kind_of(error("x")).status == 500, error
+
+
+async def test_a_build_that_no_index_fits_into_names_the_setting(
+    client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("service.snapshots.actions.MIB", 1)
+    body = problem(await client.post("/v1/snapshots"), 503)
+    assert body["type"] == "urn:pitchwright:problem:index-too-large"
+    assert "holds no index of" in body["detail"]
+    assert "PITCHWRIGHT_INDEX_MEMORY_MIB=2048" in body["detail"]
