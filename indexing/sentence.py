@@ -68,9 +68,9 @@ def load_embedder(name: str = "auto", cache_folder: Path | None = None) -> Embed
 
     `name` is `auto` (the offline package when installed, else all-MiniLM-L6-v2 from the hub),
     `offline` (the package), a folder, or a hub name. With a `cache_folder` encodings are kept there on
-    disk, but those of a static embedder's folder: it encodes faster than a disk is read. Only safetensors
-    weights are read and no code that comes with a model is run. Raises `EmbedderError` saying what to
-    install or point at.
+    disk, but those of a static embedder's folder: encoding anew is about as cheap as looking up. Only
+    safetensors weights are read and no code that comes with a model is run. Raises `EmbedderError` saying
+    what to install or point at.
     """
     folder, title = locate_model(name)
     if is_static(folder):
