@@ -1,6 +1,7 @@
 """Every setting, read once into one frozen value from `PITCHWRIGHT_*` variables and `pitchwright.toml`."""
 
 import difflib
+import math
 import os
 import tomllib
 from collections.abc import Iterable, Mapping
@@ -83,11 +84,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         int, setting("New events after which `serve` builds a snapshot before the interval is over.", ge=1)
     ] = 10_000
     snapshot_max_age_seconds: Annotated[
-        float | None,
+        Annotated[float, msgspec.Meta(gt=0)] | None,
         setting(
             "Age beyond which a workspace's newest snapshot makes `/health/ready` say `degraded`. "
-            "Default: none is too old.",
-            gt=0,
+            "Default: none is too old."
         ),
     ] = None
     snapshot_url: Annotated[
@@ -251,10 +251,17 @@ def _fit(name: str, source: str, value: Any) -> Any:
     """Convert and check one value against its field's type and limits."""
     hint = get_type_hints(Settings, include_extras=True)[name]
     try:
-        return msgspec.convert(value, hint, strict=not isinstance(value, str))
+        fitted = msgspec.convert(value, hint, strict=not isinstance(value, str))
     except msgspec.ValidationError as error:
-        quoted = repr(shown_value(name, value))
-        raise SettingsError(f"{source} is {quoted}: {str(error).rstrip('.')}. {_description(hint)}") from None
+        raise _unfit(name, source, value, str(error)) from None
+    if isinstance(fitted, float) and not math.isfinite(fitted):  # no limit compares with NaN
+        raise _unfit(name, source, value, "Expected a finite number")
+    return fitted
+
+
+def _unfit(name: str, source: str, value: Any, reason: str) -> SettingsError:
+    description = _description(get_type_hints(Settings, include_extras=True)[name])
+    return SettingsError(f"{source} is {shown_value(name, value)!r}: {reason.rstrip('.')}. {description}")
 
 
 def _description(hint: Any) -> str:

@@ -1,5 +1,6 @@
 """Settings: two sources, one frozen value, no unknown names, no secrets shown."""
 
+import contextlib
 from pathlib import Path
 
 import msgspec
@@ -100,3 +101,21 @@ def test_every_setting_says_what_it_is_for():
     documented = documentation()
     assert [each.name for each in documented] == [field.name for field in msgspec.structs.fields(Settings)]
     assert all(each.text.endswith(".") and each.variable.isupper() for each in documented)
+
+
+def test_every_setting_can_be_set(tmp_path: Path):
+    for entry in documentation():
+        set_to: set[object] = set()
+        for text in ("30", "3000", "info", "full"):
+            with contextlib.suppress(SettingsError):
+                set_to.add(getattr(load_settings({entry.variable: text}, tmp_path), entry.name))
+        assert set_to, entry.variable
+
+
+@pytest.mark.parametrize(
+    "variable", ["SNAPSHOT_MAX_AGE_SECONDS", "SNAPSHOT_INTERVAL_SECONDS", "ENGINE_TIMEOUT_SECONDS"]
+)
+@pytest.mark.parametrize("value", ["nan", "inf", "-inf"])
+def test_a_number_that_is_none_is_refused(tmp_path: Path, variable: str, value: str):
+    with pytest.raises(SettingsError, match=f"PITCHWRIGHT_{variable} is '{value}'"):
+        load_settings({f"PITCHWRIGHT_{variable}": value}, tmp_path)
