@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 EXTRAS := offline,postgres,dev
 
-.PHONY: install demo test check test-slow test-vllm golden lock clean
+.PHONY: install demo test check test-slow test-vllm golden snapshot-fixture lock clean
 
 install: .venv/.installed
 
@@ -31,6 +31,10 @@ test-slow: install
 # Write the golden files anew; then read their differences before committing them.
 golden: install
 	UPDATE_GOLDEN=1 $(BIN)/pytest -q tests/prompts/test_render.py tests/service/http/test_http_openapi.py
+
+# Keep a snapshot of the format written today; for when FORMAT_VERSION has been raised. Older ones stay as they are.
+snapshot-fixture: install
+	UPDATE_SNAPSHOT_FIXTURE=1 $(BIN)/pytest -q tests/indexing/test_snapshot_formats.py
 
 lock: install
 	$(BIN)/python .ci/lock.py > constraints.new && mv constraints.new constraints.txt
