@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
+import polars as pl
 
 from indexing.profiles import Tastes
+from indexing.traits import Traits
 
 _sparse: Any = import_module("scipy.sparse")
 
@@ -87,28 +89,41 @@ def find_neighbours(tastes: Tastes, n_items: int) -> Neighbours:
     return Neighbours(rows=rows, scores=scores)
 
 
-def measure_popularity(tastes: Tastes, n_items: int, traits: Iterable[Mapping[str, Any]]) -> Popularity:
-    """Measure popularity overall and per trait value; `traits` holds one mapping per profile.
+def measure_popularity(tastes: Tastes, n_items: int, traits: Traits) -> Popularity:
+    """Measure popularity overall and per trait value.
 
-    p(i)     = sum over profiles of taste / (1 + taste) / profiles
-    p(i | t) = (sum over profiles with t + TRAIT_SMOOTHING * p(i)) / (profiles with t + TRAIT_SMOOTHING)
+    p(i)     = profiles that like i / profiles
+    p(i | t) = (profiles with t that like i + TRAIT_SMOOTHING * p(i)) / (profiles with t + TRAIT_SMOOTHING)
 
-    Only texts and truth values count as trait values, and only those at least `TRAIT_SUPPORT` profiles share.
+    Only texts and truth values count as trait values, and only those at least `TRAIT_SUPPORT` profiles share;
+    the `TRAIT_VALUES` most shared ones are kept, ties by key.
     """
-    liked = taste_matrix(tastes, n_items)
     n_profiles = len(tastes.offsets) - 1
-    overall = (np.asarray(liked.sum(axis=0)).reshape(n_items) / max(n_profiles, 1)).astype(np.float32)
-    holders: dict[str, list[int]] = {}
-    for profile, mapping in enumerate(traits):
-        for key in trait_keys(mapping):
-            holders.setdefault(key, []).append(profile)
-    common = [(key, rows) for key, rows in holders.items() if len(rows) >= TRAIT_SUPPORT]
-    common = sorted(common, key=lambda pair: (-len(pair[1]), pair[0]))[:TRAIT_VALUES]
+    data = np.ones(len(tastes.items), np.float32)
+    liked = _sparse.csr_matrix((data, tastes.items, tastes.offsets), shape=(n_profiles, n_items))
+    overall = (np.bincount(tastes.items, minlength=n_items) / max(n_profiles, 1)).astype(np.float32)
+    common = _common_values(traits)
     by_trait = np.zeros((len(common), n_items), np.float32)
     for place, (_, rows) in enumerate(common):
         own = np.asarray(liked[rows].sum(axis=0), np.float32).reshape(n_items)
         by_trait[place] = (own + TRAIT_SMOOTHING * overall) / (len(rows) + TRAIT_SMOOTHING)
     return Popularity(overall=overall, keys=tuple(key for key, _ in common), by_trait=by_trait)
+
+
+def _common_values(traits: Traits) -> list[tuple[str, npt.NDArray[np.uint32]]]:
+    """Trait values enough profiles share, most shared first, with the profile rows that have them."""
+    found: list[tuple[str, npt.NDArray[np.uint32]]] = []
+    for name in traits.names:
+        values = (
+            traits.of(name)
+            .select("profile", value=pl.coalesce("text", pl.col("flag").cast(pl.String)))
+            .filter(pl.col("value").is_not_null() & (pl.col("value") != ""))
+        )
+        holders = values.group_by("value").agg(pl.col("profile").sort()).sort("value")
+        shared = holders.filter(pl.col("profile").list.len() >= TRAIT_SUPPORT)
+        for value, rows in shared.iter_rows():
+            found.append((f"{name} = {value}", np.array(rows, np.uint32)))
+    return sorted(found, key=lambda pair: (-len(pair[1]), pair[0]))[:TRAIT_VALUES]
 
 
 def trait_keys(traits: Mapping[str, Any]) -> list[str]:

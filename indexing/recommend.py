@@ -1,31 +1,32 @@
-"""The first `Recommender`: likeness of text, what goes together, and popularity, blended.
+"""The first `Recommender`: what goes together, likeness of text and popularity, added up.
 
-For a profile with history H, an item i and weights a history item h has, w_h (event weights times
-2 ** (-age / half-life), added up per item; see `indexing.profiles`):
+For a profile with history H, an item i and weights w_h of history items, 0 to 1
+(`indexing.sequences.recent_weights`):
 
-    similar(i)  = max over h in H of w_h / max(w) * max(0, cos(v_i, v_h))
-    together(i) = sum over h in H of w_h * s(h, i)            s: `indexing.cooccurrence`, h's nearest 50
-    popular(i)  = p(i), or the mean of p(i | t) over the profile's trait values t
-    score(i)    = SIMILAR * similar(i) / max similar + TOGETHER * together(i) / max together
-                  + POPULAR * popular(i) / max popular
+    together(i) = sum over h in H of w_h * B(h, i)                  B: `indexing.associations`
+    similar(i)  = text * max over h in H of w_h * max(0, cos(v_i, v_h))
+    popular(i)  = POPULAR * p(i), or * the mean of p(i | t) over the profile's trait values t
+    score(i)    = together(i) + similar(i) + popular(i)
 
-Each part is 0..1 after division by its largest value, so a score compares items for one profile, never
-one profile with another. Without history only the last part is left: cold start.
+The weight of text and how fast history fades (`Mixture`) were chosen at build on profiles held out. Each
+addend of the three sums is a reason, with the history item it comes from. Scores compare items for one
+profile, never one profile with another. Without history only popularity is left: cold start. An item nobody
+has touched has no association: its text alone speaks for it.
 """
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
 from indexing import reasons
-from indexing.cooccurrence import taste_matrix, trait_keys
+from indexing.cooccurrence import trait_keys
+from indexing.diversity import rank_diverse
 from indexing.errors import NotFound
 from indexing.history import Liked, history_of, title_of
 from indexing.recommendation import (
@@ -37,6 +38,7 @@ from indexing.recommendation import (
     Recommendation,
     Recommender,
     Trait,
+    check_diversity,
     check_k,
 )
 from indexing.snapshot import Snapshot
@@ -53,9 +55,13 @@ __all__ = (
     "history_of",
 )
 
-SIMILAR, TOGETHER, POPULAR = 0.4, 0.55, 0.05
-"""Weights of the parts; chosen on training profiles, see the README's decisions."""
+POPULAR = 0.02
+"""What everyone likes breaks ties, and stands alone where there is no history."""
 REASONS = 3
+"""Reasons given unless all are asked for."""
+
+POOL = 200
+"""Where diversity is asked for, it is chosen among the best so many."""
 
 _POOL_PER_MATCH = 4
 _SMALLEST_POOL = 200
@@ -70,8 +76,6 @@ class BlendRecommender:
 
     def __init__(self, snapshot: Snapshot) -> None:
         self.snapshot = snapshot
-        self._lock = threading.Lock()
-        self._holders: Any = None
 
     def recommend(
         self,
@@ -81,31 +85,31 @@ class BlendRecommender:
         *,
         traits: Mapping[str, Trait] | None = None,
         now: datetime | None = None,
+        diversity: float = 0.0,
+        explain: bool = False,
     ) -> list[Recommendation]:
         check_k(k)
+        check_diversity(diversity)
         snapshot = self.snapshot
         liked = Liked(snapshot, history, now or snapshot.as_of)
+        together = snapshot.associations.predict(liked.rows, liked.weights, snapshot.items.height)
         similar, closest = self._similar(liked)
-        together = self._together(liked)
         popular, trait = self._popular(traits or {})
-        parts = {
-            "similar": SIMILAR * _unit(similar),
-            "together": TOGETHER * _unit(together),
-            "popular": POPULAR * _unit(popular),
-        }
-        score = parts["similar"] + parts["together"] + parts["popular"]
+        score = together + similar + popular
         allowed = allowed_items(snapshot.items, filters)
         allowed[liked.excluded(filters)] = False
-        shares = TOGETHER / max(float(together.max(initial=0)), 1e-12)
 
-        def explain(row: int) -> tuple[Reason, ...]:
-            found = [Reason(kind="popular", text=reasons.popular(trait), weight=float(parts["popular"][row]))]
-            if parts["similar"][row] > 0:
-                found.append(liked.because_of(int(closest[row]), float(parts["similar"][row])))
-            found.extend(liked.bought_with(row, shares))
-            return _strongest(found)
+        def why(row: int) -> tuple[Reason, ...]:
+            found = [Reason(kind="popular", text=reasons.popular(trait), weight=float(popular[row]))]
+            if similar[row] > 0:
+                found.append(liked.because_of(int(closest[row]), float(similar[row])))
+            found.extend(liked.bought_with(snapshot.associations, row))
+            return _by_weight(found) if explain else _strongest(found)
 
-        return self._rank(score, allowed, k, explain)
+        rows = _best(score, allowed, k if not diversity else max(POOL, k))
+        if diversity:
+            rows = rank_diverse(rows, score[rows], snapshot.item_vectors[rows], k, diversity)
+        return self._listed(score, rows, why)
 
     def similar_items(self, item_row: int, k: int, filters: Filters = ANYTHING) -> list[Recommendation]:
         check_k(k)
@@ -124,7 +128,7 @@ class BlendRecommender:
         allowed = allowed_items(snapshot.items, filters) & (score > 0)
         allowed[item_row] = False
 
-        def explain(row: int) -> tuple[Reason, ...]:
+        def why(row: int) -> tuple[Reason, ...]:
             return _strongest(
                 [
                     Reason(kind=kind, text=text, weight=float(part[row]), item_row=item_row)
@@ -132,7 +136,7 @@ class BlendRecommender:
                 ]
             )
 
-        return self._rank(score, allowed, k, explain)
+        return self._listed(score, _best(score, allowed, k), why)
 
     def profiles_for_item(self, item_row: int, k: int, *, exclude_buyers: bool = False) -> list[ProfileMatch]:
         """Rank profiles by their closest interest and by how much they like what goes with the item.
@@ -184,37 +188,31 @@ class BlendRecommender:
         ]
 
     def _similar(self, liked: Liked) -> tuple[Scores, npt.NDArray[np.int64]]:
-        """Recency-weighted maximum similarity float32[n_items]; which history item, int64[n_items]."""
+        """Give the part of text float32[n_items], and whose text it is, int64[n_items] places of `liked`."""
         vectors = self.snapshot.item_vectors
         if not len(liked.rows):
             return np.zeros(len(vectors), np.float32), np.zeros(len(vectors), np.int64)
-        cosines = (vectors @ vectors[liked.rows].T) * (liked.weights / liked.weights.max())
+        cosines = (vectors @ vectors[liked.rows].T) * (self.snapshot.mixture.text * liked.weights)
         closest = np.argmax(cosines, axis=1)
         return np.maximum(cosines[np.arange(len(vectors)), closest], 0), closest
 
-    def _together(self, liked: Liked) -> Scores:
-        scores = np.zeros(self.snapshot.items.height, np.float32)
-        for row, weight in zip(liked.rows.tolist(), liked.weights.tolist(), strict=True):
-            _add_neighbours(scores, self.snapshot, row, weight)
-        return scores
-
     def _popular(self, traits: Mapping[str, Trait]) -> tuple[Scores, str | None]:
-        """Popularity float32[n_items] among those who share the traits, and the trait value to name."""
+        """Give the part of popularity float32[n_items], and the trait value to name."""
         popularity = self.snapshot.popularity
         place_of = {key: place for place, key in enumerate(popularity.keys)}
         keys = [key for key in trait_keys(traits) if key in place_of]
         if not keys:
-            return np.asarray(popularity.overall), None
+            return POPULAR * np.asarray(popularity.overall), None
         shared = popularity.by_trait[[place_of[key] for key in keys]].mean(axis=0)
-        return shared, max(keys, key=lambda key: place_of[key])  # the rarest says most
+        return POPULAR * shared, max(keys, key=lambda key: place_of[key])  # the rarest says most
 
-    def _rank(
-        self, score: Scores, allowed: npt.NDArray[np.bool_], k: int, explain: Any
+    def _listed(
+        self, score: Scores, rows: npt.NDArray[np.int64], why: Callable[[int], tuple[Reason, ...]]
     ) -> list[Recommendation]:
         ids = self.snapshot.items["id"]
         return [
-            Recommendation(item_row=row, item_id=ids[row], score=float(score[row]), reasons=explain(row))
-            for row in _best(score, allowed, k).tolist()
+            Recommendation(item_row=row, item_id=ids[row], score=float(score[row]), reasons=why(row))
+            for row in rows.tolist()
         ]
 
     def _check_item(self, row: int) -> None:
@@ -224,19 +222,12 @@ class BlendRecommender:
                 f"{self.snapshot.items.height - 1}."
             )
 
-    def _by_item(self) -> Any:
-        """Tastes by item (CSC), made once when first asked for."""
-        with self._lock:
-            if self._holders is None:
-                self._holders = taste_matrix(self.snapshot.tastes, self.snapshot.items.height).tocsc()
-            return self._holders
-
     def _likers_of_neighbours(self, item_row: int) -> Scores:
         near = self.snapshot.neighbours
         known = near.rows[item_row] >= 0
         rows, weights = near.rows[item_row][known], near.scores[item_row][known]
         liked_items = np.maximum(np.diff(self.snapshot.tastes.offsets), 1)
-        return np.asarray(self._by_item()[:, rows] @ weights / np.sqrt(liked_items), np.float32)
+        return np.asarray(self.snapshot.tastes_by_item[:, rows] @ weights / np.sqrt(liked_items), np.float32)
 
     def _buyers(self, item_row: int) -> npt.NDArray[np.int64]:
         events = self.snapshot.events.lazy()
@@ -279,9 +270,13 @@ def _unit(scores: Scores) -> Scores:
     return (scores / largest if largest > 0 else scores).astype(np.float32)
 
 
+def _by_weight(found: Sequence[Reason]) -> tuple[Reason, ...]:
+    kept = [reason for reason in found if reason.weight]
+    return tuple(sorted(kept, key=lambda reason: -reason.weight))
+
+
 def _strongest(found: Sequence[Reason]) -> tuple[Reason, ...]:
-    kept = [reason for reason in found if reason.weight > 0]
-    return tuple(sorted(kept, key=lambda reason: -reason.weight)[:REASONS])
+    return tuple(reason for reason in _by_weight(found)[:REASONS] if reason.weight > 0)
 
 
 def _nearest_profiles(snapshot: Snapshot, vector: Scores, wanted: int) -> npt.NDArray[np.int64]:

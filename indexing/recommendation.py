@@ -65,7 +65,7 @@ class Recommendation(msgspec.Struct, frozen=True, kw_only=True):
     item_id: str
     score: float
     reasons: tuple[Reason, ...]
-    """The strongest addends, strongest first."""
+    """The strongest addends, strongest first; all of them, adding up to the score, where asked to explain."""
 
 
 class ProfileMatch(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,10 +91,14 @@ class Recommender(Protocol):
         *,
         traits: Mapping[str, Trait] | None = None,
         now: datetime | None = None,
+        diversity: float = 0.0,
+        explain: bool = False,
     ) -> list[Recommendation]:
         """Rank items for the profile with this history; popular ones (for its traits) when it is empty.
 
-        Ages count from `now` (aware; by default the snapshot's `as_of`).
+        Ages count from `now` (aware; by default the snapshot's `as_of`). `diversity` 0..1 trades score for
+        difference among the items recommended (`indexing.diversity`). `explain` gives every addend of a
+        score, also those below zero. Raises `IndexingError` for a diversity beyond 0..1.
         """
         ...
 
@@ -105,6 +109,14 @@ class Recommender(Protocol):
     def profiles_for_item(self, item_row: int, k: int, *, exclude_buyers: bool = False) -> list[ProfileMatch]:
         """Rank the profiles an item should be shown to, each once."""
         ...
+
+
+def check_diversity(diversity: float) -> None:
+    """Raise `IndexingError` unless diversity is 0..1; NaN is not."""
+    if not 0 <= diversity <= 1:
+        raise IndexingError(
+            f"diversity is {diversity}: give 0 (by score alone) to 1 (as different as can be)."
+        )
 
 
 def check_k(k: int) -> None:

@@ -5,14 +5,16 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Sequence
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import msgspec
 import numpy as np
 import polars as pl
 
-from indexing.cooccurrence import Neighbours, Popularity
+from indexing.associations import Associations, Mixture
+from indexing.cooccurrence import Neighbours, Popularity, taste_matrix
 from indexing.embedder import Embedder
 from indexing.errors import EmbedderError, NotFound, SnapshotError
 from indexing.faiss_index import FaissIndex, open_faiss
@@ -34,6 +36,7 @@ class Snapshot(MappedColumns):
     `item_index`: over item rows that have a text. `interest_index`: over rows of `interests.vectors`,
     whose profiles `interest_owners` int64[m] names.
     `neighbours`, `popularity`: see `indexing.cooccurrence`.
+    `associations`, `mixture`: see `indexing.associations`.
     """
 
     def __init__(self, folder: Path, manifest: Manifest) -> None:
@@ -47,8 +50,15 @@ class Snapshot(MappedColumns):
             by_trait=map_array(folder / "popularity.by_trait.npy"),
             keys=tuple(msgspec.json.decode((folder / "popularity.keys.json").read_bytes(), type=list[str])),
         )
+        self.associations = Associations(**map_arrays(folder, "associations", Associations))
+        self.mixture = msgspec.json.decode((folder / "mixture.json").read_bytes(), type=Mixture)
         self.item_index: FaissIndex = open_faiss(folder / "items.faiss", self.item_vectors)
         self.interest_index: FaissIndex = open_faiss(folder / "interests.faiss", self.interests.vectors)
+
+    @cached_property
+    def tastes_by_item(self) -> Any:
+        """`indexing.cooccurrence.taste_matrix` as scipy CSC, made when first asked for."""
+        return taste_matrix(self.tastes, self.items.height).tocsc()
 
     def item_row(self, item_id: str) -> int:
         """Return the item's row; raises `NotFound`."""

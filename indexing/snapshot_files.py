@@ -9,13 +9,13 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
-import polars as pl
 
+from indexing.associations import Associations, Mixture, associated_items, learn
 from indexing.carrying import carried_interests, carried_items
 from indexing.cooccurrence import Neighbours, Popularity, find_neighbours, measure_popularity
 from indexing.embedder import Embedder, Vectors
@@ -33,6 +33,7 @@ from indexing.manifest import (
     seal,
     write_manifest,
 )
+from indexing.mixture_choice import choose_mixture
 from indexing.profile_building import build_profiles
 from indexing.profiles import (
     Interests,
@@ -40,7 +41,8 @@ from indexing.profiles import (
     Tastes,
     weights_by_type,
 )
-from indexing.traits import collect_traits, write_traits
+from indexing.sequences import gather_sequences
+from indexing.traits import Traits, collect_traits, write_traits
 from indexing.world import World, check_world
 
 if TYPE_CHECKING:
@@ -52,10 +54,9 @@ Progress = Callable[[str, int, int], None]
 Done and total count texts, profiles, steps, vectors and bytes: what the stage's time goes with.
 """
 
-STAGES = ("encode", "profiles", "neighbours", "index", "write")
+STAGES = ("encode", "profiles", "neighbours", "associations", "index", "write")
 
 _KIB = 1_024
-_PROFILES_AT_ONCE = 65_536
 
 
 class _Parts(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,6 +67,9 @@ class _Parts(msgspec.Struct, frozen=True, kw_only=True):
     interests: Interests
     neighbours: Neighbours
     popularity: Popularity
+    traits: Traits
+    mixture: Mixture
+    associations: Associations
     item_index: FaissIndex
     interest_index: FaissIndex
 
@@ -171,8 +175,11 @@ def _compute(
         report("neighbours", 0, 2)
         neighbours = find_neighbours(tastes, n_items)
         report("neighbours", 1, 2)
-        popularity = measure_popularity(tastes, n_items, _decoded_traits(world.profiles))
+        traits = collect_traits(world.profiles)
+        popularity = measure_popularity(tastes, n_items, traits)
         report("neighbours", 2, 2)
+    with cost.of("associations"):
+        mixture, associations = _associate(world, tastes, vectors, partial(report, "associations"))
     with cost.of("index"):
         with_text = np.flatnonzero(np.any(vectors != 0, axis=1)).astype(np.int64)
         to_index = len(with_text) + len(interests.weights)
@@ -187,9 +194,26 @@ def _compute(
         interests=interests,
         neighbours=neighbours,
         popularity=popularity,
+        traits=traits,
+        mixture=mixture,
+        associations=associations,
         item_index=item_index,
         interest_index=interest_index,
     )
+
+
+def _associate(
+    world: World, tastes: Tastes, vectors: Vectors, report: Callable[[int, int], None]
+) -> tuple[Mixture, Associations]:
+    """Learn what speaks for what; first how to, on profiles held out."""
+    report(0, 2)
+    items = associated_items(tastes, world.items.height)
+    sequences = gather_sequences(world, items)
+    mixture = choose_mixture(sequences, vectors[items])
+    report(1, 2)
+    associations = learn(sequences, items, mixture)
+    report(2, 2)
+    return mixture, associations
 
 
 def _index_items(
@@ -231,14 +255,6 @@ def _before(previous: Snapshot | None) -> EncodedBefore | None:
     return EncodedBefore(vectors=previous.item_vectors, digests=previous.item_text_digests)
 
 
-def _decoded_traits(profiles: pl.DataFrame) -> Generator[dict[str, Any]]:
-    """Decode the traits of one profile after the other, a chunk's texts at a time."""
-    decode = msgspec.json.Decoder(dict[str, Any]).decode
-    for part in profiles["traits"].to_frame().iter_slices(_PROFILES_AT_ONCE):
-        for text in cast("list[str | None]", part["traits"].to_list()):
-            yield decode(text) if text else {}
-
-
 def _write_frames(world: World, folder: Path) -> None:
     events = with_coded_types(world.events)
     for name, frame in (("items", world.items), ("profiles", world.profiles), ("events", events)):
@@ -246,7 +262,6 @@ def _write_frames(world: World, folder: Path) -> None:
     owners: npt.NDArray[np.uint32] = world.events["profile"].to_numpy()
     bounds = np.arange(world.profiles.height + 1, dtype=np.uint32)  # else all owners would be widened
     _save(folder / "event_offsets.npy", np.searchsorted(owners, bounds).astype(np.int64))
-    write_traits(collect_traits(world.profiles), folder)
 
 
 def _write_parts(parts: _Parts, folder: Path) -> None:
@@ -256,6 +271,9 @@ def _write_parts(parts: _Parts, folder: Path) -> None:
     _save(folder / "popularity.overall.npy", parts.popularity.overall)
     _save(folder / "popularity.by_trait.npy", parts.popularity.by_trait)
     (folder / "popularity.keys.json").write_bytes(msgspec.json.encode(parts.popularity.keys))
+    write_traits(parts.traits, folder)
+    _save_arrays(folder, "associations", parts.associations)
+    (folder / "mixture.json").write_bytes(msgspec.json.encode(parts.mixture))
     parts.item_index.save(folder / "items.faiss")
     parts.interest_index.save(folder / "interests.faiss")
 

@@ -7,7 +7,7 @@ import click
 from service.console import json_option, note, print_json, print_table, run
 
 if TYPE_CHECKING:
-    from service.profiles.recommendations import ItemList
+    from service.profiles.recommendations import ItemList, Why
     from service.runtime import Runtime
 
 
@@ -20,6 +20,14 @@ if TYPE_CHECKING:
 @click.option("--max-price", type=click.FloatRange(min=0), help="Nothing dearer.")
 @click.option("--in-stock", is_flag=True, help="Only items in stock.")
 @click.option("--exclude-bought", is_flag=True, help="Nothing the profile has bought.")
+@click.option(
+    "--diversity",
+    type=click.FloatRange(0, 1),
+    default=0.0,
+    show_default=True,
+    help="How much score to give up for items unlike one another.",
+)
+@click.option("--explain", is_flag=True, help="Every addend of each score.")
 @json_option
 def recommend(
     profile: str,
@@ -28,6 +36,8 @@ def recommend(
     max_price: float | None,
     in_stock: bool,
     exclude_bought: bool,
+    diversity: float,
+    explain: bool,
     as_json: bool,
 ) -> None:
     """Recommend items to PROFILE (an id), with reasons.
@@ -39,7 +49,12 @@ def recommend(
         from service.profiles import recommendations
 
         wishes = recommendations.Wishes(
-            categories=categories, max_price=max_price, in_stock=in_stock, exclude_bought=exclude_bought
+            categories=categories,
+            max_price=max_price,
+            in_stock=in_stock,
+            exclude_bought=exclude_bought,
+            diversity=diversity,
+            explain=explain,
         )
         return await recommendations.recommend(runtime, runtime.settings.workspace, profile, count, wishes)
 
@@ -52,9 +67,13 @@ def recommend(
             entry.item.id,
             entry.item.title,
             f"{entry.score:.3f}",
-            "; ".join(why.text for why in entry.reasons[:2]),
+            "; ".join(_why(why, explain) for why in (entry.reasons if explain else entry.reasons[:2])),
         )
         for entry in found.results
     ]
     print_table(("item", "title", "score", "why"), rows)
     note(f"For profile {profile}, as of {found.as_of:%Y-%m-%d %H:%M} UTC, snapshot {found.snapshot}.")
+
+
+def _why(why: "Why", explain: bool) -> str:
+    return f"{why.weight:+.3f} {why.text}" if explain else why.text

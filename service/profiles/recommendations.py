@@ -76,12 +76,16 @@ class ProfileList(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Wishes(msgspec.Struct, frozen=True, kw_only=True):
-    """Which items may be recommended."""
+    """Which items may be recommended, and how."""
 
     categories: tuple[str, ...] = ()
     max_price: float | None = None
     in_stock: bool = False
     exclude_bought: bool = False
+    diversity: float = 0.0
+    """0..1: how much score is given up for items that differ from one another."""
+    explain: bool = False
+    """Every addend of a score, not the strongest three."""
 
 
 EVERYTHING = Wishes()
@@ -93,8 +97,11 @@ async def recommend(
     """Recommend up to `k` items, from the profile's newest events in the store.
 
     A profile without events gets what is popular among those with its traits. Raises NotFound (also for an
-    erased profile), InvalidInput for a price limit that is none, and `indexing.errors.SnapshotMissing`.
+    erased profile), InvalidInput for a price limit or a diversity that is none, and
+    `indexing.errors.SnapshotMissing`.
     """
+    if not 0 <= wishes.diversity <= 1:  # NaN too
+        raise InvalidInput(f"diversity is {wishes.diversity}: give 0 (by score alone) to 1 (most unlike)")
     if wishes.max_price is not None and not wishes.max_price >= 0:  # NaN too, which compares with nothing
         raise InvalidInput(f"max_price is {wishes.max_price}: give 0 or more, or leave it out")
     profile = await get_profile(runtime, workspace, profile_id)
@@ -113,8 +120,15 @@ async def recommend(
         )
         now = max([snapshot.manifest.as_of, *(event.occurred_at for event in events)])
         history = live_history(snapshot, events)
-        recommender = _recommender(snapshot)
-        return recommender.recommend(history, count, filters, traits=profile.traits, now=now)
+        return _recommender(snapshot).recommend(
+            history,
+            count,
+            filters,
+            traits=profile.traits,
+            now=now,
+            diversity=wishes.diversity,
+            explain=wishes.explain,
+        )
 
     return await _listed(runtime, workspace, snapshot, ranked, k)
 

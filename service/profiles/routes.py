@@ -111,7 +111,9 @@ async def remove_profile(
         ("crm", "copy", "batch"),
         tag="profiles",
         summary="Recommend items to a profile",
-        description="Computed now, from the newest events; a profile without events gets what is popular.",
+        description="Computed now, from the newest events; a profile without events gets what is popular. "
+        "`diversity` (0 to 1) trades score for items that differ from one another; `explain=true` gives "
+        "every addend of each score, also those below zero: they add up to it.",
         response={
             "results": [
                 {
@@ -141,6 +143,8 @@ async def show_recommendations(
     max_price: FromQuery[float | None] = None,
     in_stock: FromQuery[bool] = False,
     exclude_bought: FromQuery[bool] = False,
+    diversity: FromQuery[float] = 0.0,
+    explain: FromQuery[bool] = False,
 ) -> ItemList:
     """Recommend items to one profile."""
     wishes = Wishes(
@@ -148,6 +152,8 @@ async def show_recommendations(
         max_price=max_price,
         in_stock=in_stock,
         exclude_bought=exclude_bought,
+        diversity=diversity,
+        explain=explain,
     )
     return await recommend(runtime, workspace, profile_id, checked_limit(k, default=10, name="k"), wishes)
 

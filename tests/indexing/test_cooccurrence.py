@@ -1,11 +1,13 @@
 """Item neighbours and popularity against sums written out by hand."""
 
 import numpy as np
+import polars as pl
 import pytest
 
 from indexing import cooccurrence
 from indexing.cooccurrence import SHRINKAGE, TRAIT_SMOOTHING, find_neighbours, measure_popularity, trait_keys
 from indexing.profiles import Tastes
+from indexing.traits import Traits, collect_traits
 
 
 def tastes_of(sets: list[list[int]]) -> Tastes:
@@ -14,6 +16,10 @@ def tastes_of(sets: list[list[int]]) -> Tastes:
         weights=np.ones(sum(map(len, sets)), np.float32),
         offsets=np.cumsum([0, *map(len, sets)]).astype(np.int64),
     )
+
+
+def traits_of(texts: list[str]) -> Traits:
+    return collect_traits(pl.DataFrame({"traits": texts}, schema={"traits": pl.String}))
 
 
 def test_neighbours_are_the_shrunk_cosine_of_who_likes_them(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -45,13 +51,19 @@ def test_neighbours_are_the_shrunk_cosine_of_who_likes_them(monkeypatch: pytest.
 
 def test_a_trait_value_has_a_popularity_smoothed_toward_everyones() -> None:
     sets = [[0]] * 30 + [[1]] * 50
-    traits = [{"town": "Kent", "age": 30.0}] * 30 + [{"town": "Leeds"}] * 40 + [{"town": "Rye"}] * 10
-    popularity = measure_popularity(tastes_of(sets), 2, traits)
-    assert popularity.overall.tolist() == pytest.approx([30 / 160, 50 / 160])
+    kent, leeds, rye = ['{"town":"Kent","age":30}'], ['{"town":"Leeds"}'], ['{"town":"Rye"}']
+    popularity = measure_popularity(tastes_of(sets), 2, traits_of(kent * 30 + leeds * 40 + rye * 10))
+    assert popularity.overall.tolist() == pytest.approx([30 / 80, 50 / 80])
     assert popularity.keys == ("town = Leeds", "town = Kent")
-    kent = popularity.by_trait[1]
-    assert kent[0] == pytest.approx((15 + TRAIT_SMOOTHING * 30 / 160) / (30 + TRAIT_SMOOTHING))
-    assert kent[0] > popularity.overall[0] > popularity.by_trait[0][0]
+    in_kent = popularity.by_trait[1]
+    assert in_kent[0] == pytest.approx((30 + TRAIT_SMOOTHING * 30 / 80) / (30 + TRAIT_SMOOTHING))
+    assert in_kent[0] > popularity.overall[0] > popularity.by_trait[0][0]
+
+
+def test_a_truth_value_is_a_trait_value_and_a_number_is_none() -> None:
+    popularity = measure_popularity(tastes_of([[0]] * 20), 1, traits_of(['{"vip":true,"age":3,"x":""}'] * 20))
+    assert popularity.keys == ("vip = true",)
+    assert trait_keys({"vip": True, "age": 3.0, "x": ""}) == ["vip = true"]
 
 
 def test_texts_and_truth_values_are_trait_values() -> None:
@@ -64,4 +76,4 @@ def test_texts_and_truth_values_are_trait_values() -> None:
 def test_nobody_and_nothing_are_no_error() -> None:
     nothing = tastes_of([])
     assert find_neighbours(nothing, 0).rows.shape[0] == 0
-    assert measure_popularity(nothing, 3, []).overall.tolist() == [0, 0, 0]
+    assert measure_popularity(nothing, 3, traits_of([])).overall.tolist() == [0, 0, 0]

@@ -126,6 +126,24 @@ async def test_recommendations_obey_their_filters(client: httpx.AsyncClient):
     assert "garden-3" not in {each["item"]["id"] for each in bought}
 
 
+async def test_an_explanation_adds_up_and_diversity_has_its_range(client: httpx.AsyncClient):
+    path = "/v1/profiles/p-0/recommendations"
+    explained = (
+        (await client.get(path, params={"k": 5, "explain": True})).raise_for_status().json()["results"]
+    )
+    for each in explained:
+        assert sum(why["weight"] for why in each["reasons"]) == pytest.approx(each["score"], abs=1e-5)
+    mixed = (await client.get(path, params={"k": 8, "diversity": 0.95})).raise_for_status().json()["results"]
+    alone = (await client.get(path, params={"k": 8})).raise_for_status().json()["results"]
+    assert mixed[0]["item"]["id"] == alone[0]["item"]["id"]
+    assert len({each["item"]["category"] for each in mixed}) > len(
+        {each["item"]["category"] for each in alone}
+    )
+    for diversity in ("nan", "1.5", "-0.1"):
+        refused = await client.get(path, params={"diversity": diversity})
+        assert (refused.status_code, diversity in refused.json()["detail"]) == (400, True)
+
+
 async def test_a_removed_item_is_recommended_no_more(client: httpx.AsyncClient):
     path = "/v1/items/garden-0/similar"
     before = [each["item"]["id"] for each in (await client.get(path, params={"k": 3})).json()["results"]]
