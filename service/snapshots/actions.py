@@ -247,4 +247,5 @@ def _info(manifest: Manifest) -> SnapshotInfo:
         bytes=sum(file.bytes for file in manifest.files.values()),
         peak_bytes=max(manifest.peak_bytes.values(), default=None),
         seconds=manifest.seconds,
+        stage_peak_bytes=manifest.peak_bytes,
     )

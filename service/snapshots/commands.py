@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from service.snapshots.model import SnapshotInfo
 
 HEADER = ("version", "as of", "age", "items", "profiles", "events", "seconds")
+STAGE_HEADER = ("stage", "seconds", "peak memory so far")
+MIB = 2**20
 UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
 
 
@@ -60,6 +62,8 @@ def build(wait_seconds: float, *, full: bool, as_json: bool) -> None:
 
         info = run(work)
     _show((info,), as_json=as_json, one=True)
+    if not as_json:
+        print_table(STAGE_HEADER, _stages(info))
 
 
 @index.command("list")
@@ -201,6 +205,13 @@ def _row(info: "SnapshotInfo", age_seconds: float) -> tuple[str, ...]:
     counts = (f"{count:,}" for count in (info.items, info.profiles, info.events))
     seconds = f"{sum(info.seconds.values()):.1f}"
     return (info.version, f"{info.as_of:%Y-%m-%d %H:%M}", _age(age_seconds), *counts, seconds)
+
+
+def _stages(info: "SnapshotInfo") -> list[tuple[str, ...]]:
+    peaks = {stage: f"{peak / MIB:,.0f} MiB" for stage, peak in info.stage_peak_bytes.items()}
+    rows = [(stage, f"{seconds:.1f}", peaks.get(stage, "")) for stage, seconds in info.seconds.items()]
+    whole = "" if info.peak_bytes is None else f"{info.peak_bytes / MIB:,.0f} MiB"
+    return [*rows, ("all", f"{sum(info.seconds.values()):.1f}", whole)]
 
 
 def _age(seconds: float) -> str:

@@ -27,3 +27,5 @@ class SnapshotInfo(msgspec.Struct, frozen=True, kw_only=True):
     """Largest resident memory of the process that built it. Null where not known."""
     seconds: dict[str, float]
     """Per stage of the build."""
+    stage_peak_bytes: dict[str, int]
+    """Largest resident memory of that process up to the end of each stage; empty where not known."""

@@ -22,7 +22,13 @@ _SNAPSHOT = {
     "encoded": 12,
     "bytes": 21000000,
     "peak_bytes": 640000000,
-    "seconds": {"read": 0.4, "encode": 6.1, "profiles": 1.2, "index": 0.2, "write": 0.3},
+    "seconds": {"encode": 6.1, "profiles": 1.2, "index": 0.2, "write": 0.3},
+    "stage_peak_bytes": {
+        "encode": 610000000,
+        "profiles": 640000000,
+        "index": 640000000,
+        "write": 640000000,
+    },
 }
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import re
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -179,7 +180,12 @@ def test_the_commands_build_list_push_and_pull(
     assert (built["encoded"], again["encoded"]) == (2, 0)
     assert json.loads(run("one", "build", "--full", "--json"))["encoded"] == 2
     newest = json.loads(run("one", "list", "--json"))[0]
-    assert newest["peak_bytes"] > 0
+    assert newest["peak_bytes"] == max(newest["stage_peak_bytes"].values()) > 0
+    assert list(newest["stage_peak_bytes"]) == list(newest["seconds"])
+    table = run("one", "build")
+    for stage in ("encode", "index", "write", "all"):
+        assert re.search(rf"^\s*{stage}\s+\d+\.\d\s+[\d,]+ MiB\s*$", table, re.MULTILINE), table
+    newest = json.loads(run("one", "list", "--json"))[0]
     assert f"{newest['version']}" in run("one", "list")
     assert "is there already" in run("one", "push")
     assert run("two", "pull") == f"Pulled {newest['version']}.\n"
