@@ -44,6 +44,8 @@ class Grouping(msgspec.Struct, frozen=True, kw_only=True):
     """Profiles that like nothing yet, which belong to no group."""
     sampled: int
     """Profiles that decided on the groups."""
+    limited: bool
+    """Whether the chosen number is the largest tried and `max_k` alone kept more from being tried."""
     seed: int
 
     @property
@@ -111,9 +113,9 @@ def discover(
     rows = np.flatnonzero(with_likes(tastes, item_vectors) & counted)
     drawn = np.sort(np.random.default_rng(seed).permutation(len(rows))[:SAMPLE])
     sample = group_vectors(tastes, item_vectors, rows[drawn])
-    most = _most_groups(sample, k, max_k)
+    most = _most_groups(sample, k)
     flat = on_axes(sample)
-    wanted = [k] if k is not None else candidates(most)
+    wanted = [k] if k is not None else candidates(max(2, min(max_k, most)))
     enough = len(sample) >= max(LEAST_PROFILES, 2 * max(wanted))
     tried = agreements(flat, wanted, seed, progress) if enough else ()
     chosen = k if k is not None else choose(tried)
@@ -132,6 +134,7 @@ def discover(
         tried=tuple(tried),
         without=int(counted.sum()) - len(rows),
         sampled=len(sample),
+        limited=k is None and max_k < most and chosen == wanted[-1],
         seed=seed,
     )
 
@@ -154,7 +157,7 @@ def assign(tastes: Tastes, item_vectors: Vectors, rows: npt.NDArray[np.int64], c
     return labels
 
 
-def _most_groups(sample: Vectors, k: int | None, max_k: int) -> int:
+def _most_groups(sample: Vectors, k: int | None) -> int:
     """How many groups can be asked for; raises `GroupingError`."""
     different = len({row.tobytes() for row in sample})
     if k is not None:
@@ -168,4 +171,4 @@ def _most_groups(sample: Vectors, k: int | None, max_k: int) -> int:
             f"{len(sample)} profiles with likes, {different} of them different, are too few to find out "
             f"how many groups there are: that takes {LEAST_PROFILES}; give the number of groups"
         )
-    return max(2, min(max_k, different, len(sample) // 4))
+    return min(different, len(sample) // 4)

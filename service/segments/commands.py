@@ -240,13 +240,19 @@ def members(name: str, limit: int, everyone: bool, as_json: bool) -> None:
     note(f"{len(page.members):,} of {page.count:,} members; as of {page.as_of:%Y-%m-%d %H:%M} UTC.")
 
 
+MOST_GROUPS = 100
+"""Beyond these no number is tried by itself."""
 GROUP_HEADER = ("proposed segment", "size", "share", "stability", "", "overlap")
 
 
 @segment.command()
 @click.option("--k", type=click.IntRange(1, 200), help="So many groups; without it the number is chosen.")
 @click.option(
-    "--max-k", type=click.IntRange(2, 100), default=30, show_default=True, help="At most so many groups."
+    "--max-k",
+    type=click.IntRange(2, MOST_GROUPS),
+    default=30,
+    show_default=True,
+    help="At most so many groups.",
 )
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="For every draw.")
 @click.option(
@@ -277,6 +283,9 @@ def discover(k: int | None, max_k: int, seed: int, map_file: Path | None, save: 
 
         found, saved = run(work)
     discovery = found.discovery
+    if discovery.limited:
+        more = f"--max-k, up to {MOST_GROUPS}" if max_k < MOST_GROUPS else "--k"
+        note(f"{found.grouping.k} groups are the most tried with --max-k {max_k}; allow more with {more}.")
     if as_json:
         print_json({"discovery": discovery, "saved": saved})
         return

@@ -70,6 +70,7 @@ async def discover_segments(
             without=grouping.without,
             population=snapshot.profiles.height - len(erased),
             sampled=grouping.sampled,
+            limited=grouping.limited,
             seed=seed,
             as_of=snapshot.as_of,
             snapshot=snapshot.version,

@@ -96,6 +96,7 @@ DISCOVERY: dict[str, Any] = {
     "without": 253,
     "population": 4000,
     "sampled": 3747,
+    "limited": False,
     "seed": 0,
     "as_of": "2026-11-22T00:00:00Z",
     "snapshot": "20261122T000000Z-3fa9c1d2",

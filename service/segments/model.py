@@ -138,6 +138,8 @@ class Discovery(msgspec.Struct, frozen=True, kw_only=True):
     population: int
     sampled: int
     """Profiles that decided; everyone else joined the nearest group."""
+    limited: bool
+    """Whether more groups than were tried might fit better: a greater `max_k` lets them be tried."""
     seed: int
     as_of: datetime
     snapshot: str

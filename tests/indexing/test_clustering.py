@@ -57,6 +57,14 @@ def test_planted_groups_are_found_and_counted(k: int) -> None:
     assert found.agreement.stability > 0.95
 
 
+def test_a_number_that_the_limit_alone_kept_small_is_said_to_be() -> None:
+    people, _ = planted(5)
+    assert [discover(*people, max_k=limit).limited for limit in (5, 8)] == [True, False]
+    assert not discover(*people, k=3).limited
+    three = unit(np.random.default_rng(0).standard_normal((3, DIM)))
+    assert not discover(*one_each(three[np.arange(200) % 3]), max_k=3).limited  # there are no more to find
+
+
 def test_noise_is_called_noise() -> None:
     rng = np.random.default_rng(3)
     found = discover(*one_each(unit(rng.standard_normal((500, DIM)))), max_k=6)

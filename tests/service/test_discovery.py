@@ -64,7 +64,11 @@ def test_planted_interests_are_found_drawn_and_kept(shop: Path) -> None:
 
 @pytest.mark.slow
 def test_the_table_names_the_groups_and_says_what_to_think_of_them(shop: Path) -> None:
+    few = run(shop, "segment", "discover", "--max-k", "2", "--json")
+    assert json.loads(few.stdout)["discovery"]["limited"] is True
+    assert "2 groups are the most tried with --max-k 2; allow more with --max-k, up to 100." in few.stderr
     result = run(shop, "segment", "discover", "--k", "3")
+    assert "--max-k" not in result.stderr
     assert "overlap" in result.stdout
     assert "two halves of the profiles agree" in result.stdout
     with pytest.raises(Usage, match="make it first"):
