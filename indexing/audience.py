@@ -53,7 +53,8 @@ def evaluate(
     """Find everyone the definition selects.
 
     `segments` maps names and ids to the definitions that `segment` rules refer to. Of several leaves with
-    scores an `all` takes the mean and an `any` the greatest. Raises `DefinitionError`.
+    scores an `all` takes the mean and an `any` the greatest. Raises `DefinitionError`, and
+    `EmbedderError` where something says `like` and `embedder` is not the one the snapshot was built with.
     """
     segments = segments or {}
     check_references(definition, segments)

@@ -21,7 +21,7 @@ from indexing.definition import (
     TraitRule,
 )
 from indexing.embedder import Embedder, Vectors
-from indexing.errors import DefinitionError, EmbedderError
+from indexing.errors import DefinitionError
 from indexing.nearest import nearest_outcome
 from indexing.population import Mask, Outcome, Population
 from indexing.rules import affinity_outcome, event_outcome, trait_outcome
@@ -164,18 +164,13 @@ class Evaluation:
         return self._whole._cutoffs.get(_key(rule))
 
     def query(self, text: str) -> Vectors:
-        """Encode a text, float32[dim]; each text once."""
+        """Encode a text, float32[dim]; each text once. Raises `EmbedderError` for another encoder."""
         queries = self._whole._queries
         if text not in queries:
             encoder = self._whole._embedder
             if encoder is None:
                 raise DefinitionError(f"like {text!r} needs a sentence encoder, and none was given")
-            dim = self._whole.people.item_vectors.shape[1]
-            if encoder.dim != dim:
-                raise EmbedderError(
-                    f"like {text!r} would be encoded by {encoder.name} in {encoder.dim} dimensions, the "
-                    f"snapshot holds {dim}: rebuild the snapshot, or set the embedder it was built with"
-                )
+            self._whole.people.check_embedder(encoder)
             queries[text] = encoder.encode([text])[0]
         return queries[text]
 

@@ -3,13 +3,14 @@
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from functools import cached_property
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from indexing.embedder import Vectors
+from indexing.embedder import Embedder, Vectors
+from indexing.errors import EmbedderError
 from indexing.event_columns import EventColumns
 from indexing.profiles import Interests, Tastes, weights_by_type
 from indexing.traits import VALUES, Traits, collect_traits
@@ -76,6 +77,15 @@ class SnapshotColumns(Protocol):
     def tastes(self) -> Tastes: ...
 
 
+@runtime_checkable
+class BuiltColumns(Protocol):
+    """Columns that know which embedder they were built with, as those of a snapshot do."""
+
+    def check_embedder(self, embedder: Embedder) -> None:
+        """Raise `EmbedderError` for another one."""
+        ...
+
+
 def as_floats(weights: Mapping[str, float]) -> dict[str, float]:
     """Make every weight a float: Polars refuses a mapping that mixes 1 and 1.5."""
     return {name: float(weight) for name, weight in weights.items()}
@@ -100,6 +110,7 @@ class Population:
         tastes: Tastes,
         as_of: datetime,
         event_weights: dict[str, float],
+        built: BuiltColumns | None = None,
     ) -> None:
         self.items = items
         self.profiles = profiles
@@ -110,6 +121,7 @@ class Population:
         self.tastes = tastes
         self.as_of = as_of
         self.event_weights = event_weights
+        self._built = built
 
     @classmethod
     def of(cls, snapshot: SnapshotColumns) -> "Population":
@@ -124,6 +136,7 @@ class Population:
             tastes=snapshot.tastes,
             as_of=snapshot.manifest.as_of,
             event_weights=as_floats(weights_by_type(snapshot.manifest.event_weights)),
+            built=snapshot if isinstance(snapshot, BuiltColumns) else None,
         )
 
     def one(self, row: int) -> "Population":
@@ -150,6 +163,20 @@ class Population:
             as_of=self.as_of,
             event_weights=self.event_weights,
         )
+
+    def check_embedder(self, embedder: Embedder) -> None:
+        """Raise `EmbedderError` for one whose vectors do not compare with `item_vectors`.
+
+        A snapshot's columns take only the embedder they were built with; of others the dimension is known.
+        """
+        if self._built is not None:
+            self._built.check_embedder(embedder)
+        dim = self.item_vectors.shape[1]
+        if embedder.dim != dim:
+            raise EmbedderError(
+                f"{embedder.name} encodes in {embedder.dim} dimensions, the snapshot holds {dim}: rebuild "
+                "the snapshot, or set the embedder it was built with"
+            )
 
     @property
     def size(self) -> int:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -13,6 +14,8 @@ import numpy as np
 import polars as pl
 import pytest
 
+from indexing.audience import evaluate, explain
+from indexing.definition import parse_definition
 from indexing.embedder import Embedder
 from indexing.errors import EmbedderError, NotFound, SnapshotCorrupt, SnapshotError, SnapshotMissing
 from indexing.faiss_index import build_faiss
@@ -87,6 +90,12 @@ def test_another_embedder_is_refused_with_both_named(snapshot: Snapshot, embedde
     snapshot.check_embedder(embedder)
     with pytest.raises(EmbedderError, match=r"all-MiniLM-L6-v2.*digest 53aa.*other.*digest feed.*rebuild"):
         snapshot.check_embedder(Other())
+    like, everyone = parse_definition({"like": "tea"}), parse_definition({"all": []})
+    for answer in (evaluate, partial(explain, row=0)):
+        answer(like, snapshot, embedder)
+        answer(everyone, snapshot, Other())  # nothing is encoded
+        with pytest.raises(EmbedderError, match=r"digest 53aa.*digest feed.*rebuild"):
+            answer(like, snapshot, Other())
 
 
 def test_one_flipped_bit_in_any_file_is_refused_by_name(snapshot: Snapshot, tmp_path: Path) -> None:
