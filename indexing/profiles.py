@@ -100,13 +100,14 @@ def measure_tastes(
 ) -> Tastes:
     """Add up what events say about each profile and item.
 
-    taste(p, i) = sum over events e of p with i of weight(e) * 2 ** (-age(e) / half_life)
+    taste(p, i) = sum over events e of p with i of weight(e) * 2 ** -min(age(e) / half_life, MOST_HALVINGS)
 
     The four arrays are int[n], int[n], float[n], float[n], one entry per event that names an item.
     A pair whose sum is not above zero is dropped, so that dislike cancels liking and creates nothing;
     of each profile the `max_items` strongest pairs stay.
     """
-    decayed = weights.astype(np.float64) * np.exp2(-ages_days / parameters.half_life_days)
+    halvings = np.minimum(ages_days / parameters.half_life_days, MOST_HALVINGS)
+    decayed = weights.astype(np.float64) * np.exp2(-halvings)
     item_bits = bits_for(int(items.max()) + 1 if len(items) else 1)
     keys = (profiles.astype(np.int64) << item_bits) | items.astype(np.int64)
     keys, order = stable_order(keys, bits_for(n_profiles) + item_bits)

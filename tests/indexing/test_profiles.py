@@ -37,6 +37,13 @@ def test_taste_adds_up_decayed_weights_strongest_first() -> None:
     assert tastes.weights.tolist() == pytest.approx([2.0, 1.5, 1.5])
 
 
+def test_what_was_liked_decades_ago_does_not_vanish() -> None:
+    tastes = measure([(0, 1, 1, 20_000), (1, 1, 1, 20_000), (1, 2, 1, 10)])
+    assert tastes.offsets.tolist() == [0, 1, 3]
+    assert tastes.items.tolist() == [1, 2, 1]
+    assert (tastes.weights > 0).all()
+
+
 def test_dislike_cancels_liking_and_creates_nothing() -> None:
     tastes = measure([(0, 1, 1, 0), (0, 1, -2, 0), (0, 2, -1, 0), (1, 1, 3, 0), (1, 1, -1, 0)])
     assert tastes.offsets.tolist() == [0, 0, 1]
