@@ -34,6 +34,9 @@ CHUNK_ENTRIES = 32_768
 
 _TIE = 1e-9
 """Sums that differ by less are the same sum, added up in another order."""
+MOST_HALVINGS = 100.0
+"""What is older than so many half-lives fades no further: it must not vanish in single precision."""
+
 _MICROSECONDS_PER_DAY = 86_400_000_000
 
 
