@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 import msgspec
 
+from service.executor import stop_if_abandoned
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -115,7 +117,7 @@ class Progress:
     """A progress bar per stage on stderr, with an estimate of the time left.
 
     Where stderr is no terminal, a line per finished stage, and one a minute during a longer one. Call it with
-    (stage, done, total); a total of 0 or none is unknown.
+    (stage, done, total); a total of 0 or none is unknown. Work that was interrupted ends at its next call.
     """
 
     def __init__(self, *, quiet: bool = False, clock: Callable[[], float] = time.monotonic) -> None:
@@ -128,6 +130,7 @@ class Progress:
         self._bars: Any = None
 
     def __call__(self, stage: str, done: float, total: float | None = None) -> None:
+        stop_if_abandoned()
         if self._quiet:
             return
         if self._bars is not None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextvars
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -11,6 +12,20 @@ from service.errors import Overloaded
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+
+_abandoned: contextvars.ContextVar[threading.Event | None] = contextvars.ContextVar("abandoned", default=None)
+
+
+class Abandoned(Exception):
+    """Nobody waits for this work any more: it ends here, and nobody sees this."""
+
+
+def stop_if_abandoned(*_progress: object) -> None:
+    """Raise Abandoned in work of the executor whose waiter was cancelled; it may stand for a progress."""
+    abandoned = _abandoned.get()
+    if abandoned is not None and abandoned.is_set():
+        raise Abandoned("whoever waited for this work was cancelled")
 
 
 class BoundedExecutor:
@@ -34,19 +49,24 @@ class BoundedExecutor:
         """Run `function` in a thread and return its result; raises Overloaded when the queue is full.
 
         A call whose waiter is cancelled before a thread took it never runs; one that runs already ends
-        by itself and counts as pending until it does.
+        by itself, or where it next calls `stop_if_abandoned`, and counts as pending until it does.
         """
         if self._pending >= self._limit:
             raise Overloaded(
                 f"{self._pending} calls are already running or waiting (limit {self._limit}): "
                 "try again in a moment, or raise PITCHWRIGHT_EXECUTOR_THREADS"
             )
-        context = contextvars.copy_context()
+        context, abandoned = contextvars.copy_context(), threading.Event()
+        context.run(_abandoned.set, abandoned)
         loop = asyncio.get_running_loop()
         self._pending += 1
         future = self._pool.submit(context.run, partial(function, *args, **kwargs))
         future.add_done_callback(lambda _: _count_down(loop, self._finished))
-        return await asyncio.wrap_future(future)
+        try:
+            return await asyncio.wrap_future(future)
+        except asyncio.CancelledError:
+            abandoned.set()
+            raise
 
     def close(self) -> None:
         """Drop what waits and wait for what runs."""

@@ -16,6 +16,7 @@ from indexing.snapshot import Manifest, Progress
 from service.catalog.store import ItemStore
 from service.errors import BuildRunning, ServiceError
 from service.events.store import EventStore
+from service.executor import stop_if_abandoned
 from service.runtime import Runtime
 from service.snapshots.model import SnapshotInfo
 from service.snapshots.replicas import KEEP, exchange_snapshots, push_snapshot
@@ -71,7 +72,7 @@ async def build_snapshot(
                 world,
                 embedder,
                 now=started,
-                progress=progress,
+                progress=progress or stop_if_abandoned,
                 full=full,
                 index_memory_bytes=memory_mib * MIB,
                 wait_seconds=max(until - asyncio.get_running_loop().time(), 0),

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from service.console import Progress
 from service.errors import Overloaded
-from service.executor import BoundedExecutor
+from service.executor import Abandoned, BoundedExecutor
 
 
 @pytest.fixture
@@ -51,3 +52,27 @@ async def test_cancelled_work_that_waited_never_runs_and_frees_its_place(executo
     assert await executor.run(int) == 0
     assert not ran.is_set()
     assert executor.pending == 0
+
+
+async def test_cancelled_work_that_runs_ends_at_its_next_report(executor: BoundedExecutor):
+    begun, cancelled, ended = asyncio.Event(), threading.Event(), threading.Event()
+    loop = asyncio.get_running_loop()
+    progress = Progress(quiet=True)
+
+    def work() -> None:
+        try:
+            progress("half", 1, 2)
+            loop.call_soon_threadsafe(begun.set)
+            assert cancelled.wait(30)
+            progress("whole", 2, 2)
+        except Abandoned:
+            ended.set()
+
+    task = asyncio.create_task(executor.run(work))
+    await begun.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    cancelled.set()
+    assert await executor.run(ended.wait, 30)
+    await executor.run(progress, "another", 1, 1)
