@@ -11,6 +11,7 @@ from eval.benchmarks.world import make_world
 from eval.figures import Figure
 from indexing.embedder import Embedder
 from indexing.embedding_cache import CachedEmbedder
+from indexing.world import World
 from tests.eval import recommend_worlds
 from tests.indexing.distilled import small_tokenizer
 
@@ -41,7 +42,7 @@ def test_a_benchmark_world_gives_every_figure(quick: None, cached: Embedder, tmp
     assert found["speedup"].goal == ">= 50"
     assert found["held_out_cosine"].ratio is not None
     assert found["held_out_cosine"].ratio > 1
-    assert found["cold_item_quality"].goal == ">= 0.9"
+    assert found["cold_item_quality"].n == found["cold_item_profiles"].value
     assert found["cold_item_quality"].value == pytest.approx(found["cold_item_ndcg"].ratio)
     assert 0.3 < found["cold_item_quality_all_texts"].value < 2
 
@@ -57,26 +58,54 @@ def test_hidden_texts_are_not_read_by_what_is_measured(
         return distil(texts, *arguments, **options)  # pyright: ignore[reportArgumentType]
 
     monkeypatch.setattr(encoding, "distil", spy)
-    random = np.random.default_rng(0)
-    events = [
-        (profile, int(item), float(day), "view")
-        for profile in range(40)
-        for day, item in enumerate(random.choice(40, 12, replace=False))
-    ]
-    world = recommend_worlds.make_world(events, n_profiles=40, items=recommend_worlds.make_items(40))
+    world = bought_at_random()
     compared = compare(world, cached, cached, small_tokenizer())
     whole, strict = read
     assert len(whole) == 40
     assert len(strict) == 36
     assert strict < whole
-    assert {entry.name for entry in compared.figures} >= {"index.encode.cold_item_quality"}
+    found = by_name(compared.figures)
+    assert (found["cold_item_quality"].goal, found["cold_item_quality"].met) == (None, None)
+    assert found["cold_item_quality"].n == found["cold_item_profiles"].value
+    few = found["cold_item_profiles"].value
+    assert 0 < few < encoding.VERDICT_PROFILES
+    assert compared.notes == (
+        f"cold-item quality has no goal here: {few:.0f} test profiles bought a hidden item, a verdict takes "
+        f"{encoding.VERDICT_PROFILES}",
+    )
+    monkeypatch.setattr(encoding, "VERDICT_PROFILES", few)
+    enough = compare(world, cached, cached, small_tokenizer())
+    assert by_name(enough.figures)["cold_item_quality"].goal == ">= 0.9"
+    assert enough.notes == ()
 
 
 def test_a_world_without_events_says_why_there_is_no_quality(quick: None, cached: Embedder) -> None:
     world = recommend_worlds.make_world([], n_profiles=3, items=recommend_worlds.make_items(30))
     compared = compare(world, cached, cached, small_tokenizer())
     assert "no cold-item quality" in compared.notes[0]
-    assert "index.encode.speedup" in {entry.name for entry in compared.figures}
+    found = by_name(compared.figures)
+    assert "speedup" in found
+    assert "cold_item_quality" not in found
+    assert (found["cold_item_profiles"].value, found["cold_item_profiles"].baseline_value) == (0, 100)
+
+
+def test_a_teacher_that_finds_nothing_leaves_nothing_to_compare_with(
+    quick: None, cached: Embedder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(encoding, "ndcg", lambda _, targets: np.zeros(len(targets)))
+    compared = compare(bought_at_random(), cached, cached, small_tokenizer())
+    assert "the teacher finds no hidden item" in compared.notes[0]
+    assert "cold_item_quality" not in by_name(compared.figures)
+
+
+def bought_at_random() -> World:
+    random = np.random.default_rng(0)
+    events = [
+        (profile, int(item), float(day), "view")
+        for profile in range(40)
+        for day, item in enumerate(random.choice(40, 12, replace=False))
+    ]
+    return recommend_worlds.make_world(events, n_profiles=40, items=recommend_worlds.make_items(40))
 
 
 def by_name(figures: tuple[Figure, ...]) -> dict[str, Figure]:
