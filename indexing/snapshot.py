@@ -127,7 +127,14 @@ def open_snapshot(folder: Path) -> Snapshot:
     """
     manifest = read_manifest(folder)
     verify_files(manifest, folder)
-    return Snapshot(folder, manifest)
+    try:
+        return Snapshot(folder, manifest)
+    except FileNotFoundError as error:  # whole as it was sealed, but not what this version reads
+        missing = Path(str(error.filename or error)).name
+        raise SnapshotError(
+            f"{folder.name}: it was built without the file {missing!r}, which this version reads. "
+            "Build another with `pitchwright index build`."
+        ) from error
 
 
 def _find(ids: pl.Series, wanted: str) -> int:

@@ -1,7 +1,6 @@
 """Build and list snapshots; keep them fresh."""
 
 import asyncio
-import contextlib
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
@@ -10,7 +9,8 @@ from uuid import uuid4
 
 import structlog
 
-from indexing.errors import BudgetError, IndexingError, SnapshotMissing
+from indexing.errors import BudgetError, IndexingError, SnapshotError, SnapshotMissing
+from indexing.manifest import read_manifest
 from indexing.publishing import Waiting
 from indexing.snapshot import Manifest, Progress
 from service.catalog.store import ItemStore
@@ -86,7 +86,11 @@ async def build_snapshot(
 
 
 async def list_snapshots(runtime: Runtime, workspace: str) -> tuple[SnapshotInfo, ...]:
-    """Return the published snapshots, newest first; raises NotFound without the workspace."""
+    """Return the published snapshots, newest first; raises NotFound without the workspace.
+
+    Each as its manifest tells: the files are verified when a snapshot is opened, not to list it. One whose
+    manifest cannot be read is left out, and logged.
+    """
     await get_workspace(runtime, workspace)
     manifests = await runtime.run(_manifests, runtime, workspace)
     return tuple(_info(manifest) for manifest in manifests)
@@ -140,9 +144,9 @@ async def _refresh(
 async def is_due(runtime: Runtime, workspace: Workspace, looked: dict[str, datetime]) -> bool:
     """Whether the workspace's snapshot should be built now.
 
-    At once when there is none and something to build it from, when it was built with another embedder
-    than the one in use, or N new events; else once an interval when anything changed. `looked` holds when
-    each workspace was last found due.
+    At once when there is none that can be opened and something to build it from, when it was built with
+    another embedder than the one in use, or N new events; else once an interval when anything changed.
+    `looked` holds when each workspace was last found due.
     """
     now, settings = runtime.now(), runtime.settings
     interval = timedelta(seconds=settings.snapshot_interval_seconds)
@@ -206,8 +210,8 @@ async def _acquire(runtime: Runtime, workspace: str, holder: str) -> None:
     async with runtime.database.write() as session:
         if not await LeaseStore(session, workspace).acquire(LEASE, holder, runtime.now(), LEASE_TIME):
             raise BuildRunning(
-                f"a snapshot of workspace {workspace!r} is being built already: wait for it, "
-                f"or {LEASE_TIME.seconds} s after its builder was stopped by force"
+                f"a snapshot of workspace {workspace!r} is being built already: wait for it, such as with "
+                f"`index build --wait 600`, or {LEASE_TIME.seconds} s after its builder was stopped by force"
             )
 
 
@@ -218,18 +222,29 @@ async def _renew(runtime: Runtime, workspace: str, holder: str) -> None:
 
 
 def _newest(runtime: Runtime, workspace: str) -> Manifest | None:
+    """Return the newest snapshot's manifest; none when there is none that can be opened."""
     try:
         return runtime.snapshots.shelf(workspace).latest().manifest
     except SnapshotMissing:
+        return None
+    except (SnapshotError, OSError) as error:  # damaged, or of another version: the next build heals it
+        structlog.get_logger("pitchwright.snapshots").warning(
+            "snapshot cannot be opened", workspace=workspace, reason=str(error)
+        )
         return None
 
 
 def _manifests(runtime: Runtime, workspace: str) -> list[Manifest]:
     shelf = runtime.snapshots.shelf(workspace)
+    log = structlog.get_logger("pitchwright.snapshots")
     found: list[Manifest] = []
     for version in reversed(shelf.list()):
-        with contextlib.suppress(SnapshotMissing):  # pruned between the listing and the look
-            found.append(shelf.open(version).manifest)
+        try:
+            found.append(read_manifest(shelf.folder / version))
+        except SnapshotMissing:  # pruned between the listing and the look
+            continue
+        except SnapshotError as error:
+            log.warning("snapshot left out of the list", version=version, reason=str(error))
     return found
 
 

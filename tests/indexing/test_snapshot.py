@@ -19,6 +19,7 @@ from indexing.definition import parse_definition
 from indexing.embedder import Embedder
 from indexing.errors import EmbedderError, NotFound, SnapshotCorrupt, SnapshotError, SnapshotMissing
 from indexing.faiss_index import build_faiss
+from indexing.manifest import seal, write_manifest
 from indexing.publishing import partial_folder
 from indexing.snapshot import Snapshot, build, open_snapshot
 from indexing.snapshot_files import STAGES
@@ -249,3 +250,16 @@ def test_the_same_world_gives_the_same_files(world: World, embedder: Embedder, t
     one = build(world, embedder, tmp_path / "one", now=NOW)
     two = build(world, embedder, tmp_path / "two", now=NOW)
     assert one.manifest.files == two.manifest.files
+
+
+def test_a_file_that_was_never_in_it_is_named_and_a_build_asked_for(
+    snapshot: Snapshot, tmp_path: Path
+) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(snapshot.folder, copy)
+    files = {name: file for name, file in snapshot.manifest.files.items() if name != "tastes.weights.npy"}
+    manifest = seal(msgspec.structs.replace(snapshot.manifest, files=files))
+    (copy / "tastes.weights.npy").unlink()
+    write_manifest(manifest, copy)
+    with pytest.raises(SnapshotError, match=r"without the file 'tastes\.weights\.npy'.*index build"):
+        open_snapshot(copy)

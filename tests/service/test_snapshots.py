@@ -204,3 +204,21 @@ async def test_a_cancellation_while_the_lease_is_given_back_is_not_lost(
     with pytest.raises(asyncio.CancelledError):
         await building
     await build_snapshot(runtime, "shop")
+
+
+@pytest.mark.parametrize("name", ["items.faiss", "manifest.json"])
+async def test_a_damaged_snapshot_is_due_for_a_build_and_stops_no_listing(
+    runtime: Runtime, clock: Clock, name: str
+):
+    first = await build_snapshot(runtime, "shop")
+    folder = runtime.settings.snapshots_folder / "shop"
+    path = folder / first.version / name
+    path.write_bytes(path.read_bytes()[:-1] + b"!")
+    async with open_runtime(runtime.settings, clock=clock) as restarted:
+        looked: dict[str, datetime] = {}
+        assert await due(restarted, looked)
+        looked["shop"] = clock.now
+        assert not await due(restarted, looked)
+        second = await build_snapshot(restarted, "shop")
+        assert not await due(restarted, looked)
+        assert (await list_snapshots(restarted, "shop"))[0].version == second.version
