@@ -16,6 +16,7 @@ from indexing.definition import (
     AnyOf,
     CompareOp,
     Definition,
+    LikeRule,
     NotOf,
     Rule,
     SimilarRule,
@@ -90,6 +91,8 @@ def _rule(key: str, node: dict[str, object], path: str) -> Rule:
     except msgspec.ValidationError as error:
         raise DefinitionError(_explained(str(error), node, path)) from None
     _whole_texts(node, path)
+    if isinstance(rule, LikeRule) and not rule.like.strip():
+        raise DefinitionError(f"{path}.like: {_quote(rule.like)} says nothing; name what members like")
     if isinstance(rule, TraitRule):
         return _checked_trait(rule, path)
     if isinstance(rule, SimilarRule):

@@ -5,6 +5,7 @@ Commands import their actions inside the function that runs, so that `--help` of
 
 import asyncio
 import contextlib
+import math
 import os
 import sys
 import time
@@ -63,6 +64,17 @@ def json_option(command: Callable[..., Any]) -> Callable[..., Any]:
     return click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout.")(command)
 
 
+class FiniteRange(click.FloatRange):
+    """A number within limits; unlike click's own range it refuses NaN, which no limit compares with."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Read a number or fail, quoting it."""
+        number = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value!r} is no finite number.", param, ctx)
+        return number
+
+
 def print_json(value: object) -> None:
     """Print one JSON document on stdout, indented; structs, dates and paths included."""
     encoded = msgspec.json.encode(value, enc_hook=_encode_other)
@@ -75,6 +87,10 @@ def _encode_other(value: Any) -> object:
     if hasattr(value, "tolist"):  # numpy scalars and arrays
         return value.tolist()
     raise NotImplementedError(f"{type(value).__name__} has no JSON form")
+
+
+SHORT_CELL = 16
+"""A column whose cells are no wider is not folded."""
 
 
 def note(message: str) -> None:
@@ -100,16 +116,21 @@ def print_text(text: str) -> None:
 
 
 def print_table(header: Sequence[str], rows: Sequence[Sequence[str]], *, title: str | None = None) -> None:
-    """Print rows of text as a table on stdout; the text is never read as markup."""
+    """Print rows of text as a table on stdout; the text is never read as markup.
+
+    The first column and short ones are never folded, and empty ones are left out.
+    """
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
     from rich.text import Text
 
     table = Table(title=title, box=SIMPLE_HEAD, title_justify="left", pad_edge=False)
-    for place, name in enumerate(header):
-        table.add_column(name, overflow="fold", no_wrap=place == 0)
+    widths = [max((len(row[place]) for row in rows), default=1) for place in range(len(header))]
+    shown = [place for place, width in enumerate(widths) if width]
+    for place in shown:
+        table.add_column(header[place], overflow="fold", no_wrap=place == 0 or widths[place] <= SHORT_CELL)
     for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
+        table.add_row(*(Text(row[place]) for place in shown))
     console().print(table)
 
 

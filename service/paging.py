@@ -47,7 +47,8 @@ def checked_limit(
     """Check the number of results to return. Raises InvalidInput below 1 or above `maximum`."""
     value = default if limit is None else limit
     if not 1 <= value <= maximum:
-        raise InvalidInput(f"{name} is {value}: ask for 1 to {maximum}, and page on with `after` for more")
+        more = ", and page on with `after` for more" if name == "limit" else ""
+        raise InvalidInput(f"{name} is {value}: ask for 1 to {maximum}{more}")
     return value
 
 

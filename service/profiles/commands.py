@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from service.console import json_option, note, print_json, print_table, run
+from service.console import FiniteRange, json_option, note, print_json, print_table, run
 
 if TYPE_CHECKING:
     from service.profiles.recommendations import ItemList, Why
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     "--k", "count", type=click.IntRange(1, 1000), default=10, show_default=True, help="Items wanted."
 )
 @click.option("--category", "categories", multiple=True, help="Only these categories.")
-@click.option("--max-price", type=click.FloatRange(min=0), help="Nothing dearer.")
+@click.option("--max-price", type=FiniteRange(min=0), help="Nothing dearer.")
 @click.option("--in-stock", is_flag=True, help="Only items in stock.")
 @click.option("--exclude-bought", is_flag=True, help="Nothing the profile has bought.")
 @click.option(
     "--diversity",
-    type=click.FloatRange(0, 1),
+    type=FiniteRange(0, 1),
     default=0.0,
     show_default=True,
     help="How much score to give up for items unlike one another.",

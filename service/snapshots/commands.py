@@ -5,7 +5,17 @@ from typing import TYPE_CHECKING
 
 import click
 
-from service.console import Progress, Usage, json_option, note, print_json, print_table, print_text, run
+from service.console import (
+    FiniteRange,
+    Progress,
+    Usage,
+    json_option,
+    note,
+    print_json,
+    print_table,
+    print_text,
+    run,
+)
 
 if TYPE_CHECKING:
     from eval.figures import Figures
@@ -33,7 +43,7 @@ def index() -> None:
 @click.option(
     "--wait",
     "wait_seconds",
-    type=click.FloatRange(0, 86_400),
+    type=FiniteRange(0, 86_400),
     default=0,
     metavar="SECONDS",
     help="Wait so long for another build to end; without it, say so at once.",

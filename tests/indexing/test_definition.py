@@ -68,6 +68,7 @@ def test_the_documented_example_reads_into_the_tree() -> None:
         ({"affinity": "Garden", "at_least": 1.5}, "$.at_least: expected float <= 1.0, got 1.5"),
         ({"like": "a", "top": 10**9}, "$.top: expected int <= 1000000, got 1000000000"),
         ({"like": "a", "min_similarity": float("nan")}, "$.min_similarity: expected float >= -1.0, got nan"),
+        ({"like": " \t"}, "$.like: ' \\t' says nothing; name what members like"),
         ({"like": "a" * 1001}, "$.like: expected str of length <= 1000, got 'aaa"),
         ({"similar_to": {}}, "$.similar_to: give either `profiles` (a list of ids) or `segment`"),
         ({"similar_to": {"profiles": ["a"], "segment": "b"}}, "$.similar_to: give either"),

@@ -230,3 +230,18 @@ def test_progress_is_plain_lines_when_stderr_is_no_terminal(capsys: pytest.Captu
     captured = capsys.readouterr()
     assert captured.out == ""
     assert captured.err.splitlines() == ["encode: 2 done"]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("index", "build", "--wait"),
+        ("recommend", "p-1", "--max-price"),
+        ("recommend", "p-1", "--diversity"),
+    ],
+)
+def test_a_number_that_is_none_is_refused_with_what_was_given(
+    command: tuple[str, ...], workdir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert invoke([*command, "nan"]) == 2
+    assert "'nan' is no finite number" in capsys.readouterr().err

@@ -99,6 +99,14 @@ async def test_a_limit_out_of_range_names_the_maximum(client: httpx.AsyncClient,
         assert "500" in body["detail"]
 
 
+async def test_only_a_listing_that_has_pages_says_so(client: httpx.AsyncClient):
+    assert (
+        problem(await client.get("/v1/items/garden-0/similar?k=0"), 400)["detail"]
+        == "k is 0: ask for 1 to 500"
+    )
+    assert "page on" in problem(await client.get("/v1/items?limit=0"), 400)["detail"]
+
+
 async def test_a_limit_that_is_no_number_is_quoted(client: httpx.AsyncClient):
     body = problem(await client.get("/v1/items", params={"limit": "lots"}), 400)
     assert body["errors"] == [{"path": "limit", "reason": body["errors"][0]["reason"], "value": "lots"}]
