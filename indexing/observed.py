@@ -10,11 +10,14 @@ import numpy.typing as npt
 import polars as pl
 
 from indexing.contrast import MIN_PEOPLE
+from indexing.event_columns import EventColumns
 from indexing.population import Mask, Population
 
 MAX_TRAITS, MAX_VALUES = 40, 50
 MAX_PLAIN_NUMBERS = 10
 """A trait of more different numbers than this is compared in bands."""
+
+_NOBODY = 2**32 - 1
 
 PERSONAL_WORDS = """name firstname lastname forename surname nickname username email mail phone mobile tel
 telephone address street house birthday birthdate birth dob postcode postal zip ip ssn iban card passport id
@@ -78,7 +81,7 @@ def _liked(people: Population) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.i
     events = people.event_columns
     weights = [people.event_weights.get(name, 0.0) for name in events.type_names]
     speaking = np.array([*weights, 0.0]) > 0
-    now = np.int64(pl.Series([people.as_of]).cast(pl.Datetime("us", "UTC")).to_physical()[0])
+    now = np.int64(_microseconds(people))
     kept = speaking[events.types] & (events.times <= now) & events.items.is_not_null().to_numpy()
     owners, items = events.owners[kept], events.items.fill_null(0).to_numpy()[kept]
     return _distinct(owners, items, people.items.height)
@@ -106,23 +109,50 @@ def _chosen_categories(
 
 
 def _habits(people: Population) -> pl.DataFrame:
-    def days(moment: pl.Expr) -> pl.Expr:
-        return (pl.lit(people.as_of) - moment).dt.total_microseconds() / 86_400e6
+    """Summarise each profile's events in passes over the sorted columns, without a hash table."""
+    events = people.event_columns
+    now = np.int64(_microseconds(people))
+    known = slice(None) if not len(events.times) or events.times.max() <= now else events.times <= now
+    owners, types, times = events.owners[known], events.types[known], events.times[known]
+    values = events.values.fill_null(0.0).to_numpy()[known]
+    first = np.flatnonzero(np.diff(owners, prepend=np.uint32(_NOBODY)))
+    last = np.append(first, len(owners))[1:] - 1
+    bought = np.flatnonzero(types == _code(events, "purchase"))
+    buyers = owners[bought]
+    n = people.size
+    paid = np.where(values[bought] <= 0, 0.0, values[bought])  # keeps what is not a number
+    spend = np.bincount(buyers, paid, minlength=n)[owners[first]]
 
-    bought, cart = pl.col("type") == "purchase", pl.col("type") == "add_to_cart"
-    return (
-        people.known_events(None)
-        .group_by("profile")
-        .agg(
-            first_days=days(pl.col("time").min()),
-            event_days=days(pl.col("time").max()),
-            purchase_days=days(pl.col("time").filter(bought).max()),
-            cart_days=days(pl.col("time").filter(cart).max()),
-            purchases=bought.sum(),
-            spend=pl.col("value").filter(bought & (pl.col("value") > 0)).sum().replace(0.0, None),
-        )
-        .collect()
+    def newest(places: npt.NDArray[np.int64]) -> pl.Series:
+        found = np.full(n, now + 1)
+        found[owners[places]] = times[places]  # in order of time: the last one stays
+        days = _days(now - found[owners[first]])
+        return pl.select(pl.when(pl.Series(days) >= 0).then(pl.Series(days))).to_series()
+
+    return pl.DataFrame(
+        {
+            "profile": owners[first],
+            "first_days": _days(now - times[first]),
+            "event_days": _days(now - times[last]),
+            "purchase_days": newest(bought),
+            "cart_days": newest(np.flatnonzero(types == _code(events, "add_to_cart"))),
+            "purchases": np.bincount(buyers, minlength=n)[owners[first]].astype(np.uint32),
+            "spend": pl.Series(spend, dtype=pl.Float64).replace(0.0, None),
+        }
     )
+
+
+def _microseconds(people: Population) -> int:
+    return int(pl.Series([people.as_of]).cast(pl.Datetime("us", "UTC")).to_physical()[0])
+
+
+def _code(events: EventColumns, name: str) -> int:
+    code = events.type_code(name)
+    return -1 if code is None else code
+
+
+def _days(microseconds: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+    return microseconds / 86_400e6
 
 
 def _traits(people: Population) -> Sightings:
@@ -131,15 +161,20 @@ def _traits(people: Population) -> Sightings:
     holders = np.diff(traits.offsets)
     frequent: list[int] = np.argsort(-holders, kind="stable")[: int((holders >= MIN_PEOPLE).sum())].tolist()
     names = [name for place in frequent if not is_personal(name := traits.names[place])][:MAX_TRAITS]
-    parts = [_values(name, traits.of(name)) for name in sorted(names)]
-    schema: dict[str, pl.DataType] = {"name": pl.String(), "value": pl.String(), "profile": pl.UInt32()}
-    rows = pl.concat([pl.DataFrame(schema=schema), *parts])
-    labels = rows.select("name", "value").unique().sort("name", "value")
-    placed = rows.join(labels.with_row_index("thing"), on=["name", "value"], how="left")
+    schema: dict[str, pl.DataType] = {"name": pl.String(), "value": pl.String()}
+    labels = [pl.DataFrame(schema=schema)]
+    rows = [pl.DataFrame(schema={"profile": pl.UInt32(), "thing": pl.Int64()})]
+    known = 0
+    for name in sorted(names):
+        held = _values(traits.of(name))
+        values = held["value"].unique().sort()
+        things = held["value"].cast(pl.Enum(values)).to_physical().cast(pl.Int64) + known
+        rows.append(pl.DataFrame({"profile": held["profile"], "thing": things}))
+        labels.append(pl.DataFrame({"name": [name] * len(values), "value": values}, schema=schema))
+        known += len(values)
+    placed = pl.concat(rows)
     return Sightings(
-        profiles=placed["profile"].to_numpy(),
-        things=placed["thing"].fill_null(0).cast(pl.Int64).to_numpy(),
-        labels=labels,
+        profiles=placed["profile"].to_numpy(), things=placed["thing"].to_numpy(), labels=pl.concat(labels)
     )
 
 
@@ -149,15 +184,18 @@ def is_personal(name: str) -> bool:
     return any(word.lower() in PERSONAL for word in words) or name.lower() in PERSONAL
 
 
-def _values(name: str, rows: pl.DataFrame) -> pl.DataFrame:
-    """One trait as text, `name`, `value`, `profile`: numbers of many values in bands by quartile."""
+def _values(rows: pl.DataFrame) -> pl.DataFrame:
+    """One trait as text, `value`, `profile`: numbers of many values in bands by quartile."""
     text = rows["text"]
     if text.n_unique() > MAX_VALUES:
         most = text.drop_nulls().value_counts().sort(["count", "text"], descending=[True, False])
         text = text.set(~text.is_in(most["text"].head(MAX_VALUES).implode()).fill_null(False), None)
-    text = text.set(text.str.contains(r"@|\d{5,}").fill_null(False), None)
+    different = text.drop_nulls().unique()
+    telling = different.filter(different.str.contains(r"@|\d{5,}"))
+    if len(telling):
+        text = text.set(text.is_in(telling.implode()).fill_null(False), None)
     value = pl.select(pl.coalesce(text, rows["flag"].cast(pl.String), _bands(rows["number"]))).to_series()
-    return rows.select(pl.lit(name).alias("name"), value.alias("value"), "profile").drop_nulls("value")
+    return rows.select(value.alias("value"), "profile").drop_nulls("value")
 
 
 def _bands(number: pl.Series) -> pl.Series:
