@@ -89,8 +89,10 @@ def _encode_other(value: Any) -> object:
     raise NotImplementedError(f"{type(value).__name__} has no JSON form")
 
 
-SHORT_CELL = 16
+SHORT_CELL = 20
 """A column whose cells are no wider is not folded."""
+FOLDED_CELL = 48
+"""No column asks for more, where there is no terminal to fit into."""
 
 
 def note(message: str) -> None:
@@ -98,13 +100,19 @@ def note(message: str) -> None:
     click.echo(message, err=True)
 
 
-def console(*, stderr: bool = False) -> "Console":
-    """Open a rich console that is plain and 100 columns wide when it is not a terminal."""
+def console(*, stderr: bool = False, needed: int = 0) -> "Console":
+    """Open a rich console; without a terminal it is plain, and 100 columns wide or as many as are needed."""
     from rich.console import Console
 
     stream = sys.stderr if stderr else sys.stdout
     columns = os.environ.get("COLUMNS", "")
-    width = None if stream.isatty() else int(columns) if columns.isdigit() else WIDTH_WITHOUT_TERMINAL
+    width = (
+        None
+        if stream.isatty()
+        else int(columns)
+        if columns.isdigit()
+        else max(needed, WIDTH_WITHOUT_TERMINAL)
+    )
     return Console(stderr=stderr, width=width, highlight=False, soft_wrap=False)
 
 
@@ -128,10 +136,12 @@ def print_table(header: Sequence[str], rows: Sequence[Sequence[str]], *, title: 
     widths = [max((len(row[place]) for row in rows), default=1) for place in range(len(header))]
     shown = [place for place, width in enumerate(widths) if width]
     for place in shown:
-        table.add_column(header[place], overflow="fold", no_wrap=place == 0 or widths[place] <= SHORT_CELL)
+        short = place == 0 or widths[place] <= SHORT_CELL
+        table.add_column(header[place], overflow="fold", min_width=widths[place] if short else None)
     for row in rows:
         table.add_row(*(Text(row[place]) for place in shown))
-    console().print(table)
+    needed = sum(min(width, FOLDED_CELL) + 2 for width in widths if width)
+    console(needed=needed).print(table)
 
 
 class Progress:

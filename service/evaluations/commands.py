@@ -129,13 +129,26 @@ def show_figures(summary: "Figures", *, as_json: bool) -> None:
     if as_json:
         print_json(summary)
     else:
-        print_table(TABLE_HEADER, rows(summary))
+        prefix, table = _without_prefix(rows(summary))
+        print_table(TABLE_HEADER, table, title=prefix or None)
         note(f"{summary.command}: seed {summary.seed}, {summary.seconds:.1f} s on {summary.machine}")
         for name, digest in sorted(summary.data.items()):
             note(f"{name}: {digest}")
     missed = [entry for entry in summary.figures if entry.met is False]
     if missed:
         raise NotMet("; ".join(f"{entry.name} is {entry.value:.4g}, goal {entry.goal}" for entry in missed))
+
+
+def _without_prefix(table: "list[tuple[str, ...]]") -> "tuple[str, list[tuple[str, ...]]]":
+    """Take what all names begin with, up to a dot, out of the table: it is long, and says nothing twice."""
+    names = [row[0].split(".") for row in table]
+    shared = 0
+    while len(names) > 1 and all(len(name) > shared + 1 for name in names):
+        if len({name[shared] for name in names}) > 1:
+            break
+        shared += 1
+    prefix = ".".join(names[0][:shared]) if names else ""
+    return prefix, [(".".join(name[shared:]), *row[1:]) for name, row in zip(names, table, strict=True)]
 
 
 def _write(out: Path, result: "SuiteResult", summary: "Figures", markdown: str) -> None:
