@@ -14,7 +14,7 @@ from eval.benchmarks.world import BUILT, BenchWorld, draw_world
 from eval.datasets.demo_world import wares_digest
 from eval.figures import Figure, Figures, figure, figures
 from indexing.embedder import Embedder
-from indexing.snapshot import Snapshot, build, open_snapshot
+from indexing.snapshot import build, open_snapshot
 
 COMMAND = "pitchwright bench index"
 
@@ -31,6 +31,8 @@ class Bench(msgspec.Struct, frozen=True, kw_only=True):
     bench: BenchWorld
     model: str
     """Name of the sentence encoder, as settings have it."""
+    fresh: bool
+    """Whether this run built the snapshot; another one kept it otherwise."""
 
 
 class Sizes(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,13 +60,14 @@ def measure_index(
     `BenchmarkError` from the parts.
     """
     started = time.perf_counter()
+    kept = _snapshot_folder(embedder, sizes, seed, folder).exists()
     bench, drawing = prepare(embedder, sizes, seed=seed, folder=folder, progress=progress)
     measured = [figure("index.world.draw_seconds", drawing, unit="s", n=sizes.events)]
     for name, part in PARTS.items():
         if name not in WITH_EVENTS:
             bench = _without_events(bench)
         if not only or name in only:
-            measured.extend(part(Bench(bench=bench, model=model), progress))
+            measured.extend(part(Bench(bench=bench, model=model, fresh=not kept), progress))
     command = f"{COMMAND} --profiles {sizes.profiles} --items {sizes.items} --events {sizes.events}"
     options = f" --seed {seed}" + (f" --only {','.join(only)}" if only else "")
     return figures(
@@ -91,19 +94,26 @@ def prepare(
         profiles=sizes.profiles, items=sizes.items, events=sizes.events, seed=seed, progress=progress
     )
     drawing = time.perf_counter() - start
-    name = f"seed{seed}-{sizes.profiles}-{sizes.items}-{sizes.events}-{wares_digest()}-{embedder.digest}"
-    snapshot = _open_or_build(
-        folder / name, lambda path: build(world, embedder, path, now=BUILT, progress=progress)
-    )
+    path = _snapshot_folder(embedder, sizes, seed, folder)
+    if path.exists():
+        snapshot = open_snapshot(path)
+    else:
+        snapshot = build(world, embedder, path, now=BUILT, progress=progress)
     return BenchWorld(seed=seed, world=world, snapshot=snapshot, embedder=embedder), drawing
 
 
-def _open_or_build(path: Path, build_at: Callable[[Path], Snapshot]) -> Snapshot:
-    return open_snapshot(path) if path.exists() else build_at(path)
+def _snapshot_folder(embedder: Embedder, sizes: Sizes, seed: int, folder: Path) -> Path:
+    counts = f"{sizes.profiles}-{sizes.items}-{sizes.events}"
+    return folder / f"seed{seed}-{counts}-{wares_digest()}-{embedder.digest}"
 
 
 def _build_figures(of: Bench, progress: Progress | None) -> Sequence[Figure]:
-    """Say what the end-to-end build took, as its manifest tells it, and what opening it takes."""
+    """Say what the end-to-end build took, as its manifest tells it, what opening it takes, and the next one.
+
+    The process's peak is taken before the next one is built.
+    """
+    from eval.benchmarks.second_build import measure
+
     bench = of.bench
     manifest = bench.snapshot.manifest
     start = time.perf_counter()
@@ -132,6 +142,7 @@ def _build_figures(of: Bench, progress: Progress | None) -> Sequence[Figure]:
         ),
         figure("index.build.process_peak_mib", _peak_mib(), unit="MiB"),
         figure("index.build.index_bytes_per_vector", indexed, unit="B", n=interests),
+        *measure(bench, fresh=of.fresh, progress=progress),
     ]
 
 

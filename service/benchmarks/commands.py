@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from service.console import Progress, Usage, json_option, run
+from service.console import Progress, Usage, json_option, note, run
 from service.evaluations.commands import show_figures
 
 if TYPE_CHECKING:
@@ -60,6 +60,8 @@ def index(
     unknown = [part for part in parts if part not in PARTS]
     if unknown:
         raise Usage(f"--only {unknown[0]!r} is no part of this benchmark: use some of {', '.join(PARTS)}")
+    if parts and "build" not in parts:
+        note("Without the part build there are no seconds of stages, and no second build is made.")
     from eval.benchmarks.whole import Sizes
     from service.benchmarks.actions import benchmark_index
 

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from eval.benchmarks import world as bench_world
 from eval.benchmarks.catalogue import draw_catalogue
+from eval.benchmarks.second_build import changed
 from eval.benchmarks.world import DAYS, EVENT_TYPES, draw_world
 from eval.errors import DatasetError
 from indexing.text import item_texts
@@ -80,3 +81,22 @@ def test_people_like_a_few_wares() -> None:
 def test_a_world_that_cannot_be_made_is_refused(sizes: tuple[int, int, int], said: str) -> None:
     with pytest.raises(DatasetError, match=said):
         draw_world(profiles=sizes[0], items=sizes[1], events=sizes[2])
+
+
+def test_little_has_changed_before_the_second_build() -> None:
+    world = draw_world(profiles=1_000, items=300, events=9_000, seed=3)
+    items = world.events["item"].clone()
+    after = changed(world, 3)
+    check_world(after)
+    assert world.events["item"].equals(items, null_equal=True)  # shared, and not written to
+    assert after.items.head(300).equals(world.items)
+    assert len(set(item_texts(after.items)) - set(item_texts(world.items))) == 3
+    differs = world.events["item"].ne_missing(after.events["item"])
+    assert differs.sum() == 10
+    assert after.events.filter(differs)["item"].min() == pytest.approx(300, abs=2)
+    assert after.events.filter(differs)["profile"].n_unique() == 10
+    newest = after.events.filter(differs).select("profile", "time")
+    latest = world.events.group_by("profile").agg(pl.col("time").max())
+    assert newest.join(latest, on=["profile", "time"], how="inner").height == 10
+    for name in ("profile", "type", "value", "quantity", "time"):
+        assert after.events[name].equals(world.events[name], null_equal=True)

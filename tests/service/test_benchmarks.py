@@ -37,8 +37,10 @@ def run(folder: Path, *options: str) -> int:
 
 
 @pytest.mark.slow
-def test_a_small_world_gives_every_figure(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    code = run(tmp_path)
+def test_a_small_world_gives_every_figure_but_those_of_encoding(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code = run(tmp_path, "--only", "build,profiles,search,segments")
     report = json.loads(capsys.readouterr().out)
     assert code in (0, 1)  # a goal set for a million may be missed
     names = {entry["name"] for entry in report["figures"]}
@@ -48,13 +50,14 @@ def test_a_small_world_gives_every_figure(tmp_path: Path, capsys: pytest.Capture
         "search",
         "profiles",
         "segments",
-        "encode",
     }
     assert names >= {
         "index.build.encode_seconds",
         "index.build.profiles_seconds",
         "index.build.total_seconds",
         "index.build.peak_mib",
+        "index.build.incremental_seconds",
+        "index.build.incremental_encode_seconds",
         "index.profiles.build_speed",
         "index.profiles.peak_mib",
     }
@@ -65,16 +68,36 @@ def test_a_small_world_gives_every_figure(tmp_path: Path, capsys: pytest.Capture
 
 
 @pytest.mark.slow
+def test_encoding_is_measured_alone_and_without_a_second_build(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The whole vocabulary is distilled here, which takes most of a minute."""
+    assert run(tmp_path, "--only", "encode") in (0, 1)
+    told = capsys.readouterr()
+    assert "no second build is made" in told.err
+    assert "encode again" not in told.err
+    figures = {entry["name"]: entry for entry in json.loads(told.out)["figures"]}
+    assert {name.split(".")[1] for name in figures} == {"world", "encode"}
+    assert figures["index.encode.second_build_texts"]["value"] == 4
+    assert figures["index.encode.cold_item_profiles"]["value"] < 100
+    assert figures["index.encode.cold_item_quality"]["goal"] is None
+
+
+@pytest.mark.slow
 def test_a_kept_snapshot_is_used_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     keep = tmp_path / "kept"
     reports: list[dict[str, dict[str, float]]] = []
+    baselines: list[str] = []
     for _ in range(2):
         run(tmp_path, "--keep", str(keep), "--only", "build", "--seed", "4")
         report = json.loads(capsys.readouterr().out)
+        by_name = {entry["name"]: entry for entry in report["figures"]}
+        baselines.append(by_name["index.build.incremental_seconds"]["baseline"])
         reports.append({"data": report["data"]} | {e["name"]: e["value"] for e in report["figures"]})
     assert reports[0]["data"] == reports[1]["data"]
     assert reports[0]["index.build.profiles_seconds"] == reports[1]["index.build.profiles_seconds"]
-    assert len(list(keep.glob("seed4-*"))) == 1
+    assert [path.name.split("-")[0] for path in keep.iterdir() if path.is_dir()] == ["seed4"]
+    assert baselines == ["full build", "full build, kept"]
 
 
 def test_a_long_stage_speaks_once_a_minute_where_there_is_no_terminal(
