@@ -17,6 +17,8 @@ POINTS = 5_000
 INCHES, DOTS_PER_INCH = (13.0, 7.3), 150
 LISTED = 30
 """At most so many groups are named beside the map."""
+LETTERS = 44
+"""What fits of a name beside the map."""
 INK, FAINT, PAPER = "#22252b", "#8a8f98", "#ffffff"
 
 
@@ -33,29 +35,21 @@ def draw_map(
     labels = grouping.labels[drawn]
     places, shares = principal_plane(vectors)
     figure = _figure()
-    axes, beside = figure.subplots(1, 2, width_ratios=(2.2, 1))
+    axes, beside = figure.subplots(1, 2, width_ratios=(2.0, 1))
     colours = _colours(grouping.k)
     shuffled = np.random.default_rng(grouping.seed).permutation(len(drawn))
+    sure = [stability >= PATTERN for stability in grouping.stability]
     axes.scatter(
         places[shuffled, 0],
         places[shuffled, 1],
-        c=[colours[label] for label in labels[shuffled]],
+        c=[(*colours[label], 0.6 if sure[label] else 0.25) for label in labels[shuffled]],
         s=max(4.0, min(24.0, 30_000 / len(drawn))),
-        alpha=0.5,
         linewidths=0,
         rasterized=True,
     )
     middles = np.array([np.median(places[labels == group], axis=0) for group in np.unique(labels)])
     for group, (x, y) in zip(np.unique(labels), _apart(middles, np.ptp(places, axis=0)), strict=True):
-        disc = {
-            "boxstyle": "circle,pad=0.28",
-            "facecolor": colours[group],
-            "edgecolor": PAPER,
-            "linewidth": 1.4,
-        }
-        axes.text(
-            x, y, str(group + 1), color=PAPER, fontsize=9, weight="bold", ha="center", va="center", bbox=disc
-        )
+        _number(axes, x, y, group, colours[group], points=19)
     for set_label, share, axis in (
         (axes.set_xlabel, shares[0], "First"),
         (axes.set_ylabel, shares[1], "Second"),
@@ -124,6 +118,21 @@ def _apart(middles: Vectors, extent: Vectors) -> Vectors:
     return places * extent
 
 
+def _number(axes: Any, x: float, y: float, group: int, colour: Any, *, points: int) -> None:
+    """Draw a group's number on a disc of so many points across, the same for one digit and for two."""
+    axes.plot([x], [y], "o", markersize=points, markerfacecolor=colour, markeredgecolor=PAPER, clip_on=False)
+    axes.text(
+        x,
+        y,
+        str(group + 1),
+        color=PAPER,
+        fontsize=points / 2,
+        weight="bold",
+        ha="center",
+        va="center_baseline",
+    )
+
+
 def _list_names(beside: Any, grouping: Grouping, names: Sequence[str], colours: Sequence[Any]) -> None:
     beside.axis("off")
     beside.set_xlim(0, 1)
@@ -131,20 +140,9 @@ def _list_names(beside: Any, grouping: Grouping, names: Sequence[str], colours: 
     beside.set_ylim(max(rows, 14) + 1.5, -0.5)
     sizes = np.bincount(grouping.labels, minlength=grouping.k)
     for group in range(rows):
-        disc = {"boxstyle": "circle,pad=0.25", "facecolor": colours[group], "edgecolor": "none"}
-        beside.text(
-            0.03,
-            group,
-            str(group + 1),
-            color=PAPER,
-            fontsize=8,
-            weight="bold",
-            ha="center",
-            va="center",
-            bbox=disc,
-        )
+        _number(beside, 0.03, group, group, colours[group], points=16)
         sure = grouping.stability[group] >= PATTERN
-        name = names[group] if len(names[group]) <= 38 else f"{names[group][:36].rstrip()}..."
+        name = names[group] if len(names[group]) <= LETTERS else f"{names[group][: LETTERS - 2].rstrip()}..."
         style = {"color": INK if sure else FAINT, "style": "normal" if sure else "italic"}
         beside.text(0.08, group, name, fontsize=10, va="center", parse_math=False, **style)
         beside.text(1.0, group, f"{sizes[group]:,}", fontsize=10, va="center", ha="right", color=FAINT)
