@@ -168,12 +168,20 @@ def show_curve(curve: "Curve") -> None:
         if place % 3 == 0 or point in (curve.suggested, curve.points[-1])
     ]
     print_table(CURVE_HEADER, rows)
+    if curve.hidden:
+        kind = "like" if "like" in curve.rule else "similar_to"
+        note(f"found: {FOUND[kind].format(hidden=curve.hidden)}; lift: how many times chance that is.")
     if not curve.hidden:
         note("Too little is known to say what a cut finds: give at least 20 seeds.")
     elif curve.suggested is None:
         note("No cut finds what was hidden twice as often as chance: similarity says little here.")
 
 
+FOUND = {
+    "like": "of the first `size` by one half of what each chose, those that the other half puts there too",
+    "similar_to": "of the {hidden:,} seeds, each hidden in turn, those among the first `size`",
+}
+"""What the column `found` counts, by kind of rule."""
 CURVE_HEADER = ("size", "similarity", "found", "lift", "")
 LIFT_HEADER = ("what sets them apart", "", "members", "others", "lift")
 

@@ -81,7 +81,12 @@ async def build_snapshot(
             raise BudgetError(f"{error} The setting is PITCHWRIGHT_INDEX_MEMORY_MIB={memory_mib}.") from None
         await runtime.run(shelf.prune, keep=KEEP, now=runtime.now())
         if runtime.settings.snapshot_url is not None:
-            await push_snapshot(runtime, workspace, progress)
+            try:
+                await push_snapshot(runtime, workspace, progress)
+            except SnapshotError as error:
+                raise SnapshotError(
+                    f"Snapshot {snapshot.version} is published here, but could not be pushed: {error}"
+                ) from error
     return _info(snapshot.manifest)
 
 
