@@ -1,8 +1,13 @@
 """`pitchwright serve`: the HTTP application behind granian, in a process that Ctrl-C ends cleanly."""
 
+import multiprocessing
+import os
+import signal
 import socket
 import sys
+import threading
 from functools import partial
+from multiprocessing.connection import wait
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -57,7 +62,25 @@ def check_port(host: str, port: int) -> None:
 def _load(settings: "Settings") -> Any:
     from service.app import create_app
 
+    end_with_parent()
     return create_app(settings)
+
+
+def end_with_parent() -> None:
+    """End this process, as SIGTERM does, when the one that started it is gone, also when that one was killed.
+
+    A worker left behind would go on serving, and hold the port against the next start.
+    """
+    parent = multiprocessing.parent_process()
+    if parent is None:
+        return
+    sentinel = parent.sentinel
+
+    def follow() -> None:
+        wait([sentinel])
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=follow, name="pitchwright-parent", daemon=True).start()
 
 
 @click.command()
