@@ -123,10 +123,13 @@ def print_text(text: str) -> None:
     console().print(Text(text))
 
 
-def print_table(header: Sequence[str], rows: Sequence[Sequence[str]], *, title: str | None = None) -> None:
+def print_table(
+    header: Sequence[str], rows: Sequence[Sequence[str]], *, title: str | None = None, wide: bool = False
+) -> None:
     """Print rows of text as a table on stdout; the text is never read as markup.
 
-    The first column and short ones are never folded, and empty ones are left out.
+    The first column and short ones are never folded, and empty ones are left out. `wide`: without a terminal
+    it takes the width it needs.
     """
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
@@ -141,7 +144,7 @@ def print_table(header: Sequence[str], rows: Sequence[Sequence[str]], *, title: 
     for row in rows:
         table.add_row(*(Text(row[place]) for place in shown))
     needed = sum(min(width, FOLDED_CELL) + 2 for width in widths if width)
-    console(needed=needed).print(table)
+    console(needed=needed if wide else 0).print(table)
 
 
 class Progress:

@@ -130,7 +130,7 @@ def show_figures(summary: "Figures", *, as_json: bool) -> None:
         print_json(summary)
     else:
         prefix, table = _without_prefix(rows(summary))
-        print_table(TABLE_HEADER, table, title=prefix or None)
+        print_table(TABLE_HEADER, table, title=prefix or None, wide=True)
         note(f"{summary.command}: seed {summary.seed}, {summary.seconds:.1f} s on {summary.machine}")
         for name, digest in sorted(summary.data.items()):
             note(f"{name}: {digest}")
