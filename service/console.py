@@ -240,6 +240,7 @@ def run_with(settings: "Settings", work: Callable[["Runtime"], Awaitable[Result]
     from service.runtime import open_runtime
 
     quieten_libraries()
+    log_to_stderr(settings.log_level)
 
     async def opened() -> Result:
         async with open_runtime(settings) as runtime:
@@ -251,6 +252,22 @@ def run_with(settings: "Settings", work: Callable[["Runtime"], Awaitable[Result]
 def global_options() -> GlobalOptions:
     """Look up what stood before the current verb."""
     return click.get_current_context().find_object(GlobalOptions) or GlobalOptions()
+
+
+def log_to_stderr(level: str = "info") -> None:
+    """Write what is logged as one JSON line on stderr: stdout belongs to results."""
+    import structlog
+
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=lambda *_: structlog.PrintLogger(file=sys.stderr),
+    )
 
 
 def quieten_libraries() -> None:

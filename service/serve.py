@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from service.console import global_options, note, quieten_libraries, settings_for
+from service.console import global_options, log_to_stderr, note, quieten_libraries, settings_for
 from service.errors import PortInUse
 
 if TYPE_CHECKING:
@@ -63,6 +63,7 @@ def _load(settings: "Settings") -> Any:
     from service.app import create_app
 
     end_with_parent()
+    log_to_stderr(settings.log_level)
     return create_app(settings)
 
 

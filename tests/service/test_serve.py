@@ -1,5 +1,6 @@
-"""The worker behind `pitchwright serve` does not outlive the process that started it."""
+"""The worker behind `pitchwright serve` ends with its parent, and its log is no result."""
 
+import json
 import subprocess
 import sys
 
@@ -25,3 +26,14 @@ def test_a_worker_ends_when_its_parent_is_killed() -> None:
         parent.kill()
         # The worker holds the other end of the pipe: this returns when it is gone, or raises.
         assert parent.communicate(timeout=30) == ("", None)
+
+
+def test_what_is_logged_leaves_stdout_to_results() -> None:
+    script = (
+        "import structlog; from service.console import log_to_stderr; log_to_stderr('info'); "
+        "log = structlog.get_logger('x'); log.debug('low'); log.warning('high', version=1)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout == ""
+    (line,) = done.stderr.splitlines()
+    assert json.loads(line).items() >= {"event": "high", "level": "warning", "version": 1}.items()
