@@ -40,7 +40,7 @@ VISITS_RIDGE = 50.0
 PROFILES_RIDGE = 200.0
 FOLLOWING_RIDGE = 25.0
 """Per moment of the pace: the longer histories last, the larger the squares they add up to."""
-_MOST_MOMENT_PROFILES = 10_000
+_MOST_MOMENT_PROFILES = 5_000
 """So many profiles teach what comes next; every one of their moments is looked at."""
 _MOST_EVENTS = 300
 """A profile's newest so many events teach what comes next."""
@@ -179,26 +179,17 @@ def _moments(
     Moments of one instant are one. What was in the history before is nothing to turn to.
     """
     starts = np.flatnonzero(np.diff(days, prepend=-np.inf))
-    stops = np.append(starts[1:], len(days))
-    history = np.zeros((len(starts), width), np.float32)
-    turned_to = np.zeros((len(starts), width), np.float32)
-    state = np.zeros(width, np.float32)
-    known = np.zeros(width, np.bool_)
-    before = days[0]
-    for moment, (start, stop) in enumerate(zip(starts.tolist(), stops.tolist(), strict=True)):
-        state *= np.exp2(-(days[start] - before) / pace.days - 1 / pace.moments)
-        before = days[start]
-        now = places[start:stop]
-        state[now] = np.maximum(state[now], strengths[start:stop])
-        history[moment] = state
-        turned_to[moment, now[~known[now]]] = 1
-        known[now] = True
+    moments = np.arange(len(starts))
+    moment_of = np.repeat(moments, np.diff(starts, append=len(days)))
+    faded = days[starts] / pace.days + moments / pace.moments
+    since = faded[:, None] - faded[moment_of]
+    seen = np.where(since >= 0, strengths * np.exp2(-np.abs(since)), 0)
+    order = np.argsort(places, kind="stable")
+    firsts = np.searchsorted(places[order], np.arange(width))
+    history = np.maximum.reduceat(seen[:, order], firsts, axis=1).astype(np.float32)
     history[history < _SMALLEST_WEIGHT] = 0
-    fading = np.float32(np.exp2(-1 / _AHEAD_MOMENTS))
-    ahead = np.zeros(width, np.float32)
-    for moment in range(len(starts) - 1, -1, -1):
-        ahead = turned_to[moment] + fading * ahead
-        turned_to[moment] = ahead
+    ahead = moment_of[order][firsts] - moments[:, None]
+    turned_to = np.where(ahead >= 0, np.exp2(-np.abs(ahead) / _AHEAD_MOMENTS), 0).astype(np.float32)
     return history, turned_to
 
 

@@ -40,7 +40,7 @@ _HELD_OUT = 0.25
 _FEWEST_ITEMS = 5
 _HISTORY_SHARE = 0.8
 _MOST_ITEMS = 2_000
-_MOST_PROFILES = 10_000
+_MOST_PROFILES = 4_000
 _DEPTH = 20
 _DISCOUNTS = 1 / np.log2(np.arange(2, 12))
 """Of the first ten places: nDCG@10."""
@@ -62,7 +62,7 @@ def choose_mixture(sequences: Sequences, vectors: Vectors, *, seed: int = 0) -> 
     """Choose the mixture that ranks best for profiles held out, the default where too few are there.
 
     `vectors` float32[m, dim]: text of the items that take part; zero rows for items without. Bounded:
-    the 2,000 items with most events and 10,000 profiles stand for all.
+    the 2,000 items with most events and 4,000 profiles stand for all.
     """
     rng = np.random.default_rng(seed)
     sequences, vectors = _narrowed(sequences, vectors, rng)
