@@ -51,7 +51,7 @@ def index(
 ) -> None:
     """Build a snapshot of a seeded world and measure search, profiles, segments and encoding on it.
 
-    A million profiles need about 16 GiB of memory, 15 GiB of disk and half an hour on two cores. Every figure
+    A million profiles need about 8 GiB of memory, 10 GiB of disk and half an hour on two cores. Every figure
     stands beside what it is compared with, measured in the same run. Texts encoded in this data folder
     before are remembered: name a new --data-dir to see what encoding takes. Exit code 1 when a goal is
     missed.

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any, ClassVar
 
 import faiss
 import numpy as np
@@ -15,8 +16,10 @@ from indexing.errors import SnapshotCorrupt, VectorError
 from indexing.exact_index import ExactIndex, open_exact
 from indexing.faiss_index import FaissIndex, build_faiss, fill_lists, open_faiss, update_faiss
 from indexing.index import VectorIndex
-from indexing.index_plan import FLAT_BELOW, plan_index
+from indexing.index_plan import FLAT_BELOW, IndexKind, plan_index
 from indexing.ranked_index import RankedIndex
+
+_faiss: Any = faiss
 
 DIM = 24
 Build = Callable[..., VectorIndex]
@@ -275,13 +278,13 @@ def test_codes_that_were_carried_are_those_of_adding_all_anew() -> None:
     carried = np.concatenate([kept, np.full(300, -1)])[order]
     after = np.concatenate([vectors[kept], clustered(300, 20)])[order]
     assert isinstance(index, RankedIndex)
-    refilled = faiss.deserialize_index(faiss.serialize_index(index.faiss_index))
+    refilled: Any = _faiss.deserialize_index(_faiss.serialize_index(index.faiss_index))
     refilled.reset()
     updated = update_faiss(index, after, carried=carried, memory_bytes=60 * len(after))
     assert isinstance(updated, RankedIndex)
     fill_lists(refilled, after, np.arange(len(after)))
     queries = after[::20]
-    parameters = faiss.SearchParametersIVF(nprobe=refilled.nlist)
+    parameters = _faiss.SearchParametersIVF(nprobe=refilled.nlist)
     mine, theirs = (
         each.search(queries, 200, params=parameters)[0] for each in (updated.faiss_index, refilled)
     )
@@ -322,7 +325,7 @@ def test_places_that_cannot_be_carried_are_refused(carried: list[int], says: str
 class IndexUnderChange(RuleBasedStateMachine):
     """Ids survive any sequence of add, replace and remove: updated, masked, saved and opened."""
 
-    kind: str
+    kind: ClassVar[IndexKind]
 
     def __init__(self) -> None:
         super().__init__()
@@ -435,7 +438,7 @@ def test_a_file_that_is_no_index_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["flat", "ivf"])
 @pytest.mark.parametrize("name", ["items.faiss", "items.rows.npy", "items.index.json"])
-def test_files_cut_short_are_refused_by_name(kind: str, name: str, tmp_path: Path) -> None:
+def test_files_cut_short_are_refused_by_name(kind: IndexKind, name: str, tmp_path: Path) -> None:
     vectors = unit(200, 8, 26)
     build_faiss(vectors, kind=kind).save(tmp_path / "items.faiss")
     if not (tmp_path / name).exists():

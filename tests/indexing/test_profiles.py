@@ -82,7 +82,7 @@ def test_one_mean_would_lie_near_neither_topic() -> None:
 
 def test_the_weakest_items_that_hold_a_twentieth_of_the_taste_take_no_part() -> None:
     vectors = np.eye(4, 8, dtype=np.float32)
-    rows = [(0, 0, 60.0, 0), (0, 1, 39.5, 0), (0, 2, 0.3, 0), (0, 3, 0.2, 0)]
+    rows = [(0, 0, 60.0, 0.0), (0, 1, 39.5, 0.0), (0, 2, 0.3, 0.0), (0, 3, 0.2, 0.0)]
     interests = group_interests(measure(rows, 1), vectors, TasteParameters())
     assert interests.weights.tolist() == pytest.approx([60 / 99.5, 39.5 / 99.5])
     everything = group_interests(measure(rows, 1), vectors, TasteParameters(coverage=1))

@@ -155,6 +155,7 @@ def test_a_reader_in_another_process_goes_on_while_versions_come_and_go(tmp_path
 
         held, newest, read = ask("hold")
         assert held == newest == first
+        latest = first
         for minute in range(1, 5):
             latest = shelf.publish(
                 make_world(6 + minute), PlainEmbedder(), now=NOW + timedelta(minutes=minute)
