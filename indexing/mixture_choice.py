@@ -1,9 +1,8 @@
 """Choosing what a workspace's scores are made of, on profiles held out of its own.
 
 Some profiles are set aside; what is learnt from the others ranks what those went on to like. Every mixture of
-a small grid is tried, judged by nDCG@10 plus recall@20: the first few places, and a page of them; the best
-one is kept. Neither the chosen mixture nor anything else learnt
-here is kept besides: the associations are then learnt again from everyone.
+a small grid is tried, judged by nDCG@10 plus recall@20: the first few places, and a page of them. Only the
+best mixture is kept: the associations are then learnt again from everyone.
 """
 
 from __future__ import annotations

@@ -99,7 +99,7 @@ def _take(lock: int, shelf: Path, wait_seconds: float, waiting: Waiting | None) 
         if waiting is not None and not told:
             waiting(wait_seconds)
             told = True
-        time.sleep(_LOOK_EVERY_SECONDS)
+        time.sleep(_LOOK_EVERY_SECONDS)  # flock knows no time limit; builds run in a thread of their own
 
 
 def _try(lock: int) -> bool:

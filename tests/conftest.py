@@ -19,3 +19,9 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"public data sets not found at {folder}: set PITCHWRIGHT_SHARED_DATA to their folder")
     return folder
+
+
+@pytest.fixture
+def never_exact(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make small indexes search as large ones do: by lists and codes, not by looking at everything."""
+    monkeypatch.setattr("indexing.ranked_index._EXACT_BELOW", 0)

@@ -1,7 +1,8 @@
 """The methods this project is compared with: the strongest that fit on a page.
 
 Each learns from training profiles only and scores every item for a batch of histories. X is the binary
-matrix of training profiles and items they liked, [n, m]; h a profile's history as a row.
+matrix of training profiles and items they liked, [n, m]; h a profile's history as a row. EASE is written here
+apart from `indexing.associations`, in double precision: a fault of the product must not move its baseline.
 """
 
 from importlib import import_module

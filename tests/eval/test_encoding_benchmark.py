@@ -55,7 +55,7 @@ def test_hidden_texts_are_not_read_by_what_is_measured(
 
     def spy(texts: list[str], *arguments: object, **options: object) -> object:
         read.append(set(texts))
-        return distil(texts, *arguments, **options)  # pyright: ignore[reportArgumentType]
+        return distil(texts, *arguments, **options)  # pyright: ignore[reportArgumentType] - passed on as they come
 
     monkeypatch.setattr(encoding, "distil", spy)
     world = bought_at_random()

@@ -11,7 +11,7 @@ from eval.figures import Figure
 from eval.recommendation.measure import BASELINES, GOALS, OWN, Task, measure, quality
 from eval.recommendation.product import rank_strangers, rank_tests
 from eval.recommendation.split import Split, hold_out
-from indexing.recommendation import Filters, History, Recommendation
+from indexing.recommendation import ANYTHING, Filters, History, Recommendation
 from tests.eval.recommend_worlds import row_world
 from tests.indexing.plain_embedder import PlainEmbedder
 
@@ -30,7 +30,7 @@ class Recorder:
         self,
         history: History,
         k: int,
-        filters: Filters = Filters(),  # noqa: B008 - a frozen value
+        filters: Filters = ANYTHING,
         *,
         traits: Mapping[str, Any] | None = None,
         now: datetime | None = None,

@@ -117,7 +117,7 @@ def test_a_manifest_with_fields_of_a_later_version_is_read(whole: Snapshot) -> N
 
     digest = manifest._digest(data)  # pyright: ignore[reportPrivateUsage] -- as a later version would seal it
     data |= {"digest": digest, "version": f"{data['version'][:16]}-{digest[:8]}"}
-    sealed = manifest._encode(data)  # pyright: ignore[reportPrivateUsage]
+    sealed = manifest._encode(data)  # pyright: ignore[reportPrivateUsage] -- likewise
     assert parse_manifest(sealed, "later").counts == whole.manifest.counts
     with pytest.raises(SnapshotCorrupt):
         parse_manifest(sealed.replace(b"0.97", b"0.98"), "later")
