@@ -164,6 +164,7 @@ class _Job:
                 seed=best.seed,
                 attempts=self.tries[index],
                 snapshot=snapshot,
+                note=self.engine.note,
             ),
         )
 

@@ -28,6 +28,8 @@ class EngineInfo(msgspec.Struct, frozen=True, kw_only=True):
     dialect: Dialect = "full"
     languages: tuple[str, ...] | None = None
     """Language tags it was trained on; none when it is not restricted."""
+    note: str = ""
+    """What whoever reads its copy must know of the model; provenance repeats it."""
 
 
 class Ask(msgspec.Struct, frozen=True, kw_only=True):

@@ -18,6 +18,9 @@ ROOM_FOR_TAGS = 120
 """Characters a schema allows over a field's target: slots and merge tags are longer than what fills them.
 The schema only stops an answer that runs on; limits are checked later, so that no decoder cuts to fit."""
 
+ONE_LINE = r"^[^\n]*$"
+"""The pattern of a text that is one line, so that an engine that decodes by the schema breaks none."""
+
 LONGEST_ANSWER = 50_000
 
 _FENCE = re.compile(r"```(?:json)?[ \t]*\n(.*)\n[ \t]*```", re.DOTALL)
@@ -36,7 +39,13 @@ def schema(channel: str) -> dict[str, Any]:
 
 
 def _field_schema(field: Field) -> dict[str, Any]:
-    text = {"type": "string", "minLength": 1, "maxLength": field.target.value + ROOM_FOR_TAGS}
+    text: dict[str, Any] = {
+        "type": "string",
+        "minLength": 1,
+        "maxLength": field.target.value + ROOM_FOR_TAGS,
+    }
+    if not field.multiline:
+        text["pattern"] = ONE_LINE
     if field.items is None:
         return text
     return {"type": "array", "items": text, "minItems": field.items[0], "maxItems": field.items[1]}

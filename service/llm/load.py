@@ -7,6 +7,10 @@ from service.settings import Settings
 
 POCKET_FOLDER = Path(__file__).parent / "pocket" / "model"
 POCKET_LANGUAGES = ("en",)
+POCKET_NOTE = (
+    "A demonstration model, trained from scratch on synthetic copy, English only. "
+    "For copy to send, set PITCHWRIGHT_ENGINE_URL to a server with a real instruct model."
+)
 
 
 def load_engine(settings: Settings) -> Engine:
@@ -33,4 +37,5 @@ def load_engine(settings: Settings) -> Engine:
         dialect=settings.engine_dialect or ("pocket" if embedded else "full"),
         languages=settings.engine_languages or (POCKET_LANGUAGES if embedded else None),
         timeout_seconds=settings.engine_timeout_seconds,
+        note=POCKET_NOTE if embedded else "",
     )

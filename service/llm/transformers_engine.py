@@ -1,7 +1,7 @@
-"""The engine in process: a local folder of safetensors, run by transformers on the processor.
+"""The engine in process: a local folder of safetensors, run on the processor.
 
-Asks that arrive together are generated together. Each row of a batch samples by its own seed, so an ask's
-text does not depend on its company.
+Asks that arrive together are generated together, and one that comes later joins them. Each samples by its
+own seed, so an ask's text does not depend on its company.
 """
 
 import asyncio
@@ -14,13 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import transformers
 
 from prompts.engine import Answer, Ask, Dialect, EngineInfo
 from prompts.errors import EngineError, EngineOverloaded, EngineTimeout, EngineUnavailable
-from service.llm.sampling import RowEnd, RowSampler
-
-_transformers: Any = transformers
+from service.llm.constraints import Constraints
+from service.llm.decoding import Batch, Row
+from service.llm.local_model import LocalModel, open_model
 
 WINDOW_BATCHES = 4
 """How many batches' worth of waiting asks are sorted by length together."""
@@ -32,9 +31,12 @@ process, which makes such meetings wait, does not slow it."""
 LEAST_ROOM = 16
 """Tokens an answer needs at the very least."""
 
+STEPS = 8
+"""Tokens written before the event loop hears of it: what ended is answered, what came meanwhile joins."""
+
 
 class _Job:
-    """One ask on its way. `ended` is set from the event loop and read by the generating thread."""
+    """One ask on its way. `dropped` is set from the event loop and read by the generating thread."""
 
     def __init__(self, ask: Ask, deadline: float) -> None:
         self.ask = ask
@@ -42,6 +44,8 @@ class _Job:
         self.answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self.size = sum(len(message.content) for message in ask.messages)
         self.dropped = False
+        self.row: Row | None = None
+        """What is being written for it."""
 
     def ended(self) -> bool:
         """Whether nobody waits any more, or the time is up."""
@@ -57,18 +61,16 @@ class TransformersEngine:
 
     def __init__(
         self,
-        model: Any,
-        tokenizer: Any,
+        model: LocalModel,
         info: EngineInfo,
         *,
-        batch_size: int = 16,
+        batch_size: int = 32,
         queue_limit: int = 512,
-        collect_seconds: float = 0.004,
+        collect_seconds: float = 0.001,
         timeout_seconds: float = 60.0,
         executor: Executor | None = None,
     ) -> None:
         self._model = model
-        self._tokenizer = tokenizer
         self._info = info
         self._batch_size = batch_size
         self._queue_limit = queue_limit
@@ -80,8 +82,9 @@ class TransformersEngine:
         self._worker: asyncio.Task[None] | None = None
         self._closed = False
         self._usual_threads = torch.get_num_threads()
-        small = model.num_parameters() < SMALL_PARAMETERS
+        small = model.network.parameters < SMALL_PARAMETERS
         self._threads = 1 if small else self._usual_threads
+        self._constraints = Constraints(model.tokens, model.network.vocabulary, model.ends)
 
     @classmethod
     def open(
@@ -90,40 +93,24 @@ class TransformersEngine:
         *,
         dialect: Dialect = "full",
         languages: tuple[str, ...] | None = None,
+        note: str = "",
         **options: Any,
     ) -> "TransformersEngine":
         """Load a folder of safetensors with its tokenizer and chat template; code in it is never run.
 
         `options` are those of the class. Raises `EngineUnavailable` when something is missing or broken.
         """
-        weights = sorted(folder.glob("*.safetensors"))
-        if not weights:
-            raise EngineUnavailable(
-                f"no model in {str(folder)!r} (no *.safetensors): set PITCHWRIGHT_ENGINE_MODEL to a folder "
-                "with one, or PITCHWRIGHT_ENGINE_URL to a server"
-            )
-        local = {"local_files_only": True, "trust_remote_code": False}
-        _transformers.logging.disable_progress_bar()
-        try:
-            tokenizer = _transformers.AutoTokenizer.from_pretrained(folder, **local)
-            model = _transformers.AutoModelForCausalLM.from_pretrained(
-                folder, dtype=torch.float32, use_safetensors=True, **local
-            )
-        # Whatever transformers, tokenizers and safetensors raise on a broken folder: no common base.
-        except Exception as error:
-            raise EngineUnavailable(f"the model in {str(folder)!r} does not load: {error}") from error
-        if not getattr(tokenizer, "chat_template", None):
-            raise EngineUnavailable(
-                f"the model in {str(folder)!r} has no chat template: use an instruct model"
-            )
+        model = open_model(folder)
         name = "pocket" if dialect == "pocket" else folder.name
+        weights = digest(sorted(folder.glob("*.safetensors")))
         info = EngineInfo(
-            name="transformers", model=f"{name}@{digest(weights)[:8]}", dialect=dialect, languages=languages
+            name="transformers",
+            model=f"{name}@{weights[:8]}",
+            dialect=dialect,
+            languages=languages,
+            note=note,
         )
-        tokenizer.padding_side = "left"
-        if tokenizer.pad_token_id is None:
-            tokenizer.pad_token = tokenizer.eos_token
-        return cls(model.eval(), tokenizer, info, **options)
+        return cls(model, info, **options)
 
     @property
     def info(self) -> EngineInfo:
@@ -156,7 +143,7 @@ class TransformersEngine:
     async def close(self) -> None:
         self._closed = True
         for job in self._waiting:
-            self._settle(job, EngineUnavailable(f"the engine {self._info.model} was closed"))
+            self._settle(job, self._gone())
         self._waiting.clear()
         if self._worker is not None:
             await asyncio.gather(self._worker, return_exceptions=True)
@@ -164,30 +151,43 @@ class TransformersEngine:
             await asyncio.to_thread(self._own.shutdown)
 
     async def _work(self) -> None:
-        """Generate batch after batch until nothing waits."""
+        """Write until nothing waits and nothing is being written."""
         loop = asyncio.get_running_loop()
         await asyncio.sleep(self._collect_seconds)
-        while batch := self._next_batch():
+        batch = self._new_batch()
+        writing: list[_Job] = []
+        while True:
+            joining = self._next_jobs(self._batch_size - len(writing)) if batch.open else []
+            writing.extend(joining)
+            if not writing:
+                return
             try:
-                results = await loop.run_in_executor(self._executor, self._answer, batch)
+                refused = await loop.run_in_executor(self._executor, self._advance, batch, joining)
             # Whatever torch raises must reach those who wait, and not end the worker.
             except Exception as error:
-                results = [EngineError(f"{self._info.model} failed: {error}")] * len(batch)
-            for job, result in zip(batch, results, strict=True):
-                self._settle(job, result)
+                refused = dict.fromkeys(writing, EngineError(f"{self._info.model} failed: {error}"))
+                batch = self._new_batch()
+            rows = set(map(id, batch.rows))
+            for job in writing:
+                if id(job.row) not in rows:
+                    self._settle(job, refused.get(job) or self._result(job))
+            writing = [job for job in writing if id(job.row) in rows]
             await asyncio.sleep(0)
 
-    def _next_batch(self) -> list[_Job]:
+    def _new_batch(self) -> Batch:
+        return Batch(self._model.network, self._model.ends)
+
+    def _next_jobs(self, places: int) -> list[_Job]:
         """Take the oldest ask and its neighbours in length; drop what nobody waits for."""
         for job in self._waiting:
             if job.ended():
                 self._settle(job, self._late())
         window: list[_Job] = []
         alive = [job for job in self._waiting if not job.answer.done()]
-        if alive:
-            window = sorted(alive[: self._batch_size * WINDOW_BATCHES], key=lambda job: job.size)
-            start = max(0, min(window.index(alive[0]), len(window) - self._batch_size))
-            window = window[start : start + self._batch_size]
+        if alive and places:
+            window = sorted(alive[: places * WINDOW_BATCHES], key=lambda job: job.size)
+            start = max(0, min(window.index(alive[0]), len(window) - places))
+            window = window[start : start + places]
         taken = set(map(id, window))
         self._waiting = deque(job for job in alive if id(job) not in taken)
         return window
@@ -198,6 +198,9 @@ class TransformersEngine:
             "or raise PITCHWRIGHT_ENGINE_TIMEOUT_SECONDS"
         )
 
+    def _gone(self) -> EngineUnavailable:
+        return EngineUnavailable(f"the engine {self._info.model} was closed")
+
     def _settle(self, job: _Job, result: Answer | Exception) -> None:
         if job.answer.done():
             return
@@ -206,66 +209,53 @@ class TransformersEngine:
         else:
             job.answer.set_result(result)
 
-    def _answer(self, batch: list[_Job]) -> list[Answer | Exception]:
-        """Generate one batch in the executor; one result per job, in order."""
-        prompts: list[list[int]] = [self._encode(job.ask) for job in batch]
-        results: list[Answer | Exception | None] = [self._refusal(prompt) for prompt in prompts]
-        rows = [row for row, result in enumerate(results) if result is None]
-        if rows:
-            jobs = [batch[row] for row in rows]
-            for row, result in zip(rows, self._run(jobs, [prompts[row] for row in rows]), strict=True):
-                results[row] = result
-        return [result or self._late() for result in results]
-
-    def _encode(self, ask: Ask) -> list[int]:
-        chat = [{"role": message.role, "content": message.content} for message in ask.messages]
-        text = self._tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=True)
-        return self._tokenizer(text, add_special_tokens=False)["input_ids"]
-
-    def _refusal(self, prompt: list[int]) -> EngineError | None:
-        limit = int(self._model.config.max_position_embeddings)
-        if len(prompt) + LEAST_ROOM <= limit:
-            return None
-        return EngineError(
-            f"the prompt has {len(prompt)} tokens, {self._info.model} reads at most {limit - LEAST_ROOM}: "
-            "shorten the draft or the facts, or set PITCHWRIGHT_ENGINE_URL to a larger model"
-        )
-
-    def _run(self, jobs: list[_Job], prompts: list[list[int]]) -> list[Answer | Exception]:
-        inputs = self._tokenizer.pad({"input_ids": prompts}, return_tensors="pt")
-        width = inputs["input_ids"].shape[1]
-        room = int(self._model.config.max_position_embeddings) - width
-        limits = [min(job.ask.max_tokens, room) for job in jobs]
-        end = RowEnd(width, limits, lambda row: self._closed or jobs[row].ended())
+    def _advance(self, batch: Batch, joining: list[_Job]) -> dict[_Job, EngineError]:
+        """Write some tokens more, in the executor; return what was refused of those who join."""
+        refused: dict[_Job, EngineError] = {}
         torch.set_num_threads(self._threads)
         try:
             with torch.inference_mode():
-                out = self._model.generate(
-                    input_ids=inputs["input_ids"],
-                    attention_mask=inputs["attention_mask"],
-                    max_new_tokens=max(limits),
-                    do_sample=False,
-                    logits_processor=[RowSampler([job.ask for job in jobs])],
-                    stopping_criteria=[end],
-                    pad_token_id=self._tokenizer.pad_token_id,
-                )
+                for job in joining:
+                    try:
+                        job.row = self._prepare(job)
+                    except EngineError as error:
+                        refused[job] = error
+                if rows := [job.row for job in joining if job.row is not None]:
+                    batch.join(rows)
+                batch.leave()
+                for _ in range(STEPS):
+                    if not batch.rows:
+                        break
+                    batch.step()
+                    batch.leave()
         finally:
             torch.set_num_threads(self._usual_threads)
-        return [
-            self._late() if job.ended() else self._read(prompt, row[width:].tolist(), limit)
-            for job, prompt, row, limit in zip(jobs, prompts, out, limits, strict=True)
-        ]
+        return refused
 
-    def _read(self, prompt: list[int], tokens: list[int], limit: int) -> Answer:
-        configured: int | list[int] = self._model.generation_config.eos_token_id
-        ends = {configured} if isinstance(configured, int) else set(configured)
-        length = next((place for place, token in enumerate(tokens) if token in ends), None)
-        kept = tokens[: min(limit, len(tokens)) if length is None else length]
+    def _prepare(self, job: _Job) -> Row:
+        """Make a row of an ask. Raises `EngineError` when its prompt or its schema cannot be taken."""
+        prompt, longest = self._model.tokens.encode(job.ask.messages), self._model.network.longest
+        if len(prompt) + LEAST_ROOM > longest:
+            raise EngineError(
+                f"the prompt has {len(prompt)} tokens, {self._info.model} reads at most "
+                f"{longest - LEAST_ROOM}: shorten the draft or the facts, or set PITCHWRIGHT_ENGINE_URL to a "
+                "larger model"
+            )
+        schema = job.ask.json_schema
+        constraint = None if schema is None else self._constraints.constrain(schema)
+        limit = min(job.ask.max_tokens, longest - len(prompt))
+        return Row(job.ask, prompt, limit, constraint, lambda: self._closed or job.ended())
+
+    def _result(self, job: _Job) -> Answer | EngineError:
+        """Say what became of an ask whose row has left its batch."""
+        row = job.row
+        if row is None or row.finish is None:
+            return self._gone() if self._closed else self._late()
         return Answer(
-            text=self._tokenizer.decode(kept, skip_special_tokens=True),
-            finish_reason="length" if length is None else "stop",
-            prompt_tokens=len(prompt),
-            completion_tokens=len(kept) + (length is not None),
+            text=self._model.tokens.decode(row.tokens),
+            finish_reason=row.finish,
+            prompt_tokens=len(row.prompt),
+            completion_tokens=len(row.tokens) + (row.finish == "stop"),
         )
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import math
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,14 @@ import msgspec
 import pytest
 import torch
 
-from prompts.engine import Ask, Message
+from prompts.engine import Answer, Ask, EngineInfo, Message
 from prompts.errors import EngineError, EngineOverloaded, EngineUnavailable
+from service.llm.decoding import Batch, Row
+from service.llm.hub_model import HubNetwork, HubTokens
+from service.llm.llama import Llama, read_config
 from service.llm.load import POCKET_FOLDER
-from service.llm.sampling import RowEnd, RowSampler, nucleus
+from service.llm.local_model import open_model
+from service.llm.sampling import Chance, draw, stream
 from service.llm.transformers_engine import TransformersEngine
 
 PROMPT = "\n".join(
@@ -31,6 +36,10 @@ PROMPT = "\n".join(
         "audience: gardening",
     ]
 )
+
+
+LONG = {"type": "string", "minLength": 2000}
+"""An answer that takes as many tokens as it gets."""
 
 
 def ask(text: str = PROMPT, **changes: Any) -> Ask:
@@ -64,37 +73,62 @@ async def test_a_text_is_the_same_in_batches_of_every_size() -> None:
     assert len(texts) == 1
 
 
-async def test_asks_of_several_callers_share_a_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def joined(monkeypatch: pytest.MonkeyPatch) -> list[list[int]]:
+    """The seeds of the asks that join a batch together, for every time some do."""
+    seen: list[list[int]] = []
+    whole = Batch.join
+
+    def noted(batch: Batch, rows: Sequence[Row]) -> None:
+        seen.append([row.ask.seed for row in rows])
+        whole(batch, rows)
+
+    monkeypatch.setattr(Batch, "join", noted)
+    return seen
+
+
+async def test_asks_of_several_callers_share_a_batch(joined: list[list[int]]) -> None:
     engine = pocket(collect_seconds=0.05)
-    sizes: list[int] = []
-    whole = engine._run
-
-    def counted(jobs: list[Any], prompts: list[list[int]]) -> Any:
-        sizes.append(len(jobs))
-        return whole(jobs, prompts)
-
-    monkeypatch.setattr(engine, "_run", counted)
     await asyncio.gather(*(engine.generate([ask(seed=seed)]) for seed in range(5)))
-    assert sizes == [5]
+    assert [sorted(seeds) for seeds in joined] == [[0, 1, 2, 3, 4]]
     await engine.close()
 
 
-async def test_what_nobody_waits_for_any_more_is_never_generated(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_ask_that_comes_later_need_not_wait_for_the_others_to_end() -> None:
+    engine = pocket(collect_seconds=0.0)
+    ended: list[str] = []
+
+    async def answered(name: str, wanted: Ask) -> Answer:
+        (answer,) = await engine.generate([wanted])
+        ended.append(name)
+        return answer
+
+    early = asyncio.create_task(answered("early", ask(json_schema=LONG)))
+    await asyncio.sleep(0.1)
+    late = await answered("late", ask(seed=42, max_tokens=8))
+    await early
+    assert ended == ["late", "early"]
+    assert late == (await engine.generate([ask(seed=42, max_tokens=8)]))[0]
+    await engine.close()
+
+
+async def test_a_batch_is_never_larger_than_asked_and_is_filled_up(joined: list[list[int]]) -> None:
+    engine = pocket(batch_size=3)
+    await engine.generate([ask(seed=seed) for seed in range(7)])
+    assert len(joined[0]) == 3
+    assert all(len(seeds) <= 3 for seeds in joined)
+    assert sorted(seed for seeds in joined for seed in seeds) == list(range(7))
+    await engine.close()
+
+
+async def test_what_nobody_waits_for_any_more_is_never_generated(joined: list[list[int]]) -> None:
     engine = pocket(collect_seconds=0.05)
-    seeds: list[int] = []
-    whole = engine._run
-
-    def noted(jobs: list[Any], prompts: list[list[int]]) -> Any:
-        seeds.extend(job.ask.seed for job in jobs)
-        return whole(jobs, prompts)
-
-    monkeypatch.setattr(engine, "_run", noted)
     dropped = asyncio.create_task(engine.generate([ask(seed=1), ask(seed=2)]))
     kept = asyncio.create_task(engine.generate([ask(seed=3)]))
     await asyncio.sleep(0.01)
     dropped.cancel()
     assert len(await kept) == 1
-    assert seeds == [3]
+    assert joined == [[3]]
     await engine.close()
 
 
@@ -120,7 +154,7 @@ async def test_a_failure_of_the_model_reaches_the_caller_and_not_the_next_one(
 ) -> None:
     engine = pocket()
     with monkeypatch.context() as patched:
-        patched.setattr(engine._model, "generate", lambda **_: 1 / 0)
+        patched.setattr(Batch, "step", lambda _: 1 / 0)
         with pytest.raises(EngineError, match="division by zero"):
             await engine.generate([ask(), ask()])
     assert len(await engine.generate([ask()])) == 1
@@ -167,37 +201,166 @@ def test_the_models_name_holds_the_digest_of_its_weights(tmp_path: Path) -> None
     assert TransformersEngine.open(tmp_path, dialect="pocket").info.model != before
 
 
-def test_gumbel_arg_max_draws_from_the_softmax() -> None:
+async def test_a_closed_engine_ends_what_it_writes_without_half_an_answer() -> None:
+    engine = pocket(collect_seconds=0.0)
+    writing = asyncio.create_task(engine.generate([ask(json_schema=LONG)]))
+    await asyncio.sleep(0.1)
+    await engine.close()
+    with pytest.raises(EngineUnavailable, match="was closed"):
+        await writing
+
+
+@pytest.mark.parametrize("temperature", [0.0, 0.8])
+async def test_transformers_own_network_and_tokenizer_write_the_same(temperature: float) -> None:
+    ours = open_model(POCKET_FOLDER)
+    theirs = msgspec.structs.replace(
+        ours, network=HubNetwork.load(POCKET_FOLDER), tokens=required(HubTokens.open(POCKET_FOLDER))
+    )
+    assert (theirs.network.longest, theirs.network.vocabulary) == (512, ours.network.vocabulary)
+    assert theirs.network.parameters == ours.network.parameters
+    asks = [
+        ask(PROMPT.replace("push", channel), temperature=temperature) for channel in ("push", "email", "sms")
+    ]
+    answers: list[list[Answer]] = []
+    for model in (ours, theirs):
+        info = EngineInfo(name="transformers", model="pocket")
+        engine = TransformersEngine(model, info, batch_size=2)
+        answers.append(await engine.generate(asks))
+        await engine.close()
+    assert answers[0] == answers[1]
+
+
+def required(tokens: HubTokens | None) -> HubTokens:
+    assert tokens is not None
+    return tokens
+
+
+def test_a_row_is_read_alike_whoever_joins_and_leaves() -> None:
+    network = open_model(POCKET_FOLDER).network
+    first, second, third = [1, 40, 41, 42], [1, 50], [1, *range(60, 140)]
+    with torch.inference_mode():
+        alone = network.begin()
+        wanted = [alone.join([first])] + [alone.read([token]) for token in range(70, 160)]
+        shared = network.begin()
+        # The first in company, the second alone, another that is longer, and after that those two again.
+        found = [shared.join([second, first])[1]]
+        found += [shared.read([9, token])[1] for token in range(70, 80)]
+        assert shared.drop({0}) == [1]
+        found += [shared.read([token])[0] for token in range(80, 90)]
+        shared.join([third, second])
+        found += [shared.read([token, 9, 9])[0] for token in range(90, 100)]
+        assert shared.drop([1]) == [0, 2]
+        found += [shared.read([token, 9])[0] for token in range(100, 160)]
+        assert shared.drop([0, 1]) == []
+        again = shared.join([first])
+    for one, two in zip(wanted, found, strict=True):
+        torch.testing.assert_close(one[0], two, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(again, wanted[0], rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"rope_parameters": {"rope_type": "llama3", "rope_theta": 1e4}},
+        {"attention_bias": True},
+        {"model_type": "qwen3"},
+        {"hidden_act": "gelu"},
+        {"quantization_config": {"bits": 4}},
+    ],
+)
+def test_only_a_plain_llama_is_read_without_transformers(tmp_path: Path, change: dict[str, Any]) -> None:
+    assert read_config(POCKET_FOLDER) is not None
+    known = msgspec.json.decode((POCKET_FOLDER / "config.json").read_bytes(), type=dict[str, Any])
+    (tmp_path / "config.json").write_bytes(msgspec.json.encode(known | change))
+    assert read_config(tmp_path) is None
+
+
+def test_a_llama_that_shares_heads_computes_what_transformers_computes(tmp_path: Path) -> None:
+    import transformers
+
+    torch.manual_seed(3)
+    config = transformers.LlamaConfig(
+        vocab_size=64,
+        hidden_size=32,
+        intermediate_size=48,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        max_position_embeddings=64,
+        tie_word_embeddings=False,
+        rope_parameters={"rope_type": "default", "rope_theta": 500.0},
+    )
+    model: Any = transformers.LlamaForCausalLM(config)
+    for name, weight in model.named_parameters():
+        if "norm" in name:
+            torch.nn.init.uniform_(weight, 0.5, 1.5)
+    model.save_pretrained(tmp_path)
+    found = read_config(tmp_path)
+    assert found is not None
+    llama = Llama.load(found, sorted(tmp_path.glob("*.safetensors")))
+    assert llama.parameters == model.num_parameters()
+    tokens = list(range(3, 40))
+    with torch.inference_mode():
+        wanted = model(torch.tensor([tokens])).logits[0]
+        reading = llama.begin()
+        read = [reading.join([tokens[:20]])] + [reading.read([token]) for token in tokens[20:]]
+    torch.testing.assert_close(torch.cat(read), wanted[19:], rtol=1e-4, atol=1e-4)
+
+
+def chances(n: int, temperature: float, top_p: float = 1.0) -> list[Chance]:
+    return [Chance(temperature, top_p, uniform) for uniform in stream(5, n)]
+
+
+def test_draws_follow_the_softmax() -> None:
     scores = torch.tensor([[1.0, 0.0, -1.0, 2.0]])
     n, temperature = 4000, 0.8
-    sampler = RowSampler([ask(temperature=temperature, top_p=1.0, seed=5)])
-    drawn = Counter(int(sampler(None, scores).argmax()) for _ in range(n))
+    drawn = Counter(draw(scores.expand(n, 4), chances(n, temperature)))
     wanted = torch.softmax(scores[0] / temperature, dim=-1).tolist()
     for token, share in enumerate(wanted):
         # Five standard errors of a share of n draws.
         assert abs(drawn[token] / n - share) < 5 * math.sqrt(share * (1 - share) / n)
 
 
-def test_rows_have_their_own_temperature_and_stream() -> None:
-    scores = torch.zeros(3, 50)
+def test_draws_follow_the_softmax_of_a_flat_vocabulary_too() -> None:
+    n, size = 20_000, 200
+    scores = torch.linspace(0.0, 1.0, size)
+    scores[::2] = float("-inf")
+    drawn = Counter(draw(scores.expand(n, size), chances(n, 1.0)))
+    wanted = torch.softmax(scores, dim=-1).tolist()
+    assert not any(drawn[token] for token in range(0, size, 2))
+    for token in range(1, size, 2):
+        assert abs(drawn[token] / n - wanted[token]) < 5 * math.sqrt(wanted[token] / n)
+
+
+def test_rows_have_their_own_temperature_and_chance() -> None:
+    scores = torch.zeros(4, 50)
     scores[:, 7] = 1.0
-    sampler = RowSampler([ask(temperature=0.0), ask(seed=9), ask(seed=9)])
-    first, second, third = sampler(None, scores)
-    assert torch.equal(first, scores[0])
-    assert torch.equal(second, third)
-    alone = RowSampler([ask(seed=9)])(None, scores[:1])
-    assert torch.equal(alone[0], second)
+    wanted = [Chance(0.0, 1.0, 0.9), Chance(1.0, 1.0, 0.9), Chance(1.0, 0.3, 0.9), Chance(1.0, 1.0, 0.9)]
+    together = draw(scores, wanted)
+    assert together[0] == 7
+    assert together[1] == together[3]
+    assert together == [draw(scores[:1], [chance])[0] for chance in wanted]
 
 
-@pytest.mark.parametrize(("top_p", "kept"), [(0.5, 1), (0.8, 2), (0.9, 3), (1.0, 4)])
-def test_the_nucleus_keeps_the_likeliest_tokens_that_reach_top_p(top_p: float, kept: int) -> None:
+@pytest.mark.parametrize("uniform", [0.0, 1.0 - 2.0**-53])
+def test_what_cannot_be_is_never_drawn(uniform: float) -> None:
+    scores = torch.full((2, 2048), float("-inf"))
+    scores[0, 5] = 0.0
+    scores[1, ::3] = 0.0
+    first, second = draw(scores, [Chance(1.0, 1.0, uniform), Chance(1.5, 1.0, uniform)])
+    assert first == 5
+    assert second % 3 == 0
+
+
+def test_a_stream_is_its_seeds_and_does_not_depend_on_its_length() -> None:
+    assert stream(9, 3) == stream(9, 400)[:3]
+    assert stream(9, 3) != stream(10, 3)
+    assert len(set(stream(-1, 100))) == 100
+
+
+@pytest.mark.parametrize(
+    ("top_p", "kept"), [(0.5, {1}), (0.8, {1, 2}), (0.9, {0, 1, 2}), (1.0, {0, 1, 2, 3})]
+)
+def test_the_nucleus_keeps_the_likeliest_tokens_that_reach_top_p(top_p: float, kept: set[int]) -> None:
     scores = torch.log(torch.tensor([0.1, 0.6, 0.25, 0.05]))
-    inside = nucleus(torch.stack([scores, scores]), torch.tensor([[top_p], [1.0]]))
-    assert torch.isfinite(inside).sum(dim=-1).tolist() == [kept, 4]
-    assert inside.argmax(dim=-1).tolist() == [1, 1]
-
-
-def test_a_row_ends_at_its_own_limit_or_when_nobody_waits() -> None:
-    end = RowEnd(10, [2, 5, 5], lambda row: row == 2)
-    assert end(torch.zeros(3, 11), None).tolist() == [False, False, True]
-    assert end(torch.zeros(3, 12), None).tolist() == [True, False, True]
+    assert set(draw(scores.expand(2000, 4), chances(2000, 1.0, top_p))) == kept
