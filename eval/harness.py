@@ -43,14 +43,17 @@ async def run_suite(
     embedder: Embedder,
     catalog: Catalog,
     progress: Progress | None = None,
+    *,
+    briefs: Sequence[Brief] | None = None,
 ) -> SuiteResult:
     """Write, check and score every variant of a suite, and measure them.
 
+    `briefs` are the suite's own, put into the engine's words; without them, the suite's as they are.
     Every brief asked for stays in the count: what came back malformed counts as not valid. Raises
     `SuiteError` for a threshold on a figure this suite does not give, `EngineError` when the engine fails for
     good.
     """
-    briefs = expand(suite)
+    briefs = expand(suite) if briefs is None else briefs
     total = sum(brief.n for brief in briefs)
     done = 0
 

@@ -24,6 +24,8 @@ class Product(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     title: str
     description: str = ""
     category: str | None = None
+    kind: str | None = None
+    """One of `prompts.kinds.KINDS`, e.g. `tableware`; none lets the service work it out."""
     brand: str | None = None
     price: str | None = None
     """Formatted for the reader, e.g. `£12.50`."""

@@ -5,6 +5,7 @@ import re
 from prompts.brief import Brief
 from prompts.channels import find_channel
 from prompts.errors import BriefError
+from prompts.kinds import KINDS
 from prompts.slots import clean
 
 MOST_VARIANTS = 20
@@ -13,6 +14,7 @@ LONGEST: dict[str, int] = {
     "product.title": 200,
     "product.description": 100_000,
     "product.category": 200,
+    "product.kind": 40,
     "product.brand": 200,
     "product.price": 40,
     "product.link": 500,
@@ -50,6 +52,11 @@ def validate(brief: Brief) -> None:
     if brief.offer is not None and not clean(brief.offer.text):
         raise BriefError(
             "the offer has no text: leave the offer out, or say what is promised, such as '20% off'"
+        )
+    if brief.product.kind is not None and brief.product.kind not in KINDS:
+        raise BriefError(
+            f"unknown kind of product {brief.product.kind!r}: leave it out, or choose one of "
+            f"{', '.join(KINDS)}"
         )
     if brief.product.link is not None and not _LINK.fullmatch(brief.product.link):
         raise BriefError(f"link {brief.product.link!r} must be an http or https address without spaces")

@@ -23,6 +23,7 @@ from prompts.channels import Channel, Field, find_channel
 from prompts.engine import Message
 from prompts.errors import TemplateError
 from prompts.interests import ANYONE, INTERESTS
+from prompts.kinds import KINDS, UNKNOWN, belongs
 from prompts.merge_tags import FIRST_NAME
 from prompts.output import schema
 from prompts.slots import clean, fact_slots, hint, unfill
@@ -96,6 +97,10 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     """Fenced: the text to rewrite."""
     interest: str
     """One of the embedded engine's interests, or `anyone`."""
+    kind: str
+    """One of the embedded engine's kinds of products, or `goods`."""
+    belongs: bool
+    """Whether a product of this kind is a part of the interest, so that copy may show it in use there."""
     slots: Slots
     rewrite: Rewriting | None
 
@@ -125,6 +130,8 @@ def context(brief: Brief) -> Context:
     """Gather the variables a template sees for a brief."""
     channel = find_channel(brief.channel)
     rewrite, interest = brief.rewrite, brief.audience.interest or ANYONE
+    interest = interest if interest in INTERESTS else ANYONE
+    kind = brief.product.kind if brief.product.kind in KINDS else UNKNOWN
     return Context(
         channel=channel.name,
         channel_title=channel.title,
@@ -154,7 +161,9 @@ def context(brief: Brief) -> Context:
         rewrite_draft=fence("draft", {name: _flat(value) for name, value in rewrite.fields.items()})
         if rewrite
         else None,
-        interest=interest if interest in INTERESTS else ANYONE,
+        interest=interest,
+        kind=kind or UNKNOWN,
+        belongs=belongs(kind or UNKNOWN, interest),
         slots=_slots(brief),
         rewrite=_rewriting(brief),
     )
@@ -196,6 +205,7 @@ def _shape(channel: Channel) -> str:
         for text in (entry, entry.get("items", {})):
             text.pop("minLength", None)
             text.pop("maxLength", None)
+            text.pop("pattern", None)
     return json.dumps(described, separators=(",", ":"))
 
 

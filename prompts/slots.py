@@ -14,13 +14,20 @@ from prompts.brief import Brief
 from prompts.errors import SlotError
 
 HINT_EDGES: Mapping[str, tuple[int, ...]] = {
-    "product": (8, 11, 14, 17, 20, 23, 26, 30, 35, 40, 45, 60),
-    "offer": (8, 11, 14, 18, 22, 26, 30, 40),
-    "benefit": (12, 16, 20, 24, 28, 34, 40),
+    "product": (8, 11, 14, 17, 20, 23, 26, 30, 35, 40, 45, 50, 60, 75, 90),
+    "offer": (8, 11, 14, 18, 22, 26, 30, 40, 50),
+    "benefit": (12, 16, 20, 24, 28, 34, 40, 50),
     "ends": (8, 12, 18, 24),
-    "link": (24, 32, 48),
+    "link": (24, 32, 48, 64),
 }
 """Length hints in characters, by kind of slot: rounded, since a small model tells few numbers apart."""
+
+MOST_BENEFITS = 2
+"""Benefits one text is asked to hold."""
+
+ROOM_FOR_FACTS: Mapping[str, int] = {"banner": 70, "push": 116, "sms": 88, "social": 190}
+"""Characters all facts together may take where a channel is tight: what is over is not requested, so that
+room is left to say something. Length hints are what is added up; a link in a post counts 23."""
 
 SLOT_NAMES = ("product", "offer", "ends", "benefit_1", "benefit_2", "link")
 
@@ -52,17 +59,36 @@ def offer_text(brief: Brief) -> str | None:
 
 
 def fact_slots(brief: Brief) -> dict[str, str]:
-    """Give the brief's facts by slot name, cleaned to one line; a fact the brief lacks has no slot."""
-    benefits = [clean(benefit) for benefit in brief.product.benefits if clean(benefit)]
+    """Give the brief's facts by slot name, cleaned to one line; a fact the brief lacks has no slot.
+
+    Benefits are the first of the product's for which the channel has room.
+    """
     facts = {
         "product": clean(brief.product.title),
         "offer": offer_text(brief),
         "ends": clean(brief.offer.ends) if brief.offer and brief.offer.ends else None,
-        "benefit_1": benefits[0] if benefits else None,
-        "benefit_2": benefits[1] if len(benefits) > 1 else None,
         "link": clean(brief.product.link) if brief.product.link else None,
     }
-    return {name: value for name, value in facts.items() if value}
+    given = {name: value for name, value in facts.items() if value}
+    lengths = {name: len(value) for name, value in given.items()}
+    kept: list[str] = []
+    for benefit in filter(None, map(clean, brief.product.benefits)):
+        if len(kept) < MOST_BENEFITS and has_room(brief.channel, lengths, len(benefit)):
+            kept.append(benefit)
+            lengths[f"benefit_{len(kept)}"] = len(benefit)
+    return {**given, **{f"benefit_{place}": benefit for place, benefit in enumerate(kept, 1)}}
+
+
+def has_room(channel: str, lengths: Mapping[str, int], more: int) -> bool:
+    """Whether a channel with facts of these lengths, by slot, has room for a benefit of `more` characters."""
+    if more > HINT_EDGES["benefit"][-1]:
+        return False
+    if channel not in ROOM_FOR_FACTS:
+        return True
+    counted = {name: length for name, length in lengths.items() if name != "link" or channel == "sms"}
+    taken = sum(hint(name, "x" * length) for name, length in counted.items())
+    taken += 23 if channel == "social" and "link" in lengths else 0
+    return taken + hint("benefit_1", "x" * more) <= ROOM_FOR_FACTS[channel]
 
 
 def hint(slot: str, value: str) -> int:

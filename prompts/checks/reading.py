@@ -119,6 +119,8 @@ def _facts(brief: Brief) -> tuple[str, ...]:
 def _given(brief: Brief) -> Iterator[str]:
     yield from _facts(brief)
     yield clean(brief.product.description)
+    if brief.product.kind:
+        yield brief.product.kind
     if brief.rewrite is not None:
         for value in brief.rewrite.fields.values():
             yield from [value] if isinstance(value, str) else value

@@ -10,7 +10,6 @@ from prompts.brief import Audience, Brief, Product
 from prompts.catalog import Catalog
 from prompts.channels import find_channel
 from prompts.copywriter import write
-from prompts.interests import INTERESTS
 from prompts.variant import Variant
 from service.catalog.actions import get_item
 from service.catalog.store import ItemStore
@@ -18,7 +17,6 @@ from service.drafts.facts import (
     EVERYONE,
     audience_of,
     audience_of_one,
-    nearest_interest,
     offer_of,
     product_of,
 )
@@ -27,6 +25,7 @@ from service.drafts.store import DraftStore
 from service.errors import InvalidInput, NotFound
 from service.events.store import EventStore
 from service.listing import Page
+from service.llm.pocket.nearest import understand
 from service.profiles.actions import get_profile
 from service.runtime import Runtime
 from service.segments.actions import get_segment, resolve_audience
@@ -41,7 +40,7 @@ class Prepared(msgspec.Struct, frozen=True, kw_only=True):
     """A request with everything it names looked up."""
 
     brief: Brief
-    """As it is written from; its interest is one the engine knows."""
+    """As it is written from; interest and kind of product are ones the engine knows."""
     audience: Audience
     """As it was asked for; scores measure against this one."""
     segment: str | None = None
@@ -81,7 +80,7 @@ async def prepare_brief(runtime: Runtime, workspace: str, request: DraftRequest)
     brief = Brief(
         channel=request.channel,
         product=product,
-        audience=await _known_interest(runtime, whom.audience),
+        audience=whom.audience,
         offer=offer_of(request.offer),
         tone=request.tone,
         goal=request.goal,
@@ -93,7 +92,11 @@ async def prepare_brief(runtime: Runtime, workspace: str, request: DraftRequest)
         seed=request.seed,
     )
     return Prepared(
-        brief=brief, audience=whom.audience, segment=whom.segment, as_of=whom.as_of, snapshot=whom.snapshot
+        brief=await _understood(runtime, brief),
+        audience=whom.audience,
+        segment=whom.segment,
+        as_of=whom.as_of,
+        snapshot=whom.snapshot,
     )
 
 
@@ -187,11 +190,9 @@ async def _one_customer(runtime: Runtime, workspace: Workspace, profile_id: str)
     return audience_of_one(events, items, workspace.event_weights, now)
 
 
-async def _known_interest(runtime: Runtime, audience: Audience) -> Audience:
-    """Give the pocket model an interest it was trained on; any other engine reads the words themselves."""
+async def _understood(runtime: Runtime, brief: Brief) -> Brief:
+    """Tell the pocket model what it was trained on; any other engine reads the brief's own words."""
     engine = await runtime.engine()
-    words = audience.interest or audience.description
-    if engine.info.dialect != "pocket" or not words:
-        return audience
-    interest = await runtime.run(nearest_interest, words, INTERESTS, await runtime.embedder())
-    return msgspec.structs.replace(audience, interest=interest)
+    if engine.info.dialect != "pocket":
+        return brief
+    return await runtime.run(understand, brief, await runtime.embedder())

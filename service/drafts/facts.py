@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
-from indexing.embedder import Embedder
 from prompts.brief import Audience, Offer, Product, Stage
 from service.catalog.model import Item
 from service.events.model import Event
@@ -20,9 +19,6 @@ CURRENCY_SIGNS: Mapping[str, str] = {
 """Signs that stand before the amount; any other currency is named after it."""
 
 WITHOUT_CENTS = frozenset({"JPY", "KRW", "VND", "CLP", "ISK"})
-
-LEAST_SIMILARITY = 0.25
-"""Below this cosine no known interest says what a text is about."""
 
 LAPSED_AFTER = timedelta(days=60)
 """Nothing done for longer than this."""
@@ -77,21 +73,6 @@ def audience_of(audience: Audience | str | None) -> Audience:
         words = audience.strip()
         return Audience(name=words[:80], description=words, interest=words) if words else EVERYONE
     return audience
-
-
-def nearest_interest(text: str, interests: Mapping[str, str], embedder: Embedder) -> str | None:
-    """Map a free text to the interest the pocket model knows that is nearest in meaning.
-
-    `interests` holds each name with the words that explain it. CPU work: run it in the executor. None when
-    the nearest is below `LEAST_SIMILARITY` (cosine).
-    """
-    words = text.strip().lower()
-    if not words or words in interests:
-        return words or None
-    rows = embedder.encode([words, *interests.values()])
-    similarities = rows[1:] @ rows[0]
-    best = int(similarities.argmax())
-    return list(interests)[best] if float(similarities[best]) >= LEAST_SIMILARITY else None
 
 
 def audience_of_one(

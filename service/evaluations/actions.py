@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from eval.figures import Figures
     from eval.harness import SuiteResult
     from eval.recommendation.split import Split
+    from eval.suite import Suite
+    from prompts.engine import Engine
 
 Progress = Callable[[str, int, int | None], None]
 
@@ -25,12 +27,8 @@ async def evaluate_suite(runtime: Runtime, path: Path, progress: Progress | None
     from eval.suite import load_suite
 
     suite = load_suite(path)  # before anything heavy: a mistake in the file is told at once
-    from eval.harness import run_suite
-    from prompts.catalog import Catalog
-
-    embedder = await runtime.embedder()
     if suite.engine == "settings":
-        return await run_suite(suite, await runtime.engine(), embedder, Catalog.load(), progress)
+        return await _run(runtime, suite, await runtime.engine(), progress)
     from service.llm.load import load_engine
 
     pocket = msgspec.structs.replace(
@@ -38,9 +36,24 @@ async def evaluate_suite(runtime: Runtime, path: Path, progress: Progress | None
     )
     engine = await runtime.run(load_engine, pocket)
     try:
-        return await run_suite(suite, engine, embedder, Catalog.load(), progress)
+        return await _run(runtime, suite, engine, progress)
     finally:
         await engine.close()
+
+
+async def _run(
+    runtime: Runtime, suite: "Suite", engine: "Engine", progress: Progress | None
+) -> "SuiteResult":
+    from eval.harness import run_suite
+    from eval.suite import expand
+    from prompts.catalog import Catalog
+    from service.llm.pocket.nearest import understand
+
+    embedder = await runtime.embedder()
+    briefs = expand(suite)
+    if engine.info.dialect == "pocket":
+        briefs = tuple([await runtime.run(understand, brief, embedder) for brief in briefs])
+    return await run_suite(suite, engine, embedder, Catalog.load(), progress, briefs=briefs)
 
 
 async def evaluate_audiences(runtime: Runtime, seeds: int, progress: Progress | None = None) -> "Figures":

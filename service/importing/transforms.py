@@ -179,7 +179,7 @@ def _on_text(change: Callable[[pl.Series], pl.Series]) -> Callable[[Cells], Cell
     return step
 
 
-def _title(text: pl.Series) -> pl.Series:
+def title_case(text: pl.Series) -> pl.Series:
     """Capitalise words, but not the letter after an apostrophe."""
     return (
         text.str.to_titlecase().str.replace_all(r"(['’])S\b", "${1}s").str.replace_all(r"(['’])T\b", "${1}t")
@@ -196,7 +196,7 @@ _STEPS: Mapping[str, Callable[[Cells], Cells]] = {
     "strip": _on_text(lambda text: text.str.strip_chars()),
     "lower": _on_text(lambda text: text.str.to_lowercase()),
     "upper": _on_text(lambda text: text.str.to_uppercase()),
-    "title": _on_text(_title),
+    "title": _on_text(title_case),
     "first": _first,
     "number": as_number,
     "boolean": as_boolean,

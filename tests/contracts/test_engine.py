@@ -15,7 +15,7 @@ from prompts.engine import Ask, Engine
 from prompts.errors import EngineTimeout
 from prompts.output import parse, schema
 from prompts.render import render
-from service.llm.pocket.evaluation import draw_briefs
+from service.llm.pocket.held_out import draw_briefs
 from service.llm.pocket.sketch import CHANNELS
 from tests.contracts.engines import openai_engine, transformers_engine, vllm_engine, vllm_server
 
@@ -151,11 +151,11 @@ async def test_the_event_loop_runs_on_while_it_works(engine: Engine) -> None:
 async def test_vllm_and_transformers_write_the_same_greedy_text(
     vllm_url: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    asks = [ask(brief, json_schema=None) for brief in draw_briefs(20, 12)]
+    asks = [ask(brief, json_schema=None) for brief in draw_briefs(50, 12)]
     async with vllm_engine(vllm_url) as served, transformers_engine() as local:
         theirs, ours = await served.generate(asks), await local.generate(asks)
     same = sum(one.text == two.text for one, two in zip(theirs, ours, strict=True))
     with capsys.disabled():
         print(f"\n{same} of {len(asks)} greedy texts identical in vLLM and transformers")
     # Two implementations differ in rounding, so a near tie may fall either way.
-    assert same >= 18
+    assert same >= 47

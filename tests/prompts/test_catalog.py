@@ -16,7 +16,7 @@ def test_every_channel_has_a_full_and_a_pocket_prompt() -> None:
     catalog = Catalog.load()
     for channel in CHANNELS:
         assert catalog.get(channel, "full").name == f"{channel}/full.v1"
-        assert catalog.get(channel, "pocket").name == f"{channel}/pocket.v1"
+        assert catalog.get(channel, "pocket").name == f"{channel}/pocket.v2"
 
 
 def test_the_shipped_catalogue_is_read_once() -> None:

@@ -133,7 +133,7 @@ async def test_the_pocket_dialect_fills_slots_and_greets_by_merge_tag() -> None:
         "title": 'Hi {{ first_name | default: "there" }}, meet Fernhill Stoneware Planter',
         "body": "A drainage hole is yours. 15% off with code GROW15 until 30 April.",
     }
-    assert variant.provenance.prompt == "push/pocket.v1"
+    assert variant.provenance.prompt == "push/pocket.v2"
 
 
 async def test_a_slot_the_brief_lacks_is_malformed_and_never_stored() -> None:

@@ -108,10 +108,12 @@ def test_the_full_dialect_spells_facts_out_and_the_pocket_dialect_passes_slots()
         "stage: any",
         "name: yes",
         "product: {{product}} (26)",
+        "kind: goods",
         "benefits: {{benefit_1}} (20) {{benefit_2}} (16)",
         "offer: {{offer}} (26)",
         "ends: {{ends}} (8)",
         "link: {{link}} (32)",
+        "belongs: no",
         "audience: gardening",
     ]
 
@@ -123,12 +125,21 @@ def test_what_a_brief_lacks_is_none_in_the_pocket_dialect() -> None:
     lines = render(Catalog.load().get("email", "pocket"), bare)[0].content.split("\n")
     assert lines[5:] == [
         "product: {{product}} (8)",
+        "kind: goods",
         "benefits: none",
         "offer: none",
         "ends: none",
         "link: none",
+        "belongs: no",
         "audience: anyone",
     ]
+
+
+def test_the_pocket_dialect_names_the_kind_and_whether_it_belongs_to_the_interest() -> None:
+    planter = Product(id="1", title="Stoneware Planter", kind="garden")
+    lines = render(Catalog.load().get("email", "pocket"), brief(product=planter))[0].content.split("\n")
+    assert lines[6] == "kind: garden"
+    assert lines[-2:] == ["belongs: yes", "audience: gardening"]
 
 
 def test_a_draft_to_rewrite_travels_with_slots_or_fenced() -> None:

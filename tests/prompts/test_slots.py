@@ -23,6 +23,28 @@ def test_a_brief_gives_its_facts_and_no_others() -> None:
     assert fact_slots(brief(offer=None, product=Product(id="1", title="Cup"))) == {"product": "Cup"}
 
 
+def test_a_tight_channel_asks_for_the_benefits_it_has_room_for() -> None:
+    long = Product(
+        id="1",
+        title="Fernhill Stoneware Planter",
+        benefits=("a glaze that stands up to any frost", "a drainage hole", "a saucer"),
+    )
+    assert {name for name in fact_slots(brief("email", product=long)) if "benefit" in name} == {
+        "benefit_1",
+        "benefit_2",
+    }
+    banner = fact_slots(brief("banner", product=long, offer=None))
+    assert {name: value for name, value in banner.items() if "benefit" in name} == {
+        "benefit_1": "a glaze that stands up to any frost"
+    }
+    crowded = fact_slots(
+        brief("banner", product=long, offer=Offer(text="a third off everything you order", ends="30 April"))
+    )
+    assert not [name for name in crowded if "benefit" in name]
+    endless = Product(id="1", title="Cup", benefits=("x" * 60, "a saucer"))
+    assert fact_slots(brief("email", product=endless))["benefit_1"] == "a saucer"
+
+
 def test_a_code_the_offer_already_names_is_not_said_twice() -> None:
     slots = fact_slots(brief(offer=Offer(text="20% off with code BREW20", code="BREW20")))
     assert slots["offer"] == "20% off with code BREW20"
@@ -38,13 +60,13 @@ def test_facts_are_one_clean_line() -> None:
         ("product", 1, 8),
         ("product", 8, 8),
         ("product", 9, 11),
-        ("product", 46, 60),
-        ("product", 200, 60),
+        ("product", 46, 50),
+        ("product", 200, 90),
         ("offer", 27, 30),
         ("benefit_2", 13, 16),
         ("ends", 12, 12),
         ("link", 25, 32),
-        ("link", 99, 48),
+        ("link", 99, 64),
     ],
 )
 def test_a_hint_rounds_up_to_an_edge(slot: str, length: int, expected: int) -> None:
@@ -52,9 +74,9 @@ def test_a_hint_rounds_up_to_an_edge(slot: str, length: int, expected: int) -> N
 
 
 def test_the_edges_are_those_the_pocket_model_is_trained_on() -> None:
-    assert HINT_EDGES["product"] == (8, 11, 14, 17, 20, 23, 26, 30, 35, 40, 45, 60)
-    assert HINT_EDGES["offer"] == (8, 11, 14, 18, 22, 26, 30, 40)
-    assert HINT_EDGES["benefit"] == (12, 16, 20, 24, 28, 34, 40)
+    assert HINT_EDGES["product"] == (8, 11, 14, 17, 20, 23, 26, 30, 35, 40, 45, 50, 60, 75, 90)
+    assert HINT_EDGES["offer"] == (8, 11, 14, 18, 22, 26, 30, 40, 50)
+    assert HINT_EDGES["benefit"] == (12, 16, 20, 24, 28, 34, 40, 50)
 
 
 def test_a_slot_without_a_kind_has_no_hint() -> None:

@@ -1,7 +1,6 @@
 """Training batches: a seeded stream cut into chunks, so that training can go on from any of them."""
 
 import queue
-import random
 import re
 import threading
 from collections.abc import Iterator
@@ -11,15 +10,14 @@ import msgspec
 import torch
 
 from prompts.interests import ANYONE
-from prompts.variant import Fields
-from service.llm.pocket.corpus import draw_sample
+from service.llm.pocket.corpus import Pair, draw_chunk
 from service.llm.pocket.lexicon import load_lexicon
+from service.llm.pocket.recipe import Recipe
 from service.llm.pocket.sketch import Sketch, dump_fields, write_prompt
 
-CHUNK_SAMPLES = 1024
-BATCH_TOKENS = 3072
-INTEREST_WEIGHT = 3.0
-"""How much more a token of an interest's phrase counts in the loss than any other token of the answer."""
+SHORT_CHANNELS = frozenset({"push", "sms", "banner"})
+CURRICULUM_SHARE = 0.2
+"""The first share of a training with a curriculum, which holds short channels only."""
 
 
 class Position(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,7 +48,8 @@ class _Sample(msgspec.Struct, frozen=True):
     weights: list[float]
 
 
-def _encode(tokenizer: Any, pairs: list[tuple[Sketch, Fields]]) -> list[_Sample]:
+def encode(tokenizer: Any, pairs: list[Pair], phrase_weight: float = 1.0) -> list[_Sample]:
+    """Turn samples into tokens, and say what each token of an answer counts."""
     bos, user, assistant, end = tokenizer.convert_tokens_to_ids(
         ["<s>", "<|user|>", "<|assistant|>", "<|end|>"]
     )
@@ -62,7 +61,7 @@ def _encode(tokenizer: Any, pairs: list[tuple[Sketch, Fields]]) -> list[_Sample]
         ids: list[int] = answers["input_ids"][number]
         weights = [1.0] * (len(ids) + 1)
         for place in _marked(sketch, texts[number], answers["offset_mapping"][number]):
-            weights[place] = INTEREST_WEIGHT
+            weights[place] = phrase_weight
         before = [bos, user, *prompts[number], assistant]
         samples.append(_Sample([*before, *ids, end], len(before), weights))
     return samples
@@ -72,14 +71,15 @@ def _marked(sketch: Sketch, text: str, offsets: list[tuple[int, int]]) -> Iterat
     """Yield the places of tokens that belong to a phrase of the audience's interest."""
     if sketch.audience == ANYONE:
         return
-    phrases = sorted(load_lexicon().interests[sketch.audience].phrases(), key=len, reverse=True)
+    phrases = sorted(load_lexicon().interests[sketch.audience].phrases, key=len, reverse=True)
     spans = [match.span() for match in re.finditer("|".join(map(re.escape, phrases)), text.lower())]
     for place, (first, last) in enumerate(offsets):
         if any(first < end and last > start for start, end in spans):
             yield place
 
 
-def _collate(samples: list[_Sample], after: Position) -> Batch:
+def collate(samples: list[_Sample], after: Position) -> Batch:
+    """Put samples side by side, padded on the right."""
     length = max(len(sample.ids) for sample in samples)
     ids = torch.zeros(len(samples), length, dtype=torch.long)
     places: list[int] = []
@@ -99,35 +99,37 @@ def _collate(samples: list[_Sample], after: Position) -> Batch:
     )
 
 
-def _chunk_batches(tokenizer: Any, seed: int, chunk: int, batch_tokens: int) -> list[Batch]:
+def _chunk_batches(tokenizer: Any, recipe: Recipe, chunk: int, *, short: bool) -> list[Batch]:
     """Return one chunk's batches, sorted by length inside and shuffled among each other."""
-    rng = random.Random(f"{seed}:{chunk}")  # noqa: S311  a seeded stream, nothing secret
-    samples = _encode(tokenizer, [draw_sample(rng) for _ in range(CHUNK_SAMPLES)])
+    rng, pairs = draw_chunk(recipe.seed, chunk)
+    if short:
+        pairs = [pair for pair in pairs if pair[0].channel in SHORT_CHANNELS]
+    samples = encode(tokenizer, pairs, recipe.phrase_weight)
     samples.sort(key=lambda sample: len(sample.ids))
     groups: list[list[_Sample]] = []
     while samples:
         longest = len(samples[min(16, len(samples) - 1)].ids)
-        size = max(8, batch_tokens // longest)
+        size = max(8, recipe.batch_tokens // longest)
         groups.append(samples[:size])
         samples = samples[size:]
     rng.shuffle(groups)
     last = len(groups) - 1
     return [
-        _collate(group, Position(chunk=chunk + (number == last), batch=0 if number == last else number + 1))
+        collate(group, Position(chunk=chunk + (number == last), batch=0 if number == last else number + 1))
         for number, group in enumerate(groups)
     ]
 
 
-def read_batches(
-    tokenizer: Any, seed: int, position: Position, batch_tokens: int = BATCH_TOKENS
-) -> Iterator[Batch]:
+def read_batches(tokenizer: Any, recipe: Recipe, position: Position) -> Iterator[Batch]:
     """Yield batches without end from a position in the data, made a few ahead in a thread."""
     ahead: queue.Queue[Batch] = queue.Queue(40)
+    # A chunk of short channels holds half the samples, about 55 tokens each with padding.
+    short_chunks = round(CURRICULUM_SHARE * recipe.tokens / 28_000) if recipe.curriculum else 0
 
     def fill() -> None:
         chunk, skip = position.chunk, position.batch
         while True:
-            for batch in _chunk_batches(tokenizer, seed, chunk, batch_tokens)[skip:]:
+            for batch in _chunk_batches(tokenizer, recipe, chunk, short=chunk < short_chunks)[skip:]:
                 ahead.put(batch)
             chunk, skip = chunk + 1, 0
 

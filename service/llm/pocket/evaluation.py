@@ -1,230 +1,336 @@
-"""Measures the pocket model on briefs whose channel, tone and interest it never saw together."""
+"""Measures the pocket model on briefs it never saw, greedily and sampled, first tries only."""
 
 import asyncio
-import hashlib
 import random
 import time
-from collections.abc import Sequence
-from importlib import resources
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
-import yaml
 
-from eval.figures import Figure, Figures, figure, figures, wilson
-from prompts.brief import Brief
+from eval.figures import Figure, Figures, bootstrap, figure, figures, wilson
+from eval.scorers.diversity import distinct_2
+from indexing.embedder import Embedder
+from indexing.sentence import load_embedder
+from prompts.brief import Brief, Product, RewriteRequest, Tone
 from prompts.catalog import Catalog
-from prompts.checks.rules import passes, run_checks
+from prompts.channels import CHANNELS, find_channel
 from prompts.engine import Ask, Engine
-from prompts.errors import OutputError, SlotError
-from prompts.interests import ANYONE
-from prompts.merge_tags import FIRST_NAME
-from prompts.output import parse
+from prompts.output import schema
 from prompts.render import render
-from prompts.slots import fact_slots, fill
-from prompts.variant import Fields
-from service.llm.pocket.lexicon import load_lexicon
-from service.llm.pocket.sketch import LINKED, draw_sketch, dump_fields, texts_of
+from service.llm.pocket.catalogues import FILES, catalogue_briefs, catalogue_digest
+from service.llm.pocket.held_out import by_channel, draw_briefs, facts_digest, load_facts
+from service.llm.pocket.judging import Judged, interests_in, judge, misfits, other_kind
+from service.llm.pocket.lexicon import REWRITE_TONES, TONES, load_lexicon
+from service.llm.pocket.nearest import nearest_kind
+from service.llm.pocket.recovery import Recovery
+from service.llm.pocket.sketch import PUBLIC, texts_of
+from service.llm.pocket.stream import Stream, draw_stream, read_progress, sentences_of
 from service.llm.transformers_engine import TransformersEngine, digest
 
-TEMPERATURES = (0.0, 0.7)
-FACTS_KEPT = 0.98
-"""The share of held-out briefs whose product and whose offer must be kept."""
+SAMPLED = 0.8
+"""The temperature at which sampled answers are drawn."""
+DRAFTS, PER_DRAFT = 60, 8
+"""Briefs of which several samples are drawn, and how many."""
+PER_TONE = 50
+"""Products written about for each channel and tone."""
+REWRITES = 180
+CATALOGUE_SLACK = 0.02
+"""How much lower a figure may be on a real catalogue than on held-out briefs."""
+
+GOALS: dict[str, float] = {
+    "facts": 0.95,
+    "product": 0.995,
+    "offer": 0.995,
+    "nothing_invented": 0.995,
+    "json": 0.995,
+    "audience": 0.95,
+    "fit": 0.95,
+    "tone": 0.9,
+    "stage": 0.85,
+}
+LIMITS_GOALS = {"greedy": 0.99, "sampled": 0.98}
+
+Tell = Callable[[str], None]
+"""Called with the name of each part as it begins."""
 
 
-class _Product(msgspec.Struct, frozen=True):
-    title: str
-    benefits: list[str]
-    link: str
-
-
-class _Facts(msgspec.Struct, frozen=True):
-    products: list[_Product]
-    offers: list[dict[str, str]]
-    ends: list[str]
-
-
-class Judged(msgspec.Struct, frozen=True, kw_only=True):
-    """One answer, and what was found of it. A check that does not apply to the brief is missing."""
-
-    brief: Brief
-    raw: str
-    fields: Fields | None
-    found: dict[str, bool]
-
-
-def _facts_text() -> str:
-    return resources.files("service.llm.pocket").joinpath("held_out_facts.yaml").read_text(encoding="utf-8")
-
-
-def draw_briefs(n: int, seed: int, *, held: bool = True) -> list[Brief]:
-    """Draw n briefs from the held-out combinations (the trained ones without `held`), with real facts."""
-    rng = random.Random(f"briefs:{seed}")  # noqa: S311  a seeded stream, nothing secret
-    facts = msgspec.convert(yaml.safe_load(_facts_text()), _Facts)
-    return [_draw_brief(rng, facts, number, held=held) for number in range(n)]
-
-
-def _draw_brief(rng: random.Random, facts: _Facts, number: int, *, held: bool) -> Brief:
-    sketch = draw_sketch(rng, held=held)
-    product, offer, ends = rng.choice(facts.products), rng.choice(facts.offers), rng.choice(facts.ends)
-    interest = None if sketch.audience == ANYONE else sketch.audience
-    given = sketch.lengths
-    values = {
-        "channel": sketch.channel,
-        "product": {
-            "id": str(number),
-            "title": product.title,
-            "benefits": product.benefits[: len(sketch.benefits())],
-            "link": product.link if "link" in given else None,
-        },
-        "audience": {"name": sketch.audience, "interest": interest, "stage": sketch.stage},
-        "offer": {**offer, "ends": ends if "ends" in given else None} if "offer" in given else None,
-        "tone": sketch.tone,
-        "goal": sketch.goal,
-        "personalise": sketch.name,
-    }
-    return msgspec.convert(values, Brief)
-
-
-def interests_in(fields: Fields) -> set[str]:
-    """Name the interests of which the fields hold a phrase."""
-    text = " ".join(texts_of(fields)).lower()
-    interests = load_lexicon().interests.items()
-    return {name for name, interest in interests if any(phrase in text for phrase in interest.phrases())}
-
-
-def read_fields(brief: Brief, raw: str) -> Fields | None:
-    """Parse an answer and fill its slots; none when it is not the channel's JSON or names an unknown slot."""
-    slots, tags = fact_slots(brief), {"first_name": FIRST_NAME}
-    try:
-        fields = parse(brief.channel, raw)
-        return {
-            name: fill(value, slots, tags)
-            if isinstance(value, str)
-            else [fill(text, slots, tags) for text in value]
-            for name, value in fields.items()
-        }
-    except (OutputError, SlotError):
-        return None
-
-
-def judge(brief: Brief, raw: str) -> Judged:
-    """Judge one answer, filled, by the checks every variant meets, and by what the model was taught.
-
-    An answer that cannot be read has kept neither product nor offer; what else it might hold is not judged.
-    """
-    fields = read_fields(brief, raw)
-    if fields is None:
-        lost = {"valid": False, "product": False, "passed": False} | ({"offer": False} if brief.offer else {})
-        return Judged(brief=brief, raw=raw, fields=None, found=lost)
-    checks = run_checks(brief, fields)
-    clean = {check.rule: not check.findings for check in checks}
-    found = {
-        "valid": True,
-        "lengths": clean["length.hard"] and clean["length.soft"],
-        "product": clean["facts.product"],
-        "invented_nothing": all(
-            ok for rule, ok in clean.items() if rule.startswith(("invented.", "claims."))
-        ),
-        "passed": passes(checks),
-    }
-    if brief.offer:
-        found["offer"] = clean["facts.offer"] and clean["facts.code"]
-        if brief.offer.ends:
-            found["ends"] = clean["facts.ends"]
-    if brief.product.benefits:
-        found["benefit"] = clean["facts.benefits"]
-    if brief.personalise:
-        found["greeting"] = clean["tags.greeting"]
-    if brief.product.link and brief.channel in LINKED:
-        found["link"] = clean["facts.link"] and clean["links.foreign"]
-    found |= _taught(brief, raw, fields)
-    return Judged(brief=brief, raw=raw, fields=fields, found=found)
-
-
-def _taught(brief: Brief, raw: str, fields: Fields) -> dict[str, bool]:
-    """Judge what only training promises: the audience's interest and no other, a call that fits the goal."""
-    seen, wanted = interests_in(parse(brief.channel, raw)), brief.audience.interest
-    found = {"audience": seen == ({wanted} if wanted else set())}
-    calls = load_lexicon().shared[f"cta.{brief.goal}"]
-    if "cta" in fields:
-        found["cta"] = fields["cta"] in calls
-    elif brief.channel == "sms":
-        text = str(parse(brief.channel, raw)["text"])
-        end = ": {{link}}" if brief.product.link else "."
-        found["cta"] = any(text.endswith(call + end) for call in calls)
-    return found
-
-
-def describe(judged: Judged) -> str:
-    """Show one answer to a reader: what was asked, what came, what failed."""
-    brief = judged.brief
-    audience, stage = brief.audience.name, brief.audience.stage or "any"
-    text = judged.raw if judged.fields is None else dump_fields(judged.fields)
-    failed = ", ".join(name for name, ok in judged.found.items() if not ok) or "none"
-    asked = f"{brief.channel}, {brief.tone}, {brief.goal}, {audience}, stage {stage}"
-    return f"- {asked}\n  - {text}\n  - failed: {failed}"
-
-
-async def answer(engine: Engine, briefs: Sequence[Brief], *, temperature: float, seed: int) -> list[Judged]:
-    """Ask for one answer per brief, first try only, and judge it."""
+def asks_for(
+    briefs: Sequence[Brief], *, temperature: float, seed: int, constrained: bool = False
+) -> list[Ask]:
+    """Ask for one answer per brief, each with a seed of its own, under the channel's schema or without."""
     catalog = Catalog.load()
-    asks = [
+    return [
         Ask(
             messages=render(catalog.get(brief.channel, "pocket"), brief),
+            json_schema=schema(brief.channel) if constrained else None,
+            max_tokens=find_channel(brief.channel).max_tokens,
             temperature=temperature,
             seed=seed + number,
         )
         for number, brief in enumerate(briefs)
     ]
+
+
+async def answer(
+    engine: Engine, briefs: Sequence[Brief], *, temperature: float, seed: int, constrained: bool = False
+) -> list[Judged]:
+    """Ask for one answer per brief, first try only, and judge it."""
+    asks = asks_for(briefs, temperature=temperature, seed=seed, constrained=constrained)
     answers = await engine.generate(asks)
     return [judge(brief, answer.text) for brief, answer in zip(briefs, answers, strict=True)]
 
 
-def measure(judged: Sequence[Judged], prefix: str) -> list[Figure]:
-    """Turn judgements into shares with Wilson intervals; each share is of the briefs it applies to."""
-    names = list(dict.fromkeys(name for one in judged for name in one.found))
+def share(
+    name: str,
+    values: Sequence[bool],
+    *,
+    at_least: float | None = None,
+    baseline: tuple[str, float] | None = None,
+) -> Figure:
+    """Make the figure of a share, with its Wilson interval."""
+    interval = wilson(sum(values), len(values))
+    return figure(
+        name,
+        sum(values) / len(values),
+        interval=interval,
+        n=len(values),
+        at_least=at_least,
+        baseline=baseline,
+    )
+
+
+def measure(judged: Sequence[Judged], prefix: str, mode: str, recovery: Recovery) -> list[Figure]:
+    """Turn judgements into shares; each is of the briefs it applies to."""
+    goals = {**GOALS, "limits": LIMITS_GOALS[mode]}
+    recovered = _recovered(judged, recovery)
+    shuffled = _shuffled(judged)
+    found = [{**one.found, **more} for one, more in zip(judged, recovered, strict=True)]
+    names = list(dict.fromkeys(name for one in found for name in one))
     made: list[Figure] = []
     for name in names:
-        values = [one.found[name] for one in judged if name in one.found]
-        goal = FACTS_KEPT if name in {"product", "offer"} else None
-        share = sum(values) / len(values)
-        interval = wilson(sum(values), len(values))
-        made.append(figure(f"{prefix}.{name}", share, interval=interval, n=len(values), at_least=goal))
+        values = [one[name] for one in found if name in one]
+        chance = (f"on shuffled briefs: {shuffled[name]:.3f}", shuffled[name]) if name in shuffled else None
+        made.append(share(f"{prefix}.{name}.{mode}", values, at_least=goals.get(name), baseline=chance))
     distinct = len({one.raw for one in judged}) / len(judged)
-    made.append(figure(f"{prefix}.distinct", distinct, n=len(judged)))
+    return [*made, figure(f"{prefix}.distinct_answers.{mode}", distinct, n=len(judged))]
+
+
+def _recovered(judged: Sequence[Judged], recovery: Recovery) -> list[dict[str, bool]]:
+    """Say of each answer whether its tone and its stage are read off it; an unreadable one has neither."""
+    fields = [one.slotted or {} for one in judged]
+    found: list[dict[str, bool]] = []
+    for one, tone, stage in zip(judged, recovery.tones(fields), recovery.stages(fields), strict=True):
+        read = one.slotted is not None
+        said = {"tone": read and tone == one.brief.tone}
+        if one.brief.audience.stage and one.brief.channel not in PUBLIC:
+            said["stage"] = read and stage == one.brief.audience.stage
+        found.append(said)
+    return found
+
+
+def _shuffled(judged: Sequence[Judged]) -> dict[str, float]:
+    """Judge answers as if they were written for another brief: for whom, and for what kind of product."""
+    named = [one for one in judged if one.slotted is not None and one.brief.audience.interest]
+    turned = [*named[1:], *named[:1]]
+    audience = [
+        interests_in(one.slotted or {}) == {other.brief.audience.interest}
+        for one, other in zip(named, turned, strict=True)
+    ]
+    fit = [
+        not misfits(one.brief, one.slotted, kind=other_kind(one.brief.product.kind, number))
+        for number, one in enumerate(judged)
+        if one.slotted is not None
+    ]
+    return {"audience": sum(audience) / len(audience), "fit": sum(fit) / len(fit)}
+
+
+async def measure_diversity(engine: Engine, seed: int) -> list[Figure]:
+    """Measure distinct word pairs over samples of one brief, and over products of one channel and tone."""
+    catalogued = by_channel(DRAFTS // len(CHANNELS), tuple(CHANNELS), seed + 1)
+    many = [brief for brief in catalogued for _ in range(PER_DRAFT)]
+    written = await answer(engine, many, temperature=SAMPLED, seed=seed)
+    drafts = [written[place : place + PER_DRAFT] for place in range(0, len(written), PER_DRAFT)]
+    one_brief = [_distinct(draft) for draft in drafts]
+    groups = [(channel, tone) for channel in CHANNELS for tone in TONES]
+    asked = [brief for place, group in enumerate(groups) for brief in _one_tone(*group, seed + place)]
+    answers = await answer(engine, asked, temperature=SAMPLED, seed=seed)
+    apart = [_distinct(answers[place : place + PER_TONE]) for place in range(0, len(answers), PER_TONE)]
+    least, group = min(zip(apart, groups, strict=True))
+    return [
+        figure(
+            "pocket.distinct2.one_brief",
+            sum(one_brief) / len(one_brief),
+            interval=bootstrap(one_brief, seed=seed),
+            n=len(one_brief),
+            at_least=0.6,
+        ),
+        figure(
+            "pocket.distinct2.products",
+            sum(apart) / len(apart),
+            interval=bootstrap(apart, seed=seed),
+            n=len(apart),
+            at_least=0.5,
+        ),
+        figure("pocket.distinct2.products_least", least, unit=", ".join(group), n=PER_TONE),
+    ]
+
+
+def _distinct(judged: Sequence[Judged]) -> float:
+    return distinct_2([text for one in judged if one.fields for text in texts_of(one.fields)])
+
+
+def _one_tone(channel: str, tone: Tone | str, seed: int) -> list[Brief]:
+    """Draw briefs of one channel and tone, each about another product."""
+    drawn = draw_briefs(PER_TONE * 6, seed)
+    chosen: dict[str, Brief] = {brief.product.title: brief for brief in drawn}
+    products = load_facts().products
+    if len(chosen) < PER_TONE:
+        raise ValueError(
+            f"{len(chosen)} products drawn of {len(products)}, {PER_TONE} wanted: draw more briefs"
+        )
+    return [
+        msgspec.structs.replace(brief, channel=channel, tone=tone)
+        for brief in list(chosen.values())[:PER_TONE]
+    ]
+
+
+async def measure_rewrites(engine: Engine, recovery: Recovery, seed: int) -> list[Figure]:
+    """Let the model rewrite its own greedy answers: shorter, warmer, bolder."""
+    briefs = draw_briefs(REWRITES, seed + 2)
+    drafts = await answer(engine, briefs, temperature=0.0, seed=seed)
+    rng = random.Random(f"rewrites:{seed}")  # noqa: S311  a seeded stream, nothing secret
+    asked: list[Brief] = []
+    for draft in drafts:
+        if draft.fields is not None:
+            request = RewriteRequest(
+                instruction=rng.choice(("shorter", "warmer", "bolder")), fields=draft.fields
+            )
+            asked.append(msgspec.structs.replace(draft.brief, rewrite=request))
+    written = await answer(engine, asked, temperature=SAMPLED, seed=seed)
+    tones = recovery.tones([one.slotted or {} for one in written])
+    obeyed: dict[str, list[bool]] = {"shorter": [], "warmer": [], "bolder": []}
+    for one, tone in zip(written, tones, strict=True):
+        request = one.brief.rewrite
+        assert request is not None  # noqa: S101 -- set above
+        if request.instruction == "shorter":
+            before = sum(map(len, texts_of(request.fields)))
+            obeyed["shorter"].append(
+                one.fields is not None and sum(map(len, texts_of(one.fields))) <= 0.9 * before
+            )
+        else:
+            obeyed[request.instruction].append(
+                one.slotted is not None and tone == REWRITE_TONES[request.instruction]
+            )
+    facts = share("pocket.rewrite.facts", [one.found["facts"] for one in written])
+    return [facts, *(share(f"pocket.rewrite.{name}", values) for name, values in obeyed.items())]
+
+
+def measure_stream(stream: Stream, judged: Sequence[Judged]) -> list[Figure]:
+    """Say how much of what was written stood word for word in the training, and that nothing held out did."""
+    said = [sentence for one in judged if one.slotted for sentence in sentences_of(one.slotted)]
+    return [
+        share("pocket.verbatim_sentences", [sentence in stream.sentences for sentence in said]),
+        figure("pocket.training.samples", stream.samples),
+        figure("pocket.training.held_out_found", len(stream.leaks), n=stream.samples, at_most=0),
+    ]
+
+
+async def measure_catalogues(
+    engine: Engine, folder: Path, embedder: Embedder, held: Mapping[str, float], seed: int
+) -> list[Figure]:
+    """Measure facts, limits and audience on real products; goals are the held-out figures less two points."""
+    made: list[Figure] = []
+    for name in FILES:
+        briefs = catalogue_briefs(folder, name, embedder, seed)
+        for mode, temperature in (("greedy", 0.0), ("sampled", SAMPLED)):
+            judged = await answer(engine, briefs, temperature=temperature, seed=seed)
+            for measure in ("facts", "product", "offer", "limits", "nothing_invented", "audience"):
+                values = [one.found[measure] for one in judged if measure in one.found]
+                before = held[f"pocket.{measure}.{mode}"]
+                made.append(
+                    share(
+                        f"pocket.{name}.{measure}.{mode}",
+                        values,
+                        at_least=round(before - CATALOGUE_SLACK, 4),
+                        baseline=("held-out briefs", before),
+                    )
+                )
     return made
 
 
-async def _evaluate(folder: Path, briefs: list[Brief], seed: int) -> tuple[list[Figure], list[Judged]]:
-    engine = TransformersEngine.open(folder, dialect="pocket", timeout_seconds=3600)
-    try:
-        measured: list[Figure] = []
-        shown: list[Judged] = []
-        for temperature in TEMPERATURES:
-            started = time.perf_counter()
-            shown = await answer(engine, briefs, temperature=temperature, seed=seed)
-            seconds = time.perf_counter() - started
-            prefix = "pocket.greedy" if temperature == 0 else "pocket.sampled"
-            measured += measure(shown, prefix)
-            measured.append(figure(f"{prefix}.speed", len(briefs) / seconds, unit="ads/s", n=len(briefs)))
-        return measured, shown
-    finally:
-        await engine.close()
+def measure_kinds(embedder: Embedder) -> list[Figure]:
+    """Say how often a held-out product's kind is found from its title alone, and how often a wrong one."""
+    products = load_facts().products
+    found = [nearest_kind(Product(id="", title=product.title), embedder) for product in products]
+    right = [kind == product.kind for kind, product in zip(found, products, strict=True)]
+    wrong = [kind not in {None, product.kind} for kind, product in zip(found, products, strict=True)]
+    return [share("pocket.kind.right", right), share("pocket.kind.wrong", wrong)]
 
 
-def evaluate(folder: Path, *, n: int, seed: int, command: str) -> tuple[Figures, list[Judged]]:
-    """Measure the model in a folder on n held-out briefs, greedily and sampled at 0.7.
+async def _evaluate(
+    engine: Engine, n: int, seed: int, stream: Stream, data: Path | None, tell: Tell
+) -> tuple[list[Figure], list[Judged]]:
+    recovery = Recovery(stream.pairs)
+    briefs = draw_briefs(n, seed)
+    tell(f"{n} held-out briefs, greedy")
+    greedy = await answer(engine, briefs, temperature=0.0, seed=seed)
+    tell(f"{n} held-out briefs, sampled at {SAMPLED}")
+    sampled = await answer(engine, briefs, temperature=SAMPLED, seed=seed)
+    tell(f"{n} held-out briefs, sampled under the channel's schema")
+    bound = await answer(engine, briefs, temperature=SAMPLED, seed=seed, constrained=True)
+    measured = measure(greedy, "pocket", "greedy", recovery)
+    measured += measure(sampled, "pocket", "sampled", recovery)
+    json = [one.found["json"] for one in bound]
+    measured.append(share("pocket.json.constrained", json, at_least=1.0))
+    tell("diversity")
+    measured += await measure_diversity(engine, seed)
+    tell("rewrites")
+    measured += await measure_rewrites(engine, recovery, seed)
+    measured += measure_stream(stream, sampled)
+    tell("kinds of products, real catalogues" if data else "kinds of products")
+    embedder = load_embedder()
+    measured += measure_kinds(embedder)
+    if data is not None:
+        held = {one.name: one.value for one in measured}
+        measured += await measure_catalogues(engine, data, embedder, held, seed)
+    return measured, sampled
 
-    Returns the report and the sampled answers. First tries only: the service asks again for what fails.
+
+def evaluate(
+    folder: Path,
+    *,
+    n: int,
+    seed: int,
+    command: str,
+    data: Path | None = None,
+    tell: Tell = lambda _part: None,
+) -> tuple[Figures, list[Judged]]:
+    """Measure the model in a folder on n held-out briefs; returns the report and the sampled answers.
+
+    `data` is the folder of the real catalogues, which are left out without it. The training stream is drawn
+    again first, which takes a while. Raises `EngineUnavailable` when there is no model.
     """
     started = time.perf_counter()
-    briefs = draw_briefs(n, seed)
-    measured, shown = asyncio.run(_evaluate(folder, briefs, seed))
-    data = {
-        "facts": hashlib.sha256(_facts_text().encode()).hexdigest()[:16],
+    engine = TransformersEngine.open(folder, dialect="pocket", timeout_seconds=3600, queue_limit=100_000)
+    tell("the training stream, drawn again")
+    progress = read_progress(folder)
+    stream = draw_stream(progress)
+
+    async def run() -> tuple[list[Figure], list[Judged]]:
+        try:
+            return await _evaluate(engine, n, seed, stream, data, tell)
+        finally:
+            await engine.close()
+
+    measured, shown = asyncio.run(run())
+    digests = {
+        "facts": facts_digest()[:16],
         "lexicon": load_lexicon().digest[:16],
+        "training stream": stream.digest[:16],
         "weights": digest(sorted(folder.glob("*.safetensors")))[:16],
     }
-    report = figures(command, measured, seconds=time.perf_counter() - started, seed=seed, data=data)
+    if data is not None:
+        digests |= {name: catalogue_digest(data, name)[:16] for name in FILES}
+    report = figures(command, measured, seconds=time.perf_counter() - started, seed=seed, data=digests)
     return report, shown

@@ -1,4 +1,4 @@
-"""The pocket model's network and how it is written down: a Llama of 3.6 million parameters."""
+"""The pocket model's network and how it is written down: a small Llama."""
 
 from pathlib import Path
 from typing import Any
@@ -6,26 +6,28 @@ from typing import Any
 import torch
 import transformers
 
-from service.llm.pocket.vocabulary import hint_pieces, interest_lines
+from service.llm.pocket.recipe import Recipe
+from service.llm.pocket.vocabulary import hint_pieces, interest_lines, kind_lines
 
 _transformers: Any = transformers
 
-WIDTH, LAYERS, HEAD_WIDTH, POSITIONS = 256, 4, 32, 512
+HEAD_WIDTH, POSITIONS = 32, 512
 
 
-def build_network(tokenizer: Any) -> Any:
+def build_network(tokenizer: Any, recipe: Recipe) -> Any:
     """Return an untrained float32 `LlamaForCausalLM`; torch's seed decides its weights.
 
-    The interests start from one shared direction and the length hints along a ramp, so that the model need
-    not find out from scratch that they are alike.
+    The interests start from one shared direction, as do the kinds of products, and the length hints along a
+    ramp, so that the model need not find out from scratch that they are alike.
     """
+    width = recipe.width
     config = _transformers.LlamaConfig(
         vocab_size=len(tokenizer),
-        hidden_size=WIDTH,
-        intermediate_size=WIDTH * 8 // 3 // 32 * 32,
-        num_hidden_layers=LAYERS,
-        num_attention_heads=WIDTH // HEAD_WIDTH,
-        num_key_value_heads=WIDTH // HEAD_WIDTH,
+        hidden_size=width,
+        intermediate_size=width * 8 // 3 // 32 * 32,
+        num_hidden_layers=recipe.layers,
+        num_attention_heads=width // HEAD_WIDTH,
+        num_key_value_heads=width // HEAD_WIDTH,
         head_dim=HEAD_WIDTH,
         max_position_embeddings=POSITIONS,
         tie_word_embeddings=True,
@@ -36,10 +38,10 @@ def build_network(tokenizer: Any) -> Any:
     )
     network = _transformers.LlamaForCausalLM(config)
     embedding = network.model.embed_tokens.weight.data
-    interests = [tokenizer.convert_tokens_to_ids(line) for line in interest_lines()]
-    embedding[interests] += torch.randn(WIDTH) * 0.02
+    for lines in (interest_lines(), kind_lines()):
+        embedding[[tokenizer.convert_tokens_to_ids(line) for line in lines]] += torch.randn(width) * 0.02
     hints = [tokenizer.convert_tokens_to_ids(piece) for piece in hint_pieces()]
-    shared, ramp = torch.randn(WIDTH) * 0.02, torch.randn(WIDTH) * 0.03
+    shared, ramp = torch.randn(width) * 0.02, torch.randn(width) * 0.03
     for place, token in enumerate(hints):
         embedding[token] = 0.3 * embedding[token] + shared + ramp * (2 * place / len(hints) - 1)
     return network
@@ -47,6 +49,7 @@ def build_network(tokenizer: Any) -> Any:
 
 def save_model(network: Any, tokenizer: Any, folder: Path) -> None:
     """Write weights (bfloat16 safetensors), configuration, tokenizer and chat template into a folder."""
+    _transformers.logging.disable_progress_bar()
     kept = _transformers.LlamaForCausalLM(network.config)
     kept.load_state_dict(network.state_dict())
     kept = kept.to(torch.bfloat16)

@@ -9,14 +9,18 @@ from collections.abc import Mapping
 import msgspec
 
 from prompts.interests import ANYONE, INTERESTS
-from prompts.slots import hint
-from service.llm.pocket.lexicon import GOALS, STAGES, TONES
+from prompts.kinds import KINDS, UNKNOWN, belongs
+from prompts.slots import has_room, hint
+from service.llm.pocket.lexicon import TONES
+from service.llm.pocket.phrase_rules import GOALS, STAGES
 
 CHANNELS = ("search", "email", "push", "sms", "social", "banner")
 PERSONAL = frozenset({"email", "push", "sms"})
 """Channels that reach one reader, who can be greeted by name."""
 LINKED = frozenset({"sms", "social"})
 """Channels without a button, where a given link stands in the text."""
+PUBLIC = frozenset({"social"})
+"""Channels read by many, who do not stand in one place: no stage there."""
 
 LIMITS: Mapping[str, Mapping[str, int]] = {
     "search": {"headlines": 30, "descriptions": 90},
@@ -26,21 +30,32 @@ LIMITS: Mapping[str, Mapping[str, int]] = {
     "social": {"text": 280},
     "banner": {"headline": 40, "body": 90, "cta": 25},
 }
-"""Characters a filled field may have; the grammar keeps to fewer, see `grammar.ROOM`."""
+"""Characters a filled field may have; the grammar keeps to fewer, see `forms.ROOM`."""
 
 FIRST_NAME_LENGTH = 12
 """A name's assumed length: a merge tag is filled per reader, long after writing."""
+POSTED_LINK = 23
+"""What a post counts for a link of any length."""
 
 # Lengths drawn for training, in characters: shortest, most frequent, longest.
 DRAWN = {
-    "product": (6, 20, 60),
-    "benefit": (8, 19, 40),
-    "offer": (5, 13, 40),
+    "product": (5, 22, 50),
+    "benefit": (8, 20, 50),
+    "offer": (5, 13, 50),
     "ends": (5, 9, 24),
-    "link": (14, 26, 48),
+    "link": (14, 26, 64),
 }
+LONG_PRODUCTS = 0.12
+"""The share of products whose title is drawn evenly between 40 and 90 characters."""
+
+GOAL_WEIGHTS = {"shop": 8, "learn": 4, "join": 2, "book": 2, "claim": 3}
+PAIRED = 0.4
+"""The share of sketches whose product belongs to the audience's interest, beyond those that do by chance."""
+
+_SLOT = re.compile(r"\{\{(\w+)\}\}")
 
 HELD_OUT_IN = 10
+PAIRS_HELD_OUT_IN = 20
 
 
 class Sketch(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,6 +64,8 @@ class Sketch(msgspec.Struct, frozen=True, kw_only=True):
     channel: str
     tone: str
     goal: str
+    kind: str
+    """One of the kinds of products, or `goods`."""
     audience: str
     """One of the interests, or `anyone`."""
     stage: str | None = None
@@ -58,9 +75,16 @@ class Sketch(msgspec.Struct, frozen=True, kw_only=True):
     draft: str = ""
     """The text to rewrite, as compact JSON with slots."""
 
+    @property
+    def belongs(self) -> bool:
+        """Whether such a product is a part of the audience's interest."""
+        return belongs(self.kind, self.audience)
+
     def sizes(self) -> dict[str, int]:
         """Return each slot's length as the model knows it: rounded up to its hint."""
         sizes = {slot: hint(slot, "x" * length) for slot, length in self.lengths.items()}
+        if self.channel == "social" and "link" in sizes:
+            sizes["link"] = POSTED_LINK
         return {**sizes, "first_name": FIRST_NAME_LENGTH}
 
     def benefits(self) -> list[str]:
@@ -69,7 +93,7 @@ class Sketch(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def write_prompt(sketch: Sketch) -> str:
-    """Return the prompt's text. The templates `<channel>/pocket.v1.md.j2` render the same from a brief."""
+    """Return the prompt's text. The templates `<channel>/pocket.v2.md.j2` render the same from a brief."""
 
     def slot(name: str) -> str:
         if name not in sketch.lengths:
@@ -83,6 +107,7 @@ def write_prompt(sketch: Sketch) -> str:
         f"stage: {sketch.stage or 'any'}",
         f"name: {'yes' if sketch.name else 'no'}",
         f"product: {slot('product')}",
+        f"kind: {sketch.kind}",
         "benefits: " + (" ".join(slot(name) for name in sketch.benefits()) or "none"),
         f"offer: {slot('offer')}",
         f"ends: {slot('ends')}",
@@ -90,53 +115,77 @@ def write_prompt(sketch: Sketch) -> str:
     ]
     if sketch.rewrite:
         lines += [f"rewrite: {sketch.rewrite}", f"draft: {sketch.draft}"]
+    lines.append(f"belongs: {'yes' if sketch.belongs else 'no'}")
     return "\n".join([*lines, f"audience: {sketch.audience}"])
 
 
-def held_out(channel: str, tone: str, audience: str) -> bool:
-    """Whether training never sees this combination; about one in ten."""
-    return zlib.crc32(f"{channel}|{tone}|{audience}".encode()) % HELD_OUT_IN == 0
+def held_out(channel: str, tone: str, kind: str, audience: str) -> bool:
+    """Whether training never sees this: a tenth of all channels with tone and interest, and a twentieth of
+    all kinds of products with an interest.
+    """
+    combination = zlib.crc32(f"{channel}|{tone}|{audience}".encode()) % HELD_OUT_IN == 0
+    return combination or (
+        audience != ANYONE and zlib.crc32(f"{kind}|{audience}".encode()) % PAIRS_HELD_OUT_IN == 0
+    )
 
 
 def draw_length(rng: random.Random, kind: str) -> int:
     """Draw how long a fact is, in characters."""
+    if kind == "product" and rng.random() < LONG_PRODUCTS:
+        return rng.randint(40, 90)
     shortest, usual, longest = DRAWN[kind]
     return round(rng.triangular(shortest, longest, usual))
+
+
+def _draw_subject(rng: random.Random) -> tuple[str, str]:
+    """Draw what is advertised to whom: kind and audience."""
+    audience = ANYONE if rng.random() < 0.12 else rng.choice(tuple(INTERESTS))
+    own = [kind for kind in KINDS if belongs(kind, audience)]
+    if own and rng.random() < PAIRED:
+        return rng.choice(own), audience
+    return (UNKNOWN if rng.random() < 0.1 else rng.choice(tuple(KINDS))), audience
 
 
 def draw_sketch(rng: random.Random, *, held: bool = False) -> Sketch:
     """Draw what could be asked; with `held`, from the combinations kept out of training."""
     while True:
         channel, tone = rng.choice(CHANNELS), rng.choice(TONES)
-        audience = ANYONE if rng.random() < 0.12 else rng.choice(tuple(INTERESTS))
-        if held_out(channel, tone, audience) == held:
+        kind, audience = _draw_subject(rng)
+        if held_out(channel, tone, kind, audience) == held:
             break
     lengths = {"product": draw_length(rng, "product")}
-    for number in range(rng.choice((0, 1, 1, 2, 2))):
-        lengths[f"benefit_{number + 1}"] = draw_length(rng, "benefit")
     if rng.random() < 0.7:
         lengths["offer"] = draw_length(rng, "offer")
         if rng.random() < 0.5:
             lengths["ends"] = draw_length(rng, "ends")
     if rng.random() < (0.75 if channel in LINKED else 0.5):
         lengths["link"] = draw_length(rng, "link")
+    for _ in range(rng.choice((0, 1, 1, 2, 2))):
+        drawn = draw_length(rng, "benefit")
+        if has_room(channel, lengths, drawn):
+            lengths[f"benefit_{sum(map(_is_benefit, lengths)) + 1}"] = drawn
+    goals = [goal for goal in GOALS if goal != "claim" or "offer" in lengths]
+    staged = channel not in PUBLIC and rng.random() < 0.45
     return Sketch(
         channel=channel,
         tone=tone,
-        goal=rng.choice(GOALS if "offer" in lengths else GOALS[:-1]),
+        goal=rng.choices(goals, [GOAL_WEIGHTS[goal] for goal in goals])[0],
+        kind=kind,
         audience=audience,
-        stage=rng.choice(STAGES) if rng.random() < 0.35 else None,
-        name=channel in PERSONAL and rng.random() < 0.4,
+        stage=rng.choice(STAGES) if staged else None,
+        name=channel in PERSONAL and rng.random() < 0.35,
         lengths=lengths,
     )
 
 
+def _is_benefit(slot: str) -> bool:
+    return slot.startswith("benefit")
+
+
 def visible(text: str, sizes: Mapping[str, int]) -> int:
     """Return a text's length once its slots are filled with values of these sizes."""
-    return sum(
-        sizes.get(part[2:-2], len(part)) if part.startswith("{{") else len(part)
-        for part in re.split(r"(\{\{\w+\}\})", text)
-    )
+    slots = _SLOT.findall(text)
+    return len(text) + sum(sizes[slot] - len(slot) - 4 for slot in slots if slot in sizes)
 
 
 def dump_fields(fields: Mapping[str, str | list[str]]) -> str:

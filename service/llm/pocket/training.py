@@ -1,4 +1,4 @@
-"""Trains the pocket model on the processor, by a schedule in tokens, from where a checkpoint left off."""
+"""Trains the pocket model by a schedule in tokens, from where a checkpoint left off; on a GPU."""
 
 import time
 from collections.abc import Callable
@@ -11,8 +11,10 @@ import torch.nn.functional as functional
 import transformers
 from safetensors import torch as safetensors_torch
 
-from service.llm.pocket.batches import BATCH_TOKENS, Batch, Position, read_batches
+from service.llm.pocket.batches import Batch, Position, read_batches
+from service.llm.pocket.muon import Muon
 from service.llm.pocket.network import build_network, save_model
+from service.llm.pocket.recipe import Recipe
 from service.llm.pocket.vocabulary import build_tokenizer
 
 _torch: Any = torch
@@ -26,13 +28,14 @@ WARM_UP_STEPS = 100
 DECAY_SHARE = 0.4
 """The last share of all tokens, over which the learning rate falls to nearly nothing."""
 CHECKPOINT_STEPS = 200
+CURVE_STEPS = 25
+"""Steps between two points of the loss curve."""
 
 
 class Progress(msgspec.Struct, frozen=True, kw_only=True):
     """How far a training is; a checkpoint holds this beside its tensors."""
 
-    seed: int
-    total_tokens: int
+    recipe: Recipe
     step: int = 0
     tokens: int = 0
     """Tokens seen, padding included."""
@@ -41,35 +44,47 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
     """Moving average of the plain loss per answer token, in nats."""
     seconds: float = 0.0
     position: Position = Position()
+    curve: tuple[tuple[int, float], ...] = ()
+    """Tokens seen and the loss's moving average, every `CURVE_STEPS` steps."""
 
 
 def learning_rate(progress: Progress) -> float:
     """Return the rate of the next step: linear warm-up by steps, flat, then linear decay by tokens."""
     warm = min(1.0, (progress.step + 1) / WARM_UP_STEPS)
-    left = (progress.total_tokens - progress.tokens) / (DECAY_SHARE * progress.total_tokens)
+    total = progress.recipe.tokens
+    left = (total - progress.tokens) / (DECAY_SHARE * total)
     return PEAK_RATE * warm * min(1.0, max(0.02, left))
 
 
-def build_optimisers(network: Any) -> dict[str, Any]:
-    """Return Muon for the hidden matrices and AdamW for embeddings and norms."""
+def device() -> Any:
+    """Return where to train: a GPU where there is one."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def build_optimisers(network: Any, recipe: Recipe) -> dict[str, Any]:
+    """Return Muon for the hidden matrices and AdamW for embeddings and norms, or AdamW for all."""
+    if recipe.optimiser == "adamw":
+        every = list(network.parameters())
+        return {"adamw": _optim.AdamW(every, lr=PEAK_RATE, betas=(0.9, 0.95), weight_decay=0.01, fused=True)}
     named = list(network.named_parameters())
     hidden = [weight for name, weight in named if weight.ndim == 2 and "embed" not in name]
     other = [weight for name, weight in named if weight.ndim != 2 or "embed" in name]
     return {
-        "muon": _optim.Muon(
-            hidden, lr=PEAK_RATE, weight_decay=0.01, momentum=0.95, adjust_lr_fn="match_rms_adamw"
-        ),
+        "muon": Muon(hidden, lr=PEAK_RATE),
         "adamw": _optim.AdamW(other, lr=PEAK_RATE, betas=(0.9, 0.95), weight_decay=0.0, fused=True),
     }
 
 
 def _losses(network: Any, batch: Batch) -> tuple[Any, float]:
     """Return the weighted loss over answer tokens to learn from, and the plain mean one to report."""
-    with torch.autocast("cpu", torch.bfloat16):
-        states = network.model(input_ids=batch.ids, use_cache=False).last_hidden_state
-        logits = network.lm_head(states.reshape(-1, states.shape[-1])[batch.places])
-    each = _functional.cross_entropy(logits.float(), batch.targets, reduction="none")
-    return (each * batch.weights).sum() / batch.weights.sum(), float(each.detach().mean())
+    place: Any = network.device
+    # A processor without bfloat16 emulates it, many times slower: there, everything is float32.
+    with torch.autocast(place.type, torch.bfloat16, enabled=place.type == "cuda"):
+        states = network.model(input_ids=batch.ids.to(place), use_cache=False).last_hidden_state
+        logits = network.lm_head(states.reshape(-1, states.shape[-1])[batch.places.to(place)])
+    each = _functional.cross_entropy(logits.float(), batch.targets.to(place), reduction="none")
+    weights = batch.weights.to(place)
+    return (each * weights).sum() / weights.sum(), float(each.detach().mean())
 
 
 def save_checkpoint(folder: Path, network: Any, optimisers: dict[str, Any], progress: Progress) -> None:
@@ -83,7 +98,7 @@ def save_checkpoint(folder: Path, network: Any, optimisers: dict[str, Any], prog
             tensors |= {f"{kind}/{number}/{name}": value for name, value in state.items()}
     name = f"step-{progress.step}.safetensors"
     _safetensors.save_file(
-        {key: value.detach().contiguous() for key, value in tensors.items()}, folder / name
+        {key: value.detach().cpu().contiguous() for key, value in tensors.items()}, folder / name
     )
     fresh = folder / "progress.json.new"
     fresh.write_bytes(msgspec.json.encode(progress))
@@ -113,60 +128,60 @@ def load_checkpoint(folder: Path, network: Any, optimisers: dict[str, Any]) -> P
     return progress
 
 
-def _start(
-    folder: Path, tokens: int, seed: int, *, resume: bool, tokenizer: Any
-) -> tuple[Any, Any, dict[str, Any], Progress]:
+def _start(folder: Path, recipe: Recipe, *, resume: bool) -> tuple[Any, Any, dict[str, Any], Progress]:
     checkpoint = folder / "checkpoint"
-    if resume and (checkpoint / "progress.json").is_file():
+    going_on = resume and (checkpoint / "progress.json").is_file()
+    if going_on:
+        progress = msgspec.json.decode((checkpoint / "progress.json").read_bytes(), type=Progress)
+        recipe = progress.recipe
         tokenizer = _transformers.PreTrainedTokenizerFast.from_pretrained(checkpoint)
-        network = build_network(tokenizer)
-        optimisers = build_optimisers(network)
+    else:
+        tokenizer = build_tokenizer(recipe.seed, recipe.vocabulary)
+        checkpoint.mkdir(parents=True, exist_ok=True)
+        tokenizer.save_pretrained(checkpoint)
+    network = build_network(tokenizer, recipe).to(device())
+    optimisers = build_optimisers(network, recipe)
+    if going_on:
         return tokenizer, network, optimisers, load_checkpoint(checkpoint, network, optimisers)
-    tokenizer = tokenizer or build_tokenizer(seed)
-    network = build_network(tokenizer)
-    checkpoint.mkdir(parents=True, exist_ok=True)
-    tokenizer.save_pretrained(checkpoint)
-    return tokenizer, network, build_optimisers(network), Progress(seed=seed, total_tokens=tokens)
+    return tokenizer, network, optimisers, Progress(recipe=recipe)
 
 
 def train(
     folder: Path,
+    recipe: Recipe,
     *,
-    tokens: int,
-    seed: int,
     resume: bool = False,
     threads: int = 2,
-    batch_tokens: int = BATCH_TOKENS,
-    tokenizer: Any = None,
     stop_after_steps: int | None = None,
     on_step: Callable[[Progress], None] | None = None,
 ) -> Progress:
-    """Train until `tokens` are seen and write the model into `folder`; return how it went.
+    """Train until the recipe's tokens are seen and write the model into `folder`; return how it went.
 
-    Without a `tokenizer`, the corpus trains one. With `resume`, go on from the folder's checkpoint, under the
-    schedule it was started with. Ending early, by `stop_after_steps` or an interrupt, leaves a checkpoint.
-    Same seed, tokens and threads: same weights, up to the machine's arithmetic.
+    With `resume`, go on from the folder's checkpoint by the recipe it was started with. Ending early, by
+    `stop_after_steps` or an interrupt, leaves a checkpoint. Same recipe and threads: same losses and weights,
+    up to the machine's arithmetic.
     """
-    _torch.manual_seed(seed)
+    _torch.manual_seed(recipe.seed)
     torch.set_num_threads(threads)
-    tokenizer, network, optimisers, progress = _start(
-        folder, tokens, seed, resume=resume, tokenizer=tokenizer
-    )
+    tokenizer, network, optimisers, progress = _start(folder, recipe, resume=resume)
     started, before = time.perf_counter(), progress.seconds
-    batches = read_batches(tokenizer, progress.seed, progress.position, batch_tokens)
+    batches = read_batches(tokenizer, progress.recipe, progress.position)
     last_step = None if stop_after_steps is None else progress.step + stop_after_steps
     try:
-        while progress.tokens < progress.total_tokens and progress.step != last_step:
-            loss = _learn(network, optimisers, next_batch := next(batches), learning_rate(progress))
+        while progress.tokens < progress.recipe.tokens and progress.step != last_step:
+            loss = learn(network, optimisers, next_batch := next(batches), learning_rate(progress))
             average = loss if progress.loss is None else 0.97 * progress.loss + 0.03 * loss
+            tokens = progress.tokens + next_batch.ids.numel()
+            point = ((tokens, round(average, 4)),) if progress.step % CURVE_STEPS == 0 else ()
             progress = msgspec.structs.replace(
                 progress,
                 step=progress.step + 1,
-                tokens=progress.tokens + next_batch.ids.numel(),
+                tokens=tokens,
                 answer_tokens=progress.answer_tokens + len(next_batch.targets),
                 loss=average,
                 seconds=before + time.perf_counter() - started,
                 position=next_batch.after,
+                curve=progress.curve + point,
             )
             if on_step:
                 on_step(progress)
@@ -174,13 +189,27 @@ def train(
                 save_checkpoint(folder / "checkpoint", network, optimisers, progress)
     finally:
         save_checkpoint(folder / "checkpoint", network, optimisers, progress)
-    if progress.tokens >= progress.total_tokens:
+    if progress.tokens >= progress.recipe.tokens:
         save_model(network, tokenizer, folder)
+        (folder / "training.json").write_bytes(msgspec.json.format(msgspec.json.encode(progress), indent=1))
+        plot_curve(progress, folder / "loss.png")
     return progress
 
 
-def _learn(network: Any, optimisers: dict[str, Any], batch: Batch, rate: float) -> float:
-    """Take one step; return the plain loss."""
+def plot_curve(progress: Progress, path: Path) -> None:
+    """Draw the loss over the tokens seen as a PNG."""
+    from matplotlib.figure import Figure
+
+    drawn: Any = Figure(figsize=(6.4, 3.2), dpi=80, layout="constrained")
+    axes = drawn.subplots()
+    axes.plot([tokens / 1e6 for tokens, _ in progress.curve], [loss for _, loss in progress.curve])
+    axes.set(xlabel="million tokens seen", ylabel="loss, nats per answer token", yscale="log")
+    axes.grid(alpha=0.3)
+    drawn.savefig(path)
+
+
+def learn(network: Any, optimisers: dict[str, Any], batch: Batch, rate: float) -> float:
+    """Take one step on a batch at a learning rate; return the plain loss."""
     loss, plain = _losses(network, batch)
     loss.backward()
     torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)

@@ -10,9 +10,11 @@ import transformers
 from tokenizers import decoders, models, pre_tokenizers, trainers
 
 from prompts.interests import ANYONE, INTERESTS
+from prompts.kinds import KINDS
 from prompts.slots import HINT_EDGES, SLOT_NAMES
 from service.llm.pocket.corpus import draw_sample
-from service.llm.pocket.lexicon import GOALS, REWRITES, STAGES, TONES
+from service.llm.pocket.lexicon import REWRITES, TONES
+from service.llm.pocket.phrase_rules import GOALS, STAGES
 from service.llm.pocket.sketch import CHANNELS, dump_fields, write_prompt
 
 _tokenizers: Any = tokenizers
@@ -30,12 +32,17 @@ CHAT_TEMPLATE = (
 )
 SPECIAL = ("<pad>", "<s>", "<|system|>", "<|user|>", "<|assistant|>", "<|end|>")
 _WORDS = r" ?\p{Lu}?\p{Ll}+|\p{Lu}|\p{N}|\n| ?[^\s\p{L}\p{N}]+|\s+|\p{L}"
-_SAMPLES = 30_000
+SAMPLES = 20_000
 
 
 def interest_lines() -> list[str]:
     """Return the prompt's last lines, one per audience."""
     return [f"\naudience: {name}" for name in (*INTERESTS, ANYONE)]
+
+
+def kind_lines() -> list[str]:
+    """Return the prompt's lines that name the kind of product, one per kind."""
+    return [f"\nkind: {name}" for name in KINDS]
 
 
 def hint_pieces() -> list[str]:
@@ -51,13 +58,14 @@ def prompt_pieces() -> list[str]:
         "\nstage": (*STAGES, "any"),
         "\nname": ("yes", "no"),
         "\nrewrite": REWRITES,
+        "\nbelongs": ("yes", "no"),
     }
     lines = [f"channel: {channel}" for channel in CHANNELS]
     lines += [f"{key}: {value}" for key, values in choices.items() for value in values]
     for key in ("offer", "ends", "link"):
         lines += [f"\n{key}: ", f"\n{key}: none"]
     lines += ["\nproduct: ", "\nbenefits:", "\nbenefits: none", "\ndraft: "]
-    return lines + interest_lines()
+    return lines + kind_lines() + interest_lines()
 
 
 def answer_pieces() -> list[str]:
@@ -79,7 +87,7 @@ def fixed_pieces() -> list[str]:
     return [*slots, *(f" {slot}" for slot in slots), *hint_pieces(), *prompt_pieces(), *answer_pieces()]
 
 
-def build_tokenizer(seed: int, size: int = 2048) -> Any:
+def build_tokenizer(seed: int, size: int) -> Any:
     """Train the tokenizer on the corpus.
 
     Returns a `PreTrainedTokenizerFast` of `size` tokens, with the chat template.
@@ -97,7 +105,7 @@ def build_tokenizer(seed: int, size: int = 2048) -> Any:
     rng = random.Random(f"tokenizer:{seed}")  # noqa: S311  a seeded stream, nothing secret
 
     def texts() -> Iterator[str]:
-        for _ in range(_SAMPLES):
+        for _ in range(SAMPLES):
             sketch, fields = draw_sample(rng)
             yield strip.sub("\n", f"{write_prompt(sketch)}\n{dump_fields(fields)}")
 
