@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 MODEL_FOLDER = Path(__file__).parent / "model"
 DEFAULT = Recipe()
+SPEED_TOKENS = 300
+"""Room for an answer when speed is measured: the server has 512 positions for prompt and answer together."""
 
 _model = click.option(
     "--model", type=click.Path(path_type=Path), default=MODEL_FOLDER, help="Folder of the model."
@@ -199,7 +201,7 @@ def speed(repeats: int, vllm_python: Path, model: Path, as_json: bool) -> None:
         click.echo(f"no vLLM at {str(vllm_python)!r}: run `make .venv-vllm/.installed`", err=True)
     started = time.perf_counter()
     try:
-        asks = asks_for(draw_briefs(64, 5), temperature=0.8, seed=5)
+        asks = asks_for(draw_briefs(64, 5), temperature=0.8, seed=5, most_tokens=SPEED_TOKENS)
         measured = measure_speed(model, asks, vllm_python=python, repeats=repeats)
     except EngineUnavailable as error:
         click.echo(str(error), err=True)

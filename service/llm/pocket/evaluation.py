@@ -56,7 +56,12 @@ Tell = Callable[[str], None]
 
 
 def asks_for(
-    briefs: Sequence[Brief], *, temperature: float, seed: int, constrained: bool = False
+    briefs: Sequence[Brief],
+    *,
+    temperature: float,
+    seed: int,
+    constrained: bool = False,
+    most_tokens: int = 1000,
 ) -> list[Ask]:
     """Ask for one answer per brief, each with a seed of its own, under the channel's schema or without."""
     catalog = Catalog.load()
@@ -64,7 +69,7 @@ def asks_for(
         Ask(
             messages=render(catalog.get(brief.channel, "pocket"), brief),
             json_schema=schema(brief.channel) if constrained else None,
-            max_tokens=find_channel(brief.channel).max_tokens,
+            max_tokens=min(most_tokens, find_channel(brief.channel).max_tokens),
             temperature=temperature,
             seed=seed + number,
         )
