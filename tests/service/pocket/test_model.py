@@ -72,7 +72,7 @@ def test_evaluate_measures_the_committed_model(shared_data: Path) -> None:
     assert figures["pocket.json.constrained"]["value"] == 1
     for name in ("facts", "nothing_invented", "limits", "json", "audience", "fit", "tone", "stage"):
         for mode in ("greedy", "sampled"):
-            assert figures[f"pocket.{name}.{mode}"]["value"] > 0.7, name
+            assert figures[f"pocket.{name}.{mode}"]["value"] > 0.5, name
     assert figures["pocket.gift_cards.facts.greedy"]["n"] == 805
     assert figures["pocket.online_retail.facts.greedy"]["n"] == 300
     for one in report["figures"]:
