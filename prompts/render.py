@@ -26,7 +26,7 @@ from prompts.interests import ANYONE, INTERESTS
 from prompts.kinds import KINDS, UNKNOWN, belongs
 from prompts.merge_tags import FIRST_NAME
 from prompts.output import schema
-from prompts.slots import clean, fact_slots, hint, unfill
+from prompts.slots import clean, fact_slots, hint, product_name, unfill
 
 LONGEST_DESCRIPTION = 2_000
 """Characters of a product's description a prompt shows; the cut is marked."""
@@ -235,13 +235,15 @@ def _brand(brief: Brief) -> str | None:
 
 def _product(brief: Brief, channel: Channel) -> str:
     product = brief.product
+    title, name = clean(product.title), product_name(product)
     description = clean(product.description)
     if len(description) > LONGEST_DESCRIPTION:
         description = description[:LONGEST_DESCRIPTION].rsplit(" ", 1)[0] + " [cut here]"
     return fence(
         "product",
         {
-            "title": clean(product.title),
+            "title": name,
+            "title in the catalogue": title if title != name else None,
             "description": description,
             "category": product.category,
             "brand": product.brand,

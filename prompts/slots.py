@@ -10,7 +10,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Mapping
 
-from prompts.brief import Brief
+from prompts.brief import Brief, Product
 from prompts.errors import SlotError
 
 HINT_EDGES: Mapping[str, tuple[int, ...]] = {
@@ -31,6 +31,12 @@ room is left to say something. Length hints are what is added up; a link in a po
 
 SLOT_NAMES = ("product", "offer", "ends", "benefit_1", "benefit_2", "link")
 
+LONG_TITLE = 40
+"""Characters beyond which a title is a catalogue's, not a name: copy says its first part."""
+LEAST_NAME = 10
+"""Characters a title's first part has at least, or the next part is taken along."""
+
+_BREAK = re.compile(r"\s[-–—|]\s|[,:;]\s|\s?[(\[]")
 _SLOT = re.compile(r"\{\{\s*(\w+)\s*\}\}")
 _SENTENCE_END = re.compile(r"(?:^|[.!?]['\"’”)]?\s+|\n\s*)$")
 _OPENERS = re.compile(r"\{(?=[{%]|\Z)")
@@ -50,6 +56,19 @@ def clean(text: str) -> str:
     return " ".join(kept.split())
 
 
+def product_name(product: Product) -> str:
+    """Return what copy calls a product: its title, or of a long one what stands before the details.
+
+    `Amazon Gift Card - Print - Thank You (Chalkboard)` is called `Amazon Gift Card`. A long title without
+    a dash, comma, colon or bracket stays whole.
+    """
+    title = clean(product.title)
+    if len(title) <= LONG_TITLE:
+        return title
+    ends = (match.start() for match in _BREAK.finditer(title) if match.start() >= LEAST_NAME)
+    return title[: next(ends, len(title))]
+
+
 def offer_text(brief: Brief) -> str | None:
     """Word the offer as a reader should see it, ` with code CODE` included; none without an offer."""
     if brief.offer is None:
@@ -64,7 +83,7 @@ def fact_slots(brief: Brief) -> dict[str, str]:
     Benefits are the first of the product's for which the channel has room.
     """
     facts = {
-        "product": clean(brief.product.title),
+        "product": product_name(brief.product),
         "offer": offer_text(brief),
         "ends": clean(brief.offer.ends) if brief.offer and brief.offer.ends else None,
         "link": clean(brief.product.link) if brief.product.link else None,

@@ -5,15 +5,15 @@ from collections.abc import Iterator
 
 from prompts import merge_tags
 from prompts.checks.reading import Hit, Reading, Rule, says
-from prompts.slots import clean
+from prompts.slots import clean, product_name
 
 _ARTICLE = re.compile(r"^(?:an?|the)\s+", re.IGNORECASE)
 
 
 def _product(reading: Reading) -> Iterator[Hit]:
-    title = clean(reading.brief.product.title)
-    if not says(reading.whole, title):
-        yield Hit(reason=f"the copy never names the product {title!r}: say its title in full")
+    name = product_name(reading.brief.product)
+    if not says(reading.whole, name):
+        yield Hit(reason=f"the copy never names the product {name!r}: say its name in full")
 
 
 def _offer(reading: Reading) -> Iterator[Hit]:
@@ -74,7 +74,7 @@ def _unasked(reading: Reading) -> Iterator[Hit]:
 
 RULES = (
     Rule(
-        id="facts.product", severity="error", wants="The product's title stands in the copy.", check=_product
+        id="facts.product", severity="error", wants="The product's name stands in the copy.", check=_product
     ),
     Rule(
         id="facts.offer", severity="error", wants="The offer stands in the copy, word for word.", check=_offer

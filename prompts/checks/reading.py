@@ -11,7 +11,7 @@ from prompts import merge_tags
 from prompts.brief import Brief
 from prompts.channels import Channel, Field, find_channel
 from prompts.errors import SlotError
-from prompts.slots import clean, escape
+from prompts.slots import clean, escape, product_name
 from prompts.variant import Fields, Severity
 
 HIDDEN = "\ufffc"
@@ -109,7 +109,15 @@ def read(brief: Brief, fields: Fields) -> Reading:
 
 def _facts(brief: Brief) -> tuple[str, ...]:
     product, offer = brief.product, brief.offer
-    texts = [product.title, product.brand, product.category, product.price, product.link, *product.benefits]
+    texts = [
+        product.title,
+        product_name(product),
+        product.brand,
+        product.category,
+        product.price,
+        product.link,
+        *product.benefits,
+    ]
     texts += [brief.brand.name, *brief.brand.required_words]
     if offer is not None:
         texts += [offer.text, offer.code, offer.ends]

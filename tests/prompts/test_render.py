@@ -182,7 +182,8 @@ def _hostile_brief(first: str, second: str) -> Brief:
     )
 
 
-HARMLESS = render(Catalog.load().get("email", "full"), _hostile_brief("tea", "pot"))
+LONG_TITLE = "a tea for long afternoons in the garden, with scones"
+HARMLESS = render(Catalog.load().get("email", "full"), _hostile_brief(LONG_TITLE, "pot"))
 
 
 @settings(max_examples=60, deadline=None)

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from prompts import merge_tags
 from prompts.brief import Offer, Product
 from prompts.errors import SlotError
-from prompts.slots import HINT_EDGES, clean, escape_facts, fact_slots, fill, hint, unfill
+from prompts.slots import HINT_EDGES, clean, escape_facts, fact_slots, fill, hint, product_name, unfill
 from tests.prompts.briefs import GREETING, brief
 
 NASTY = st.text(alphabet=st.sampled_from(list("{}%|\"' ab\n\t.first_name")), max_size=40)
@@ -21,6 +21,30 @@ def test_a_brief_gives_its_facts_and_no_others() -> None:
         "link": "https://fernhill.example/planter",
     }
     assert fact_slots(brief(offer=None, product=Product(id="1", title="Cup"))) == {"product": "Cup"}
+
+
+@pytest.mark.parametrize(
+    ("title", "name"),
+    [
+        ("Fernhill Stoneware Planter", "Fernhill Stoneware Planter"),
+        ("Cup - Blue", "Cup - Blue"),
+        ("Amazon Gift Card - Print - Thank You (Chalkboard)", "Amazon Gift Card"),
+        ("Amazon.com $25 Gift Cards, Pack of 10 (Classic Black Card)", "Amazon.com $25 Gift Cards"),
+        (
+            "Wonder: the novel of the year for readers of every age",
+            "Wonder: the novel of the year for readers of every age",
+        ),
+        (
+            "Carrabba's Italian Grill Gift Card with Free Appetizer",
+            "Carrabba's Italian Grill Gift Card with Free Appetizer",
+        ),
+        ("Anglepoise desk lamp in brushed steel [refurbished]", "Anglepoise desk lamp in brushed steel"),
+        ("Acme - Ladder, folding, four metres and a half long", "Acme - Ladder"),
+    ],
+)
+def test_a_long_title_is_called_by_what_stands_before_its_details(title: str, name: str) -> None:
+    assert product_name(Product(id="1", title=title)) == name
+    assert fact_slots(brief(product=Product(id="1", title=title)))["product"] == name
 
 
 def test_a_tight_channel_asks_for_the_benefits_it_has_room_for() -> None:
