@@ -1,6 +1,6 @@
 """The one port to whatever turns chat messages into text. Adapters live in `service/llm/`."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal, Protocol
 
 import msgspec
@@ -56,18 +56,23 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     completion_tokens: int = 0
 
 
+OnText = Callable[[int, str], None]
+"""Called in the event loop with an ask's place and the next piece of its text, as it is written."""
+
+
 class Engine(Protocol):
     """Turns chat messages into text.
 
-    `generate` answers asks in their order, one answer each. It raises `EngineUnavailable`,
-    `EngineTimeout` or `EngineOverloaded` from `prompts.errors`; it never blocks the event loop
-    and ends its work when cancelled.
+    `generate` answers asks in their order, one answer each. With `on_text` the text is also told while it is
+    written: the pieces of an ask, joined, are the text of its answer. It raises `EngineUnavailable`,
+    `EngineTimeout` or `EngineOverloaded` from `prompts.errors`; it never blocks the event loop and ends its
+    work when cancelled.
     """
 
     @property
     def info(self) -> EngineInfo: ...
 
-    async def generate(self, asks: Sequence[Ask]) -> list[Answer]: ...
+    async def generate(self, asks: Sequence[Ask], *, on_text: OnText | None = None) -> list[Answer]: ...
 
     async def healthy(self) -> bool: ...
 

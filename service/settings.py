@@ -44,7 +44,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     ] = None
     engine_url: Annotated[
         str | None,
-        setting("Base URL of an OpenAI-compatible server. Default: the embedded pocket model."),
+        setting(
+            "Base URL of an OpenAI-compatible server, or of several with the same model, comma separated. "
+            "Default: the embedded pocket model."
+        ),
     ] = None
     engine_model: Annotated[
         str | None, setting("Model name at ENGINE_URL, or a folder with weights when there is none.")
@@ -203,6 +206,8 @@ def shown_value(name: str, value: object) -> object:
         return None
     if name in SECRETS:
         return "***"
+    if name == "engine_url" and isinstance(value, str):
+        return ",".join(map(mask_url, value.split(",")))
     return mask_url(value) if name.endswith("_url") and isinstance(value, str) else value
 
 

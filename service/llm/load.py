@@ -22,7 +22,7 @@ def load_engine(settings: Settings) -> Engine:
         from service.llm.openai_engine import OpenAIEngine
 
         return OpenAIEngine.open(
-            settings.engine_url,
+            [url.strip() for url in settings.engine_url.split(",") if url.strip()],
             model=settings.engine_model,
             api_key=settings.engine_api_key,
             dialect=settings.engine_dialect or "full",

@@ -1,18 +1,20 @@
-"""The engine over HTTP: any server that speaks OpenAI's chat completions, vLLM first."""
+"""The engine over HTTP: servers that speak OpenAI's chat completions, vLLM first."""
 
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any, Literal
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
 import msgspec
 
-from prompts.engine import Answer, Ask, Dialect, EngineInfo
+from prompts.engine import Answer, Ask, Dialect, EngineInfo, OnText
 from prompts.errors import EngineError, EngineOverloaded, EngineTimeout, EngineUnavailable
+from service.llm.chat_wire import cut, read_answer, read_stream, request_body
+from service.llm.servers import Server, Servers
 
 CONNECT_SECONDS = 5.0
 HEALTH_SECONDS = 5.0
@@ -20,29 +22,9 @@ RETRIES = 3
 FIRST_PAUSE_SECONDS = 0.25
 LONGEST_PAUSE_SECONDS = 20.0
 CONCURRENCY = 32
-SHOWN_CHARACTERS = 200
 
 _BUSY = frozenset({429, 503})
 _PASSING = frozenset({408, 409, 425, 429, 500, 502, 503, 504})
-
-
-class _Message(msgspec.Struct):
-    content: str | None = None
-
-
-class _Choice(msgspec.Struct):
-    message: _Message
-    finish_reason: str | None = None
-
-
-class _Usage(msgspec.Struct):
-    prompt_tokens: int | None = None
-    completion_tokens: int | None = None
-
-
-class _Completion(msgspec.Struct):
-    choices: list[_Choice]
-    usage: _Usage | None = None
 
 
 class _Model(msgspec.Struct):
@@ -54,12 +36,31 @@ class _Models(msgspec.Struct):
 
 
 class _Passing(Exception):
-    """An answer that may be different next time, with the error to raise when no try is left."""
+    """A failure that may not happen again, with the error to raise when no try is left.
 
-    def __init__(self, error: EngineError, pause_seconds: float | None = None) -> None:
+    `broken` says that the server does not work, rather than that it has no room now.
+    """
+
+    def __init__(
+        self, error: EngineError, pause_seconds: float | None = None, *, broken: bool = True
+    ) -> None:
         super().__init__(str(error))
         self.error = error
         self.pause_seconds = pause_seconds
+        self.broken = broken
+
+
+class _Listener:
+    """Whoever hears an answer while it is written."""
+
+    def __init__(self, place: int, on_text: OnText) -> None:
+        self.heard = False
+        self._place = place
+        self._on_text = on_text
+
+    def tell(self, text: str) -> None:
+        self.heard = True
+        self._on_text(self._place, text)
 
 
 def base_url(url: str) -> str:
@@ -77,16 +78,17 @@ def base_url(url: str) -> str:
 
 
 class OpenAIEngine:
-    """Adapter of `prompts.engine.Engine` for a server.
+    """Adapter of `prompts.engine.Engine` for one server or several that serve the same model.
 
-    `concurrency` requests run at a time, the rest wait their turn. Connection failures, 429 and 5xx are tried
-    `retries` times more, after a pause with jitter or as long as `Retry-After` asks; everything together ends
-    after `timeout_seconds` per ask.
+    The least busy server is asked. `concurrency` requests run at a time, the rest wait their turn. Connection
+    failures, 429 and 5xx are tried `retries` times more, elsewhere where there is another server, after a
+    pause with jitter or as long as `Retry-After` asks; everything together ends after `timeout_seconds` per
+    ask. An answer that was heard in part is not tried again: what was heard could not be taken back.
     """
 
     def __init__(
         self,
-        url: str,
+        urls: str | Sequence[str],
         info: EngineInfo,
         *,
         api_key: str | None = None,
@@ -96,7 +98,7 @@ class OpenAIEngine:
         jitter_seed: int = 0,
         pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        self._root = base_url(url)
+        self._servers = Servers([base_url(url) for url in _listed(urls)])
         self._info = info
         self._timeout_seconds = timeout_seconds
         self._retries = retries
@@ -113,7 +115,7 @@ class OpenAIEngine:
     @classmethod
     def open(
         cls,
-        url: str,
+        urls: str | Sequence[str],
         *,
         model: str | None = None,
         api_key: str | None = None,
@@ -122,30 +124,40 @@ class OpenAIEngine:
         timeout_seconds: float = 60.0,
         **options: Any,
     ) -> "OpenAIEngine":
-        """Connect to a server; without a model's name, ask it for its first one.
+        """Connect to servers; without a model's name, ask the first that answers for its first one.
 
-        Blocks while it asks. Raises `EngineUnavailable` when the server or the model cannot be found.
+        Blocks while it asks. Raises `EngineUnavailable` when no server or no model can be found.
         """
-        name = model or find_model(url, api_key=api_key, timeout_seconds=min(timeout_seconds, HEALTH_SECONDS))
+        name = model or _find_first(urls, api_key, min(timeout_seconds, HEALTH_SECONDS))
         info = EngineInfo(name="openai", model=name, dialect=dialect, languages=languages)
-        return cls(url, info, api_key=api_key, timeout_seconds=timeout_seconds, **options)
+        return cls(urls, info, api_key=api_key, timeout_seconds=timeout_seconds, **options)
 
     @property
     def info(self) -> EngineInfo:
         return self._info
 
     async def healthy(self) -> bool:
+        """Whether a server answers; one that does is asked again, though it rested."""
+        return any(await asyncio.gather(*map(self._well, self._servers.all)))
+
+    async def _well(self, server: Server) -> bool:
         try:
-            reply = await self._client.get(f"{self._root}/models", timeout=HEALTH_SECONDS)
+            reply = await self._client.get(f"{server.root}/models", timeout=HEALTH_SECONDS)
         except httpx.HTTPError:
             return False
+        if reply.is_success:
+            server.succeeded()
         return reply.is_success
 
     async def close(self) -> None:
         await self._client.aclose()
 
-    async def generate(self, asks: Sequence[Ask]) -> list[Answer]:
-        tasks = [asyncio.create_task(self._answer(ask)) for ask in asks]
+    async def generate(self, asks: Sequence[Ask], *, on_text: OnText | None = None) -> list[Answer]:
+        listeners = [on_text and _Listener(place, on_text) for place in range(len(asks))]
+        tasks = [
+            asyncio.create_task(self._answer(ask, listener))
+            for ask, listener in zip(asks, listeners, strict=True)
+        ]
         try:
             return list(await asyncio.gather(*tasks))
         finally:
@@ -153,42 +165,80 @@ class OpenAIEngine:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _answer(self, ask: Ask) -> Answer:
+    async def _answer(self, ask: Ask, listener: _Listener | None) -> Answer:
         async with self._slots:
             try:
                 async with asyncio.timeout(self._timeout_seconds):
-                    return await self._persist(ask)
+                    return await self._persist(ask, listener)
             except TimeoutError:
-                raise self._late() from None
+                raise self._late(self._servers.all[0].root) from None
 
-    async def _persist(self, ask: Ask) -> Answer:
+    async def _persist(self, ask: Ask, listener: _Listener | None) -> Answer:
         """Ask until there is an answer, an error that stays, or no try left."""
+        server: Server | None = None
         for attempt in range(self._retries + 1):
+            server = self._servers.choose(avoid=server)
             try:
-                return await self._post(ask)
+                return await self._try(server, ask, listener)
             except _Passing as passing:
-                if attempt == self._retries:
+                if attempt == self._retries or (listener and listener.heard):
                     raise passing.error from None
                 backoff = FIRST_PAUSE_SECONDS * 2**attempt * (0.5 + self._jitter.random())
                 wanted = backoff if passing.pause_seconds is None else passing.pause_seconds
                 await self._pause(min(wanted, LONGEST_PAUSE_SECONDS))
         raise AssertionError("the last try returns or raises")
 
-    async def _post(self, ask: Ask) -> Answer:
+    async def _try(self, server: Server, ask: Ask, listener: _Listener | None) -> Answer:
+        """Ask one server once, and note how it went."""
+        server.in_flight += 1
         try:
-            reply = await self._client.post(f"{self._root}/chat/completions", json=self._body(ask))
+            answer = await self._post(server.root, ask, listener)
+        except _Passing as passing:
+            if passing.broken:
+                server.failed(self._servers.clock())
+            raise
+        except (EngineTimeout, asyncio.CancelledError) as error:
+            # Cut off by our own time limit, or by whoever asked: the first tells of the server.
+            if isinstance(error, EngineTimeout):
+                server.failed(self._servers.clock())
+            raise
+        except EngineError:
+            server.succeeded()
+            raise
+        finally:
+            server.in_flight -= 1
+        server.succeeded()
+        return answer
+
+    async def _post(self, root: str, ask: Ask, listener: _Listener | None) -> Answer:
+        url = f"{root}/chat/completions"
+        try:
+            if listener is None:
+                reply = await self._client.post(url, json=self._body(ask, streamed=False))
+            else:
+                request = self._client.stream("POST", url, json=self._body(ask, streamed=True))
+                async with request as reply:
+                    if reply.is_success:
+                        answer = await read_stream(root, reply.aiter_lines(), listener.tell)
+                        if answer is None:
+                            early = f"the engine at {root} ended its answer early: try again"
+                            raise _Passing(EngineUnavailable(early))
+                        return answer
+                    await reply.aread()
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
-            raise _Passing(self._down(error)) from error
+            raise _Passing(_down(root, error)) from error
         except httpx.TimeoutException as error:
-            raise self._late() from error
+            raise self._late(root) from error
         except httpx.TransportError as error:
             raise _Passing(
-                EngineUnavailable(f"the engine at {self._root} broke off ({_why(error)}): try again")
+                EngineUnavailable(f"the engine at {root} broke off ({_why(error)}): try again")
             ) from error
         if reply.status_code in _PASSING:
-            kind = EngineOverloaded if reply.status_code in _BUSY else EngineUnavailable
-            error = kind(f"the engine at {self._root} answers {_shown(reply)}: try again in a moment")
-            raise _Passing(error, retry_after_seconds(reply.headers.get("retry-after"), datetime.now(UTC)))
+            busy = reply.status_code in _BUSY
+            kind = EngineOverloaded if busy else EngineUnavailable
+            error = kind(f"the engine at {root} answers {_shown(reply)}: try again in a moment")
+            pause = retry_after_seconds(reply.headers.get("retry-after"), datetime.now(UTC))
+            raise _Passing(error, pause, broken=not busy)
         if (
             self._constrains
             and ask.json_schema
@@ -197,63 +247,43 @@ class OpenAIEngine:
         ):
             # A server without constrained decoding: its answers are parsed strictly all the same.
             self._constrains = False
-            return await self._post(ask)
+            return await self._post(root, ask, listener)
         if not reply.is_success:
-            raise self._refused(reply)
-        return self._read(reply)
+            raise self._refused(root, reply)
+        return read_answer(root, reply.content, _shown(reply))
 
-    def _body(self, ask: Ask) -> dict[str, Any]:
-        body: dict[str, Any] = {
-            "model": self._info.model,
-            "messages": [{"role": message.role, "content": message.content} for message in ask.messages],
-            "max_tokens": ask.max_tokens,
-            "temperature": ask.temperature,
-            "top_p": ask.top_p,
-            "seed": ask.seed,
-        }
-        if ask.json_schema and self._constrains:
-            wanted = {"name": "copy", "strict": True, "schema": ask.json_schema}
-            body["response_format"] = {"type": "json_schema", "json_schema": wanted}
-        return body
+    def _body(self, ask: Ask, *, streamed: bool) -> dict[str, Any]:
+        return request_body(self._info.model, ask, constrains=self._constrains, streamed=streamed)
 
-    def _read(self, reply: httpx.Response) -> Answer:
-        try:
-            completion = msgspec.json.decode(reply.content, type=_Completion)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise EngineError(
-                f"the engine at {self._root} answers no chat completion ({error}): {_shown(reply)}. "
-                "Check that PITCHWRIGHT_ENGINE_URL names an OpenAI-compatible server"
-            ) from error
-        choice = completion.choices[0] if completion.choices else None
-        if choice is None or choice.message.content is None:
-            raise EngineError(f"the engine at {self._root} answers without a text: {_shown(reply)}")
-        usage = completion.usage or _Usage()
-        reason: Literal["stop", "length"] = "length" if choice.finish_reason == "length" else "stop"
-        return Answer(
-            text=choice.message.content,
-            finish_reason=reason,
-            prompt_tokens=usage.prompt_tokens or 0,
-            completion_tokens=usage.completion_tokens or 0,
-        )
-
-    def _refused(self, reply: httpx.Response) -> EngineError:
+    def _refused(self, root: str, reply: httpx.Response) -> EngineError:
         if reply.status_code in {401, 403}:
-            return _key_refused(self._root, reply)
+            return _key_refused(root, reply)
         if reply.status_code == 404:
             return EngineUnavailable(
-                f"the engine at {self._root} knows no chat completions or no model {self._info.model!r}: "
+                f"the engine at {root} knows no chat completions or no model {self._info.model!r}: "
                 "check PITCHWRIGHT_ENGINE_URL and PITCHWRIGHT_ENGINE_MODEL"
             )
-        return EngineError(f"the engine at {self._root} refuses the request: {_shown(reply)}")
+        return EngineError(f"the engine at {root} refuses the request: {_shown(reply)}")
 
-    def _late(self) -> EngineTimeout:
+    def _late(self, root: str) -> EngineTimeout:
         return EngineTimeout(
-            f"the engine at {self._root} did not answer within {self._timeout_seconds:g} s: "
+            f"the engine at {root} did not answer within {self._timeout_seconds:g} s: "
             "raise PITCHWRIGHT_ENGINE_TIMEOUT_SECONDS or ask for less at a time"
         )
 
-    def _down(self, error: httpx.TransportError) -> EngineUnavailable:
-        return _down(self._root, error)
+
+def _listed(urls: str | Sequence[str]) -> Sequence[str]:
+    return [urls] if isinstance(urls, str) else urls
+
+
+def _find_first(urls: str | Sequence[str], api_key: str | None, timeout_seconds: float) -> str:
+    """Return the first model of the first server that answers; raises what the last one's failure is."""
+    for url in (listed := _listed(urls))[:-1]:
+        try:
+            return find_model(url, api_key=api_key, timeout_seconds=timeout_seconds)
+        except EngineUnavailable:
+            continue
+    return find_model(listed[-1], api_key=api_key, timeout_seconds=timeout_seconds)
 
 
 def find_model(url: str, *, api_key: str | None = None, timeout_seconds: float = HEALTH_SECONDS) -> str:
@@ -313,6 +343,4 @@ def _why(error: httpx.TransportError) -> str:
 
 
 def _shown(reply: httpx.Response) -> str:
-    text = " ".join(reply.text.split())
-    shown = text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}..."
-    return f"{reply.status_code} {shown!r}"
+    return f"{reply.status_code} {cut(reply.text)!r}"

@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from prompts.engine import Answer, Ask, Dialect, EngineInfo
+from prompts.engine import Answer, Ask, Dialect, EngineInfo, OnText
 from prompts.errors import EngineError, EngineOverloaded, EngineTimeout, EngineUnavailable
 from service.llm.constraints import Constraints
 from service.llm.decoding import Batch, Row
@@ -38,14 +38,29 @@ STEPS = 8
 class _Job:
     """One ask on its way. `dropped` is set from the event loop and read by the generating thread."""
 
-    def __init__(self, ask: Ask, deadline: float) -> None:
+    def __init__(self, ask: Ask, place: int, deadline: float, on_text: OnText | None) -> None:
         self.ask = ask
+        self.place = place
         self.deadline = deadline
         self.answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self.size = sum(len(message.content) for message in ask.messages)
         self.dropped = False
         self.row: Row | None = None
         """What is being written for it."""
+        self.told = ""
+        """What whoever listens has heard."""
+        self._on_text = on_text
+
+    @property
+    def heard(self) -> bool:
+        """Whether someone listens while it is written."""
+        return self._on_text is not None
+
+    def tell(self, text: str) -> None:
+        """Tell whoever listens what is new in the text so far."""
+        if self._on_text is not None and len(text) > len(self.told) and text.startswith(self.told):
+            self._on_text(self.place, text[len(self.told) :])
+            self.told = text
 
     def ended(self) -> bool:
         """Whether nobody waits any more, or the time is up."""
@@ -119,7 +134,7 @@ class TransformersEngine:
     async def healthy(self) -> bool:
         return not self._closed
 
-    async def generate(self, asks: Sequence[Ask]) -> list[Answer]:
+    async def generate(self, asks: Sequence[Ask], *, on_text: OnText | None = None) -> list[Answer]:
         if self._closed:
             raise EngineUnavailable(f"the engine {self._info.model} is closed")
         if self._waiting and len(self._waiting) + len(asks) > self._queue_limit:
@@ -128,7 +143,7 @@ class TransformersEngine:
                 "try again in a moment"
             )
         deadline = time.monotonic() + self._timeout_seconds
-        jobs = [_Job(ask, deadline) for ask in asks]
+        jobs = [_Job(ask, place, deadline, on_text) for place, ask in enumerate(asks)]
         self._waiting.extend(jobs)
         if self._worker is None or self._worker.done():
             self._worker = asyncio.create_task(self._work(), name="engine-batches")
@@ -171,6 +186,8 @@ class TransformersEngine:
             for job in writing:
                 if id(job.row) not in rows:
                     self._settle(job, refused.get(job) or self._result(job))
+                elif job.heard and job.row is not None:
+                    job.tell(self._text_so_far(job.row))
             writing = [job for job in writing if id(job.row) in rows]
             await asyncio.sleep(0)
 
@@ -207,6 +224,7 @@ class TransformersEngine:
         if isinstance(result, Exception):
             job.answer.set_exception(result)
         else:
+            job.tell(result.text)
             job.answer.set_result(result)
 
     def _advance(self, batch: Batch, joining: list[_Job]) -> dict[_Job, EngineError]:
@@ -245,6 +263,10 @@ class TransformersEngine:
         constraint = None if schema is None else self._constraints.constrain(schema)
         limit = min(job.ask.max_tokens, longest - len(prompt))
         return Row(job.ask, prompt, limit, constraint, lambda: self._closed or job.ended())
+
+    def _text_so_far(self, row: Row) -> str:
+        """Return what a row holds, without the beginning of a character that is not complete."""
+        return self._model.tokens.decode(row.tokens).rstrip("\ufffd")
 
     def _result(self, job: _Job) -> Answer | EngineError:
         """Say what became of an ask whose row has left its batch."""

@@ -104,6 +104,18 @@ async def test_stops_at_max_tokens_and_says_so(engine: Engine) -> None:
     assert whole.finish_reason == "stop"
 
 
+async def test_an_answer_is_heard_while_it_is_written_and_is_the_same(engine: Engine) -> None:
+    briefs = one_per_channel()
+    asks = [ask(brief, temperature=0.7, seed=4) for brief in briefs]
+    heard: list[list[str]] = [[] for _ in asks]
+    answers = await engine.generate(asks, on_text=lambda place, text: heard[place].append(text))
+    assert ["".join(pieces) for pieces in heard] == [answer.text for answer in answers]
+    assert min(map(len, heard)) > 1
+    assert all(answer.completion_tokens > 0 for answer in answers)
+    silent = await engine.generate(asks)
+    assert [answer.text for answer in silent] == [answer.text for answer in answers]
+
+
 async def test_calls_at_the_same_time_do_not_mix(engine: Engine) -> None:
     briefs = one_per_channel()
     together = await engine.generate([ask(brief) for brief in briefs])

@@ -3,21 +3,25 @@
 import asyncio
 import json
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from typing import Any
+from contextlib import aclosing, asynccontextmanager
+from typing import Any, TypeVar
 
 import msgspec
 
 from prompts.engine import Ask, Engine, Message
 from prompts.errors import EngineError
 
+_T = TypeVar("_T")
+
 
 class Reply(msgspec.Struct, frozen=True, kw_only=True):
-    """What the server answers: a status, headers and a body, or a broken connection."""
+    """What the server answers: a status, headers and a body, whole or by pieces, or a broken connection."""
 
     status: int = 200
     body: bytes = b"{}"
     headers: tuple[tuple[str, str], ...] = ()
+    pieces: AsyncGenerator[bytes] | None = None
+    """Sent as they come, in chunks; a `ConnectionError` among them breaks the connection."""
     broken: bool = False
 
 
@@ -69,6 +73,8 @@ def serving(engine: Engine, name: str) -> Handler:
             top_p=body["top_p"],
             seed=body["seed"],
         )
+        if body.get("stream"):
+            return Reply(pieces=_written(engine, ask), headers=(("content-type", "text/event-stream"),))
         try:
             (answer,) = await engine.generate([ask])
         except EngineError as error:
@@ -76,6 +82,38 @@ def serving(engine: Engine, name: str) -> Handler:
         return completion(answer.text, answer.finish_reason)
 
     return handle
+
+
+def event(value: object) -> bytes:
+    """One server-sent event, as it goes over the wire."""
+    return b"data: " + (value if isinstance(value, bytes) else json.dumps(value).encode()) + b"\n\n"
+
+
+def piece(text: str | None, finish_reason: str | None = None) -> bytes:
+    """One piece of a streamed completion."""
+    choice = {"index": 0, "delta": {} if text is None else {"content": text}, "finish_reason": finish_reason}
+    return event({"id": "chatcmpl-1", "object": "chat.completion.chunk", "choices": [choice]})
+
+
+def usage(prompt: int, completion: int) -> bytes:
+    """Give the usage, after the last piece."""
+    return event({"choices": [], "usage": {"prompt_tokens": prompt, "completion_tokens": completion}})
+
+
+async def _written(engine: Engine, ask: Ask) -> AsyncGenerator[bytes]:
+    """Stream what an engine writes while it writes."""
+    heard: asyncio.Queue[str | None] = asyncio.Queue()
+    work = asyncio.create_task(engine.generate([ask], on_text=lambda _place, text: heard.put_nowait(text)))
+    work.add_done_callback(lambda _: heard.put_nowait(None))
+    try:
+        while (text := await heard.get()) is not None:
+            yield piece(text)
+        (answer,) = await work
+        yield piece(None, answer.finish_reason)
+        yield usage(answer.prompt_tokens, answer.completion_tokens)
+        yield event(b"[DONE]")
+    finally:
+        work.cancel()
 
 
 @asynccontextmanager
@@ -91,6 +129,9 @@ async def chat_server(handle: Handler) -> AsyncGenerator[str]:
             while request := await _read(reader):
                 reply = await _unless_gone(handle(request), reader)
                 if reply is None or reply.broken:
+                    break
+                if reply.pieces is not None:
+                    await _unless_gone(_send(reply, reply.pieces, writer), reader)
                     break
                 writer.write(_encode(reply))
                 await writer.drain()
@@ -112,7 +153,20 @@ async def chat_server(handle: Handler) -> AsyncGenerator[str]:
         await server.wait_closed()
 
 
-async def _unless_gone(answer: Awaitable[Reply], reader: asyncio.StreamReader) -> Reply | None:
+async def _send(reply: Reply, pieces: AsyncGenerator[bytes], writer: asyncio.StreamWriter) -> None:
+    """Send a reply by pieces, in chunks (RFC 9112, 7.1), and see that whoever makes them ends."""
+    headers = (*reply.headers, ("transfer-encoding", "chunked"), ("connection", "close"))
+    lines = [f"HTTP/1.1 {reply.status} X", *(f"{name}: {value}" for name, value in headers)]
+    writer.write("\r\n".join([*lines, "", ""]).encode())
+    async with aclosing(pieces):
+        async for sent in pieces:
+            writer.write(f"{len(sent):x}\r\n".encode() + sent + b"\r\n")
+            await writer.drain()
+    writer.write(b"0\r\n\r\n")
+    await writer.drain()
+
+
+async def _unless_gone(answer: Awaitable[_T], reader: asyncio.StreamReader) -> _T | None:
     """Await an answer, but cancel it when the client hangs up first, as real servers do."""
     working = asyncio.ensure_future(answer)
     gone = asyncio.create_task(reader.read(1))  # a client that waits for its answer sends nothing but its end
