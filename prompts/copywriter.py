@@ -24,7 +24,7 @@ from prompts.catalog import Catalog, Template
 from prompts.channels import find_channel
 from prompts.checks.duplicates import signature
 from prompts.checks.rules import passes, run_checks, warnings
-from prompts.engine import Answer, Ask, Engine, EngineInfo
+from prompts.engine import Answer, Ask, Engine, EngineInfo, OnText
 from prompts.errors import LanguageError, OutputError, SlotError
 from prompts.output import parse, schema
 from prompts.render import render
@@ -43,8 +43,11 @@ OUTPUT_RULE = "output.parse"
 DISTINCT_RULE = "duplicates.variants"
 """The check that a variant says something the draft's others do not."""
 
-OnVariant = Callable[[int, Variant], None]
-"""Called with the brief's index and a variant that is final."""
+OnVariant = Callable[[int, int, Variant], None]
+"""Called with the brief's index, the variant's index in it, and a variant that is final."""
+
+OnPiece = Callable[[int, int, int, str], None]
+"""Called with the brief's index, the variant's in it, the attempt from 0, and a piece of its answer."""
 
 
 class _Attempt(msgspec.Struct, frozen=True, kw_only=True):
@@ -190,19 +193,33 @@ async def write(
     *,
     attempts: int = ATTEMPTS,
     snapshot: str | None = None,
-    on_variant: Callable[[Variant], None] | None = None,
+    on_variant: Callable[[int, Variant], None] | None = None,
+    on_piece: Callable[[int, int, str], None] | None = None,
 ) -> list[Variant]:
     """Write the draft of one brief: `brief.n` variants, ranked, the failed and malformed ones last.
 
     `attempts` bounds the asks per variant; `snapshot` is noted in the provenance; `on_variant` hears of each
-    variant as it becomes final. Raises `BriefError`, `LanguageError`, `TemplateError`, the engine's errors.
+    variant as it becomes final, with its index; `on_piece` hears the raw answers while they are written, with
+    variant and attempt. Raises `BriefError`, `LanguageError`, `TemplateError`, the engine's errors.
     """
 
-    def hear(_: int, variant: Variant) -> None:
+    def final(_: int, variant: int, written: Variant) -> None:
         if on_variant is not None:
-            on_variant(variant)
+            on_variant(variant, written)
 
-    drafts = await write_many([brief], engine, catalog, attempts=attempts, snapshot=snapshot, on_variant=hear)
+    def piece(_: int, variant: int, attempt: int, text: str) -> None:
+        if on_piece is not None:
+            on_piece(variant, attempt, text)
+
+    drafts = await write_many(
+        [brief],
+        engine,
+        catalog,
+        attempts=attempts,
+        snapshot=snapshot,
+        on_variant=final,
+        on_piece=piece if on_piece is not None else None,
+    )
     return drafts[0]
 
 
@@ -214,12 +231,12 @@ async def write_many(
     attempts: int = ATTEMPTS,
     snapshot: str | None = None,
     on_variant: OnVariant | None = None,
+    on_piece: OnPiece | None = None,
     batch: int = BATCH,
 ) -> list[list[Variant]]:
     """Write the drafts of many briefs, in their order, keeping the engine's batches full.
 
-    Every brief is validated before the first ask. Raises as `write` does; what `on_variant` heard until then
-    stands.
+    Every brief is validated before the first ask. Raises as `write` does; what was heard until then stands.
     """
     jobs = [
         _Job(i, brief, _template(brief, engine.info, catalog), engine.info) for i, brief in enumerate(briefs)
@@ -229,11 +246,12 @@ async def write_many(
     async def work() -> None:
         while taken := _take(queue, batch):
             rounds = [job.asks() for job in taken]
-            answers = iter(await engine.generate([ask for asks in rounds for ask in asks]))
+            asks = [ask for asks in rounds for ask in asks]
+            answers = iter(await engine.generate(asks, on_text=on_piece and _teller(taken, on_piece)))
             for job, asks in zip(taken, rounds, strict=True):
                 for variant in job.take([next(answers) for _ in asks], attempts):
                     if on_variant is not None:
-                        on_variant(job.index, job.variant(variant, snapshot))
+                        on_variant(job.index, variant, job.variant(variant, snapshot))
                 if job.open:
                     queue.appendleft(job)
                 # Checking is short work, but a batch of it is not: let the loop breathe.
@@ -241,6 +259,12 @@ async def write_many(
 
     await _together([work() for _ in range(BATCHES_IN_FLIGHT)])
     return [job.draft(snapshot) for job in jobs]
+
+
+def _teller(jobs: Sequence[_Job], on_piece: OnPiece) -> OnText:
+    """Tell the pieces of a round's answers by brief, variant and attempt."""
+    names = [(job.index, variant, job.tries[variant]) for job in jobs for variant in job.open]
+    return lambda place, text: on_piece(*names[place], text)
 
 
 def speaks(engine: EngineInfo, language: str) -> bool:

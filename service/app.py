@@ -59,6 +59,7 @@ def create_app(settings: Settings, *, background: bool = True) -> Litestar:
     snapshots fresh.
     """
     metrics, logger = Metrics(), access_logger(settings.log_level)
+    problems = ProblemHandler(logger)
     app = Litestar(
         route_handlers=ROUTES,
         lifespan=[partial(_lifespan, settings=settings, logger=logger, background=background)],
@@ -69,11 +70,11 @@ def create_app(settings: Settings, *, background: bool = True) -> Litestar:
         },
         middleware=[Access(), Idempotency()],
         guards=[known_parameters],
-        exception_handlers={Exception: ProblemHandler(logger)},
+        exception_handlers={Exception: problems},
         openapi_config=_openapi_config(),
         logging_config=None,
         request_max_body_size=settings.max_body_bytes,
-        state=State({"metrics": metrics}),
+        state=State({"metrics": metrics, "problems": problems}),
     )
     app.asgi_handler = cast("ASGIApp", Telemetry(app.asgi_handler, metrics, logger))
     return app

@@ -148,11 +148,23 @@ class ProblemHandler:
 
     def __call__(self, request: Request[Any, Any, Any], error: Exception) -> Response[Problem]:
         error = _of_the_caller(request, error)
-        kind, identity = kind_of(error), request_id(cast("dict[str, Any]", request.scope))
         errors = _field_problems(request, error) if isinstance(error, ValidationException) else ()
+        problem = self.describe(request, error, errors)
+        return Response(
+            problem,
+            status_code=problem.status,
+            media_type=PROBLEM_MEDIA_TYPE,
+            headers=_headers(kind_of(error), error),
+        )
+
+    def describe(
+        self, request: Request[Any, Any, Any], error: Exception, errors: tuple[FieldProblem, ...] = ()
+    ) -> Problem:
+        """Make the problem an error is, and log one that nobody expects."""
+        kind, identity = kind_of(error), request_id(cast("dict[str, Any]", request.scope))
         if kind.status >= 500 and type(error) not in PROBLEMS:
             self._logger.error("unexpected error", request_id=identity, exc_info=error)
-        problem = Problem(
+        return Problem(
             type=problem_type(kind.slug),
             title=kind.title,
             status=kind.status,
@@ -160,9 +172,6 @@ class ProblemHandler:
             instance=request.url.path,
             request_id=identity,
             errors=errors,
-        )
-        return Response(
-            problem, status_code=kind.status, media_type=PROBLEM_MEDIA_TYPE, headers=_headers(kind, error)
         )
 
 

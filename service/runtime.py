@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
+from service.admission import Admission
 from service.db import Database
 from service.errors import DatabaseUnavailable
 from service.executor import BoundedExecutor
@@ -62,6 +63,8 @@ class Runtime:
         self.database = database
         self.snapshots = Shelves(settings.snapshots_folder)
         self.executor = BoundedExecutor(settings.executor_threads, queue_limit)
+        # Twice what the engine takes at a time: while some are checked, others are written.
+        self.admission = Admission(2 * settings.engine_concurrency, settings.engine_queue)
         self._clock = clock
         self._embedder: Embedder | None = None
         self._engine: Engine | None = None

@@ -66,6 +66,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     engine_timeout_seconds: Annotated[
         float, setting("How long one answer of the engine may take.", gt=0, le=3600)
     ] = 60.0
+    engine_concurrency: Annotated[int, setting("Answers asked of the engine at a time.", ge=1, le=4096)] = 32
+    engine_queue: Annotated[
+        int,
+        setting(
+            "Variants that may wait while the engine is busy; what is more is refused with 429. "
+            "One workspace may fill half of it.",
+            ge=2,
+            le=1_000_000,
+        ),
+    ] = 256
     embedder: Annotated[
         str,
         setting(

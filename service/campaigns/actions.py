@@ -143,8 +143,7 @@ async def _written(
     total = sum(unit.brief.n for unit in units)
     done = itertools.count(1)
 
-    def one_written(place: int, variant: "Variant") -> None:
-        del place, variant
+    def one_written(*_heard: object) -> None:
         if progress is not None:
             progress("writing variants", next(done), total)
 

@@ -1,6 +1,7 @@
 """Write drafts: look up what a request names, write, score, rank, store; and read them again."""
 
 import uuid
+from collections.abc import Callable
 from datetime import datetime
 
 import msgspec
@@ -62,13 +63,31 @@ async def create_draft(runtime: Runtime, workspace: str, request: DraftRequest) 
     """Write the draft that answers a request, and store it.
 
     Raises InvalidInput for a request that names too much or too little, NotFound for an item, profile or
-    segment that is not there, `BriefError`, `LanguageError` and the engine's errors from `prompts.errors`,
-    and, for a segment, `indexing.errors.SnapshotMissing`.
+    segment that is not there, Overloaded when too much waits for the engine, `BriefError`, `LanguageError`,
+    the engine's errors from `prompts.errors`, and, for a segment, `indexing.errors.SnapshotMissing`.
     """
     prepared = await prepare_brief(runtime, workspace, request)
-    catalog = await runtime.run(Catalog.load)
-    variants = await write(prepared.brief, await runtime.engine(), catalog, snapshot=prepared.snapshot)
+    async with runtime.admission.turn(workspace, request.n):
+        variants = await write_prepared(runtime, prepared)
     return await finish_draft(runtime, workspace, request, prepared, variants)
+
+
+async def write_prepared(
+    runtime: Runtime,
+    prepared: Prepared,
+    *,
+    on_variant: Callable[[int, Variant], None] | None = None,
+    on_piece: Callable[[int, int, str], None] | None = None,
+) -> list[Variant]:
+    """Write the variants of what was prepared; raises and tells as `prompts.copywriter.write` does."""
+    return await write(
+        prepared.brief,
+        await runtime.engine(),
+        await runtime.run(Catalog.load),
+        snapshot=prepared.snapshot,
+        on_variant=on_variant,
+        on_piece=on_piece,
+    )
 
 
 async def prepare_brief(runtime: Runtime, workspace: str, request: DraftRequest) -> Prepared:

@@ -28,6 +28,7 @@ def load_engine(settings: Settings) -> Engine:
             dialect=settings.engine_dialect or "full",
             languages=settings.engine_languages,
             timeout_seconds=settings.engine_timeout_seconds,
+            concurrency=settings.engine_concurrency,
         )
     from service.llm.transformers_engine import TransformersEngine
 
@@ -37,5 +38,6 @@ def load_engine(settings: Settings) -> Engine:
         dialect=settings.engine_dialect or ("pocket" if embedded else "full"),
         languages=settings.engine_languages or (POCKET_LANGUAGES if embedded else None),
         timeout_seconds=settings.engine_timeout_seconds,
+        batch_size=settings.engine_concurrency,
         note=POCKET_NOTE if embedded else "",
     )

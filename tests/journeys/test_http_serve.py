@@ -1,16 +1,19 @@
 """`pitchwright serve` from outside: it starts, answers, ends on Ctrl-C, and says when its port is taken."""
 
 import asyncio
+import json
 import os
 import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
+
+from tests.service.chat_server import Reply, Request, chat_server, models, piece
 
 START_SECONDS = 90
 STOP_SECONDS = 30
@@ -23,8 +26,9 @@ def free_port() -> int:
 
 
 @contextmanager
-def served(folder: Path, port: int) -> Iterator[subprocess.Popen[str]]:
+def served(folder: Path, port: int, **settings: str) -> Iterator[subprocess.Popen[str]]:
     environ = {name: value for name, value in os.environ.items() if not name.startswith("PITCHWRIGHT_")}
+    environ |= {f"PITCHWRIGHT_{name.upper()}": value for name, value in settings.items()}
     process = subprocess.Popen(
         [sys.executable, "-W", "error", "-m", "service.cli", "--data-dir", str(folder), "serve"],
         env={**environ, "PITCHWRIGHT_PORT": str(port), "PITCHWRIGHT_EMBEDDER": "offline"},
@@ -37,7 +41,7 @@ def served(folder: Path, port: int) -> Iterator[subprocess.Popen[str]]:
     finally:
         if process.poll() is None:
             process.kill()
-        process.wait()
+            process.communicate()
 
 
 async def answering(url: str) -> httpx.Response:
@@ -48,6 +52,64 @@ async def answering(url: str) -> httpx.Response:
                 return await client.get(url)
             except httpx.TransportError:
                 await asyncio.sleep(0.1)
+
+
+async def test_a_client_that_goes_away_ends_the_generation(tmp_path: Path):
+    writing: set[int] = set()
+    ended = asyncio.Event()
+
+    async def slowly(number: int) -> AsyncGenerator[bytes]:
+        writing.add(number)
+        try:
+            while True:
+                yield piece("word ")
+                await asyncio.sleep(0.05)
+        finally:
+            writing.discard(number)
+            ended.set()
+
+    async def handle(request: Request) -> Reply:
+        if request.path == "/v1/models":
+            return models("m")
+        assert request.body["stream"]
+        return Reply(pieces=slowly(len(writing)))
+
+    folder, port = tmp_path / "var", free_port()
+    made = await asyncio.to_thread(
+        subprocess.check_output,
+        [
+            sys.executable,
+            "-m",
+            "service.cli",
+            "--data-dir",
+            str(folder),
+            "keys",
+            "create",
+            "studio",
+            "--scope",
+            "copy",
+            "--json",
+        ],
+        text=True,
+    )
+    key = json.loads(made)["text"]
+    async with chat_server(handle) as engine:
+        with served(folder, port, engine_url=engine, engine_model="m"):
+            await answering(f"http://127.0.0.1:{port}/health/live")
+            asked = {"channel": "push", "n": 2, "product": {"id": "1", "title": "Oak bird table"}}
+            headers = {"Authorization": f"Bearer {key}", "Accept": "text/event-stream"}
+            async with httpx.AsyncClient(timeout=60) as client:
+                url = f"http://127.0.0.1:{port}/v1/drafts"
+                async with client.stream("POST", url, json=asked, headers=headers) as response:
+                    assert response.status_code == 200
+                    async for line in response.aiter_lines():
+                        if line.startswith("data:") and len(writing) == 2:
+                            break
+            async with asyncio.timeout(10):
+                while writing:
+                    await ended.wait()
+                    ended.clear()
+    assert writing == set()
 
 
 def test_the_server_answers_and_ends_cleanly_on_ctrl_c(tmp_path: Path):

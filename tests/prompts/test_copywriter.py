@@ -8,7 +8,7 @@ from prompts.brief import Brief, Offer, Product
 from prompts.brief_limits import validate
 from prompts.catalog import Catalog
 from prompts.copywriter import speaks, write, write_many
-from prompts.engine import Answer, Ask, EngineInfo
+from prompts.engine import Answer, Ask, EngineInfo, OnText
 from prompts.errors import BriefError, EngineUnavailable, LanguageError
 from prompts.variant import Fields, Variant
 from tests.prompts.briefs import CLEAN, answer, brief, changed
@@ -27,13 +27,15 @@ class ScriptedEngine:
         self.batches: list[int] = []
         self._reply = reply
 
-    async def generate(self, asks: Sequence[Ask]) -> list[Answer]:
+    async def generate(self, asks: Sequence[Ask], *, on_text: OnText | None = None) -> list[Answer]:
         self.batches.append(len(asks))
         answers: list[Answer] = []
-        for ask in asks:
+        for place, ask in enumerate(asks):
             said = self._reply(len(self.asks), ask)
             self.asks.append(ask)
             answers.append(said if isinstance(said, Answer) else Answer(text=said))
+            if on_text is not None:
+                on_text(place, answers[-1].text)
         await asyncio.sleep(0)
         return answers
 
@@ -191,21 +193,30 @@ async def test_many_briefs_fill_the_engines_batches() -> None:
 
 
 async def test_each_variant_is_heard_of_once_when_it_is_final() -> None:
-    heard: list[tuple[int, Variant]] = []
+    heard: list[tuple[int, int, Variant]] = []
     engine = ScriptedEngine(script("rubbish", CLEAN["push"], titled("New pot?")))
     drafts = await write_many(
         [brief("push", n=2)],
         engine,
         CATALOG,
-        on_variant=lambda index, variant: heard.append((index, variant)),
+        on_variant=lambda *told: heard.append(told),
     )
-    assert sorted(variant.id for _, variant in heard) == sorted(variant.id for variant in drafts[0])
-    assert {index for index, _ in heard} == {0}
+    assert sorted(variant.id for _, _, variant in heard) == sorted(variant.id for variant in drafts[0])
+    assert sorted((brief, place) for brief, place, _ in heard) == [(0, 0), (0, 1)]
+
+
+async def test_answers_are_heard_while_they_are_written_by_variant_and_attempt() -> None:
+    heard: list[tuple[int, int, str]] = []
+    engine = ScriptedEngine(script("rubbish", CLEAN["push"], titled("New pot?")))
+    await write(brief("push", n=2), engine, CATALOG, on_piece=lambda *told: heard.append(told))
+    assert [told[:2] for told in heard] == [(0, 0), (1, 0), (0, 1)]
+    assert heard[0][2] == "rubbish"
 
 
 async def test_an_engine_that_goes_down_is_an_engine_error() -> None:
     class Down(ScriptedEngine):
-        async def generate(self, asks: Sequence[Ask]) -> list[Answer]:
+        async def generate(self, asks: Sequence[Ask], *, on_text: OnText | None = None) -> list[Answer]:
+            del on_text
             self.asks += asks
             raise EngineUnavailable("cannot reach http://127.0.0.1:1: is it running?")
 
