@@ -186,6 +186,11 @@ class _Job:
         return [self.variant(index, snapshot) for index in ranked]
 
 
+def first_asks(brief: Brief, engine: EngineInfo, catalog: Catalog) -> list[Ask]:
+    """Return what `write` asks such an engine first, one ask a variant. Raises as `write` does."""
+    return _Job(0, brief, _template(brief, engine, catalog), engine).asks()
+
+
 async def write(
     brief: Brief,
     engine: Engine,

@@ -10,6 +10,7 @@ from service.evaluations.commands import show_figures
 
 if TYPE_CHECKING:
     from eval.figures import Figures
+    from prompts.engine import Dialect
     from service.runtime import Runtime
 
 EVENTS_PER_PROFILE = 20
@@ -72,6 +73,70 @@ def index(
 
         async def work(runtime: "Runtime") -> "Figures":
             return await benchmark_index(runtime, sizes, seed=seed, only=parts, keep=keep, progress=progress)
+
+        summary = run(work)
+    show_figures(summary, as_json=as_json)
+
+
+@bench.command()
+@click.option("--engine", metavar="URL", help="An OpenAI-compatible server [a paced stand-in].")
+@click.option("--model", help="The model's name there [the first it lists].")
+@click.option(
+    "--dialect",
+    type=click.Choice(["pocket", "full"]),
+    default="pocket",
+    show_default=True,
+    help="How prompts are worded for it.",
+)
+@click.option(
+    "--rate",
+    type=click.FloatRange(min=1),
+    default=2000.0,
+    show_default=True,
+    help="Tokens a second of the stand-in.",
+)
+@click.option(
+    "--drafts", "count", type=click.IntRange(min=1), default=600, show_default=True, help="A round."
+)
+@click.option(
+    "--concurrency", type=click.IntRange(min=1), default=32, show_default=True, help="Drafts at a time."
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Decides the briefs.")
+@json_option
+def drafts(
+    engine: str | None,
+    model: str | None,
+    dialect: "Dialect",
+    rate: float,
+    count: int,
+    concurrency: int,
+    seed: int,
+    as_json: bool,
+) -> None:
+    """Measure how much of an engine's speed is left behind the whole service, over HTTP.
+
+    The same prompts go to the same engine straight and through `pitchwright serve`, in turns: checks,
+    scoring and storage included. Without --engine the engine is a stand-in in a process of its own that
+    writes recorded answers at a fixed rate, as a GPU machine elsewhere would. Exit code 1 when a goal is
+    missed.
+
+    Example: pitchwright bench drafts --engine http://localhost:8001/v1 --json
+    """
+    from service.benchmarks.drafts import Plan, benchmark_drafts
+
+    plan = Plan(
+        drafts=count,
+        concurrency=concurrency,
+        seed=seed,
+        engine=engine,
+        model=model,
+        dialect=dialect,
+        tokens_per_second=rate,
+    )
+    with Progress() as progress:
+
+        async def work(runtime: "Runtime") -> "Figures":
+            return await benchmark_drafts(plan, runtime.settings, progress)
 
         summary = run(work)
     show_figures(summary, as_json=as_json)

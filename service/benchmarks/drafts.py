@@ -1,0 +1,299 @@
+"""How much of an engine's speed is left behind the whole service: drafts over HTTP beside the bare engine.
+
+The same prompts, with the same seeds, go to the same engine in the same run: straight, by a plain client, and
+through the service, which looks up, renders, asks, parses, fills, checks, scores, stores and answers. Rounds
+take turns, so that whatever else slows the machine slows both; medians are reported.
+"""
+
+import asyncio
+import tempfile
+import time
+from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
+from contextlib import AsyncExitStack, contextmanager
+from functools import partial
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import httpx
+import msgspec
+import numpy as np
+
+from eval.figures import Figure, Figures, figure, figures
+from prompts.brief import Brief
+from prompts.catalog import Catalog
+from prompts.copywriter import first_asks
+from prompts.engine import Ask, Dialect, EngineInfo
+from service.benchmarks.paced import Recorded, ask_key, save_answers
+from service.benchmarks.processes import cpu_seconds, free_port, started
+from service.llm.chat_wire import request_body
+from service.llm.load import POCKET_FOLDER
+from service.llm.openai_engine import base_url
+from service.llm.pocket.held_out import draw_briefs
+from service.llm.transformers_engine import TransformersEngine
+from service.runtime import open_runtime
+from service.settings import Settings
+from service.workspaces.actions import create_key, create_workspace
+
+PACED_TOKENS_PER_SECOND = 2000.0
+PACED_RATIO, REAL_RATIO = 0.95, 0.6
+"""How much of the engine's bare speed must be left: with the engine elsewhere, and on the same cores."""
+ROUNDS = 3
+PROBES = 32
+"""Prompts of the full dialect that measure what an engine's prefix cache keeps."""
+
+Progress = Callable[[str, int, int | None], None]
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """What a run asks: `drafts` of one variant each a round, `concurrency` at a time."""
+
+    drafts: int = 600
+    concurrency: int = 32
+    seed: int = 0
+    engine: str | None = None
+    """The address of an OpenAI-compatible server; none is the paced stand-in."""
+    model: str | None = None
+    dialect: Dialect = "pocket"
+    tokens_per_second: float = PACED_TOKENS_PER_SECOND
+
+
+class _Round(msgspec.Struct, frozen=True):
+    """One way through all drafts."""
+
+    seconds: float
+    tokens: float
+    """That the engine wrote, by its own count."""
+    waits: tuple[float, ...]
+    """Seconds for each draft."""
+    cpu_seconds: float | None = None
+    passed: int = 0
+
+
+async def benchmark_drafts(plan: Plan, settings: Settings, progress: Progress | None = None) -> Figures:
+    """Measure it. Raises DependencyError when a process does not come up, and what opening an engine does."""
+    begun = time.perf_counter()
+    tell: Progress = progress or (lambda _what, _done, _total: None)
+    async with AsyncExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-drafts-")))
+        drawn = draw_briefs(plan.drafts, plan.seed, held=False)
+        briefs = [msgspec.structs.replace(brief, n=1) for brief in drawn]
+        url = plan.engine or stack.enter_context(_paced(plan, await _record(briefs, tell), folder))
+        root = base_url(url)
+        limits = httpx.Limits(max_connections=None, max_keepalive_connections=plan.concurrency)
+        client = await stack.enter_async_context(httpx.AsyncClient(timeout=600, limits=limits))
+        model = plan.model or (await client.get(f"{root}/models")).json()["data"][0]["id"]
+        info = EngineInfo(name="openai", model=model, dialect=plan.dialect)
+        asks = [ask for brief in briefs for ask in first_asks(brief, info, Catalog.load())]
+        service = await _start(plan, settings, root, model, folder, stack)
+        engine = _Engine(client, root)
+        rounds = await _rounds(plan, engine, service, model, asks, briefs, tell)
+        measured = _figures(plan, *rounds)
+        if plan.engine is not None:
+            measured += await _prefix_cache(engine, briefs, model)
+    command = f"pitchwright bench drafts --drafts {plan.drafts} --concurrency {plan.concurrency}"
+    against = f"{plan.tokens_per_second:g} tokens/s" if plan.engine is None else "a server"
+    seconds = time.perf_counter() - begun
+    data = {"engine": against, "model": model}
+    return figures(command, measured, seconds=seconds, seed=plan.seed, data=data)
+
+
+class _Engine:
+    """The bare engine, as a script would use it."""
+
+    def __init__(self, client: httpx.AsyncClient, root: str) -> None:
+        self._client = client
+        self._root = root
+
+    async def ask(self, ask: Ask, model: str) -> None:
+        body = request_body(model, ask, constrains=True)
+        (await self._client.post(f"{self._root}/chat/completions", json=body)).raise_for_status()
+
+    async def draft(self, service: "_Service", brief: Brief) -> bool:
+        """Ask the service instead; say whether the variant passed."""
+        answer = await self._client.post(service.url, json=_request(brief), headers=service.headers)
+        return answer.raise_for_status().json()["variants"][0]["status"] == "passed"
+
+    async def count(self, name: str = "generation_tokens_total") -> float:
+        """Read one of vLLM's counters."""
+        text = (await self._client.get(f"{self._root.removesuffix('/v1')}/metrics")).text
+        lines = [line for line in text.splitlines() if line.startswith(f"vllm:{name}{{")]
+        return sum(float(line.rsplit(" ", 1)[1]) for line in lines)
+
+
+class _Service(msgspec.Struct, frozen=True):
+    """The service under measurement."""
+
+    url: str
+    headers: dict[str, str]
+    process: int
+
+
+@contextmanager
+def _paced(plan: Plan, answers: Mapping[str, Mapping[int, Recorded]], folder: Path) -> Generator[str]:
+    path, port = folder / "answers.json", free_port()
+    save_answers(path, answers)
+    arguments = ("-m", "service.benchmarks.paced", path, str(plan.tokens_per_second), str(port))
+    url = f"http://127.0.0.1:{port}"
+    with started(arguments, f"{url}/health", folder / "engine.log"):
+        yield url
+
+
+async def _record(briefs: Sequence[Brief], tell: Progress) -> dict[str, dict[int, Recorded]]:
+    """Let the embedded model answer every first ask: what the stand-in will say."""
+    opening = partial(TransformersEngine.open, POCKET_FOLDER, dialect="pocket", timeout_seconds=3600)
+    engine = await asyncio.to_thread(opening)
+    recorded: dict[str, dict[int, Recorded]] = {}
+    try:
+        for first in range(0, len(briefs), 64):
+            tell("recording answers", first, len(briefs))
+            chunk = briefs[first : first + 64]
+            asks = [ask for brief in chunk for ask in first_asks(brief, engine.info, Catalog.load())]
+            for ask, answer in zip(asks, await engine.generate(asks), strict=True):
+                kept = recorded.setdefault(ask_key(ask), {})
+                kept[ask.seed] = Recorded(answer.text, answer.completion_tokens)
+    finally:
+        await engine.close()
+    return recorded
+
+
+async def _start(
+    plan: Plan, settings: Settings, root: str, model: str, folder: Path, stack: AsyncExitStack
+) -> _Service:
+    """Start `pitchwright serve` on a store of its own."""
+    served = msgspec.structs.replace(
+        settings, data_dir=str(folder / "var"), database_url=None, engine_url=root, engine_model=model
+    )
+    async with open_runtime(served) as runtime:
+        await create_workspace(runtime, served.workspace)
+        key = (await create_key(runtime, served.workspace, "bench", ["copy"])).text
+    port = free_port()
+    environment = {
+        "PITCHWRIGHT_ENGINE_URL": root,
+        "PITCHWRIGHT_ENGINE_MODEL": model,
+        "PITCHWRIGHT_ENGINE_DIALECT": plan.dialect,
+        "PITCHWRIGHT_ENGINE_CONCURRENCY": str(plan.concurrency),
+        "PITCHWRIGHT_ENGINE_TIMEOUT_SECONDS": "600",
+        "PITCHWRIGHT_EMBEDDER": settings.embedder,
+        "PITCHWRIGHT_WORKSPACE": served.workspace,
+        "PITCHWRIGHT_PORT": str(port),
+        "PITCHWRIGHT_LOG_LEVEL": "warning",
+    }
+    arguments = ("-m", "service.cli", "--data-dir", served.data_dir, "serve")
+    url = f"http://127.0.0.1:{port}"
+    running = started(arguments, f"{url}/health/live", folder / "service.log", environment)
+    process = stack.enter_context(running)
+    return _Service(f"{url}/v1/drafts", {"Authorization": f"Bearer {key}"}, process)
+
+
+def _request(brief: Brief) -> dict[str, Any]:
+    """Ask over HTTP for what a brief says."""
+    fields = ("channel", "product", "audience", "offer", "tone", "goal", "personalise", "n", "seed")
+    return msgspec.to_builtins({name: getattr(brief, name) for name in fields})
+
+
+async def _rounds(
+    plan: Plan,
+    engine: _Engine,
+    service: _Service,
+    model: str,
+    asks: Sequence[Ask],
+    briefs: Sequence[Brief],
+    tell: Progress,
+) -> tuple[list[_Round], list[_Round]]:
+    async def straight(place: int) -> bool:
+        await engine.ask(asks[place], model)
+        return False
+
+    async def through(place: int) -> bool:
+        return await engine.draft(service, briefs[place])
+
+    warm = min(2 * plan.concurrency, plan.drafts)
+    direct, behind = list[_Round](), list[_Round]()
+    for number in range(-1, ROUNDS):
+        tell("asking straight, then through the service", max(number, 0), ROUNDS)
+        wanted = warm if number < 0 else plan.drafts
+        direct.append(await _round(engine, straight, wanted, plan.concurrency))
+        behind.append(await _round(engine, through, wanted, plan.concurrency, service.process))
+    return direct[1:], behind[1:]
+
+
+async def _round(
+    engine: _Engine,
+    work: Callable[[int], Awaitable[bool]],
+    wanted: int,
+    concurrency: int,
+    process: int | None = None,
+) -> _Round:
+    """Do all of it, so much at a time."""
+    places, waits, passed = iter(range(wanted)), list[float](), 0
+
+    async def go_on() -> None:
+        nonlocal passed
+        for place in places:
+            asked = time.perf_counter()
+            good = await work(place)
+            passed += good
+            waits.append(time.perf_counter() - asked)
+
+    tokens, used = await engine.count(), process and cpu_seconds(process)
+    begun = time.perf_counter()
+    await asyncio.gather(*(go_on() for _ in range(concurrency)))
+    seconds = time.perf_counter() - begun
+    spent = None if used is None or process is None else (cpu_seconds(process) or 0.0) - used
+    return _Round(seconds, await engine.count() - tokens, tuple(waits), spent, passed)
+
+
+def _figures(plan: Plan, direct: Sequence[_Round], behind: Sequence[_Round]) -> list[Figure]:
+    n = plan.drafts * ROUNDS
+    bare, kept = (median(one.tokens / one.seconds for one in rounds) for rounds in (direct, behind))
+    ratio = median(
+        (ours.tokens / ours.seconds) / (bare.tokens / bare.seconds)
+        for bare, ours in zip(direct, behind, strict=True)
+    )
+    goal = REAL_RATIO if plan.engine else PACED_RATIO
+    unit = "tokens/s"
+    made = [
+        figure("drafts.engine.tokens_per_second", bare, unit=unit, n=n),
+        figure("drafts.service.tokens_per_second", kept, unit=unit, n=n, baseline=("the engine", bare)),
+        figure("drafts.service.ratio", ratio, n=ROUNDS, at_least=goal),
+        figure(
+            "drafts.service.variants_per_second",
+            median(plan.drafts / one.seconds for one in behind),
+            unit="variants/s",
+            n=n,
+            baseline=("answers of the engine", median(plan.drafts / one.seconds for one in direct)),
+        ),
+    ]
+    for share, name in ((50, "p50"), (99, "p99")):
+        alone, ours = (
+            float(np.percentile([wait for one in rounds for wait in one.waits], share))
+            for rounds in (direct, behind)
+        )
+        made.append(figure(f"drafts.service.{name}", ours, unit="s", n=n, baseline=("the engine", alone)))
+    spent = [one.cpu_seconds for one in behind if one.cpu_seconds is not None]
+    if spent:
+        made.append(
+            figure("drafts.service.cpu_per_variant", 1000 * median(spent) / plan.drafts, unit="ms", n=n)
+        )
+    made.append(figure("drafts.service.passed", sum(one.passed for one in behind) / n, n=n))
+    return made
+
+
+async def _prefix_cache(engine: _Engine, briefs: Sequence[Brief], model: str) -> list[Figure]:
+    """Send prompts of the full dialect, and read how much of them the engine had read before.
+
+    They cost one token each. Nothing is measured of an engine without vLLM's counters, or one that has no
+    room for such prompts.
+    """
+    info = EngineInfo(name="openai", model=model, dialect="full")
+    asks = [ask for brief in briefs[:PROBES] for ask in first_asks(brief, info, Catalog.load())]
+    names = ("prefix_cache_hits_total", "prefix_cache_queries_total")
+    before = [await engine.count(name) for name in names]
+    for ask in asks:
+        try:
+            await engine.ask(msgspec.structs.replace(ask, max_tokens=1, json_schema=None), model)
+        except httpx.HTTPStatusError:
+            return []
+    hits, asked = [await engine.count(name) - first for name, first in zip(names, before, strict=True)]
+    return [figure("drafts.full_prompts.prefix_cache_hits", hits / asked, n=len(asks))] if asked else []

@@ -1,0 +1,166 @@
+"""A stand-in for an engine on a GPU machine elsewhere: chat completions at a fixed number of tokens a second.
+
+All answers under way share the rate evenly, as a server that batches does; answers are recorded ones, given
+by prompt and seed. It runs in a process of its own and costs next to nothing: what is measured stands before
+it.
+"""
+
+import asyncio
+import hashlib
+import json
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from prompts.engine import Ask
+
+TICK_SECONDS = 0.004
+MODEL = "paced"
+
+_Send = Callable[[dict[str, Any]], Awaitable[None]]
+_Receive = Callable[[], Awaitable[dict[str, Any]]]
+
+
+class Recorded(msgspec.Struct, frozen=True):
+    """An answer, and how many tokens it is."""
+
+    text: str
+    tokens: int
+
+
+def prompt_key(messages: Sequence[Mapping[str, str]]) -> str:
+    """Name a prompt by its messages."""
+    told = json.dumps([[message["role"], message["content"]] for message in messages])
+    return hashlib.sha256(told.encode()).hexdigest()
+
+
+def ask_key(ask: Ask) -> str:
+    """Name an ask's prompt as it is named when it comes over the wire."""
+    return prompt_key([{"role": message.role, "content": message.content} for message in ask.messages])
+
+
+def save_answers(path: Path, answers: Mapping[str, Mapping[int, Recorded]]) -> None:
+    """Write recorded answers, by prompt and seed, for `app`."""
+    path.write_bytes(msgspec.json.encode(answers))
+
+
+class Pace:
+    """Shares a fixed rate among all answers under way."""
+
+    def __init__(self, tokens_per_second: float) -> None:
+        self._rate = tokens_per_second
+        self._left: dict[asyncio.Future[None], float] = {}
+        self._ticking: asyncio.Task[None] | None = None
+        self.generated = 0
+        """Tokens of answers that are done."""
+        self.prompts = 0
+
+    async def write(self, tokens: int) -> None:
+        """Return when so many tokens have been written."""
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._left[done] = float(tokens)
+        if self._ticking is None or self._ticking.done():
+            self._ticking = asyncio.create_task(self._tick())
+        try:
+            await done
+        finally:
+            self._left.pop(done, None)
+        self.generated += tokens
+
+    async def _tick(self) -> None:
+        before = time.perf_counter()
+        while self._left:
+            await asyncio.sleep(TICK_SECONDS)
+            now = time.perf_counter()
+            self._share((now - before) * self._rate)
+            before = now
+
+    def _share(self, tokens: float) -> None:
+        """Give each answer its part; what one does not need goes to the others."""
+        for place, (done, left) in enumerate(sorted(self._left.items(), key=lambda entry: entry[1])):
+            part = min(left, tokens / (len(self._left) - place))
+            tokens -= part
+            self._left[done] = left - part
+        for done in [done for done, left in self._left.items() if left <= 1e-9]:
+            del self._left[done]
+            done.set_result(None)
+
+
+class PacedApp:
+    """The ASGI application."""
+
+    def __init__(self, answers: Path, tokens_per_second: float) -> None:
+        read = msgspec.json.decode(answers.read_bytes(), type=dict[str, dict[int, Recorded]])
+        self._answers = read
+        self._any = next(iter(next(iter(read.values())).values()))
+        self._pace = Pace(tokens_per_second)
+
+    async def __call__(self, scope: dict[str, Any], receive: _Receive, send: _Send) -> None:
+        if scope["type"] != "http":
+            return
+        path = scope["path"]
+        if path == "/v1/chat/completions":
+            await _reply(send, await self._complete(json.loads(await _body(receive))))
+        elif path == "/v1/models":
+            await _reply(send, {"object": "list", "data": [{"id": MODEL, "object": "model"}]})
+        elif path == "/metrics":
+            await _reply(send, f"vllm:generation_tokens_total{{}} {self._pace.generated}\n")
+        else:
+            await _reply(send, {}, 200 if path == "/health" else 404)
+
+    async def _complete(self, body: dict[str, Any]) -> dict[str, Any]:
+        known = self._answers.get(prompt_key(body["messages"]), {})
+        answer = known.get(body["seed"]) or next(iter(known.values()), self._any)
+        await self._pace.write(answer.tokens)
+        message = {"role": "assistant", "content": answer.text}
+        return {
+            "object": "chat.completion",
+            "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
+            "usage": {"prompt_tokens": 0, "completion_tokens": answer.tokens},
+        }
+
+
+async def _body(receive: _Receive) -> bytes:
+    body = b""
+    while True:
+        message = await receive()
+        body += message.get("body", b"")
+        if not message.get("more_body"):
+            return body
+
+
+async def _reply(send: _Send, value: object, status: int = 200) -> None:
+    plain = isinstance(value, str)
+    body = value.encode() if isinstance(value, str) else json.dumps(value).encode()
+    kind = b"text/plain" if plain else b"application/json"
+    headers = [(b"content-type", kind), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+def serve(answers: Path, tokens_per_second: float, port: int) -> None:
+    """Serve until a signal ends it."""
+    from functools import partial
+
+    from granian.constants import Interfaces
+    from granian.log import LogLevels
+    from granian.server import Server
+
+    server = Server(
+        "service.benchmarks.paced:PacedApp",
+        address="127.0.0.1",
+        port=port,
+        interface=Interfaces.ASGI,
+        workers=1,
+        log_level=LogLevels.warning,
+    )
+    server.serve(target_loader=partial(PacedApp, answers, tokens_per_second), wrap_loader=False)
+
+
+if __name__ == "__main__":
+    import sys
+
+    serve(Path(sys.argv[1]), float(sys.argv[2]), int(sys.argv[3]))

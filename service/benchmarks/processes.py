@@ -1,0 +1,86 @@
+"""Processes a benchmark starts, and what they cost."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+
+from service.errors import DependencyError
+
+START_SECONDS = 120.0
+STOP_SECONDS = 20.0
+
+
+def free_port() -> int:
+    """Return a port of this machine that nothing listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def started(
+    arguments: Sequence[str | Path], health: str, log: Path, environment: Mapping[str, str] | None = None
+) -> Generator[int]:
+    """Run this Python with arguments until the block ends; give the process's id once `health` answers 200.
+
+    Raises DependencyError, with the end of its log, when it does not come up.
+    """
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, *arguments],
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, **(environment or {})},
+        )
+        try:
+            _wait(process, health, log)
+            yield process.pid
+        finally:
+            process.terminate()
+            try:
+                process.wait(STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def _wait(process: "subprocess.Popen[bytes]", health: str, log: Path) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            if httpx.get(health, timeout=5).is_success:
+                return
+        except httpx.TransportError:
+            pass
+        time.sleep(0.1)
+    raise DependencyError(f"{process.args!r} did not come up: {log.read_text(errors='replace')[-2000:]}")
+
+
+def cpu_seconds(process: int) -> float | None:
+    """Return what a process and its children have used so far; none where there is no /proc."""
+    if not Path("/proc/self/stat").exists():
+        return None
+    used, parents = dict[int, float](), dict[int, int]()
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                # After the name, in brackets: state, parent, ... user and system time in ticks (proc(5)).
+                values = (entry / "stat").read_text().rpartition(")")[2].split()
+            except OSError:
+                continue
+            parents[int(entry.name)] = int(values[1])
+            used[int(entry.name)] = (int(values[11]) + int(values[12])) / os.sysconf("SC_CLK_TCK")
+
+    def descends(one: int) -> bool:
+        while one and one != process:
+            one = parents.get(one, 0)
+        return one == process
+
+    return sum(seconds for one, seconds in used.items() if descends(one))

@@ -1,0 +1,108 @@
+"""The drafts benchmark: its paced engine keeps its pace, and the command measures the real service."""
+
+import asyncio
+import json
+import os
+import sys
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+
+from prompts.engine import Ask, Message
+from service.benchmarks.paced import Pace, Recorded, ask_key, prompt_key, save_answers
+from service.benchmarks.processes import cpu_seconds, free_port, started
+from service.cli import invoke
+from service.errors import DependencyError
+
+
+async def test_answers_share_one_rate_and_none_waits_for_another() -> None:
+    pace, ended = Pace(1000.0), list[int]()
+
+    async def write(tokens: int) -> float:
+        begun = time.perf_counter()
+        await pace.write(tokens)
+        ended.append(tokens)
+        return time.perf_counter() - begun
+
+    begun = time.perf_counter()
+    short, long, _ = await asyncio.gather(write(50), write(200), write(150))
+    whole = time.perf_counter() - begun
+    assert ended == [50, 150, 200]
+    assert pace.generated == 400
+    assert whole >= 0.9 * 0.4, "400 tokens at 1,000 a second take no less than .4 s"
+    assert short < long
+
+
+async def test_an_answer_nobody_waits_for_leaves_its_share_to_the_others() -> None:
+    pace = Pace(1000.0)
+    gone = asyncio.create_task(pace.write(10_000))
+    await asyncio.sleep(0)
+    gone.cancel()
+    await asyncio.gather(gone, return_exceptions=True)
+    async with asyncio.timeout(5):
+        await pace.write(100)
+    assert pace.generated == 100
+
+
+def test_the_stand_in_speaks_the_protocol_and_knows_its_recorded_answers(tmp_path: Path) -> None:
+    ask = Ask(messages=(Message(role="user", content="channel: push"),), seed=7)
+    key = ask_key(ask)
+    assert key == prompt_key([{"role": "user", "content": "channel: push"}])
+    save_answers(tmp_path / "answers.json", {key: {7: Recorded("seven", 3), 8: Recorded("eight", 4)}})
+    url = f"http://127.0.0.1:{(port := free_port())}"
+    arguments = ("-m", "service.benchmarks.paced", tmp_path / "answers.json", "2000", str(port))
+    with started(arguments, f"{url}/health", tmp_path / "log") as process:
+        assert httpx.get(f"{url}/v1/models").json()["data"][0]["id"] == "paced"
+
+        def asked(content: str, seed: int) -> str:
+            body = {"messages": [{"role": "user", "content": content}], "seed": seed}
+            answer = httpx.post(f"{url}/v1/chat/completions", json=body).json()
+            return answer["choices"][0]["message"]["content"]
+
+        assert [asked("channel: push", 7), asked("channel: push", 8)] == ["seven", "eight"]
+        assert asked("channel: push", 99) == asked("anything", 1) == "seven"
+        assert httpx.get(f"{url}/metrics").text == "vllm:generation_tokens_total{} 13\n"
+        assert httpx.get(f"{url}/nothing").status_code == 404
+        used = cpu_seconds(process)
+        assert used is not None
+        assert used > 0
+
+
+def test_what_a_process_and_its_children_use_is_counted() -> None:
+    before = cpu_seconds(os.getpid())
+    assert before is not None
+    until = time.process_time() + 0.1
+    while time.process_time() < until:
+        pass
+    after = cpu_seconds(os.getpid())
+    assert after is not None
+    assert after - before >= 0.05
+
+
+def test_a_process_that_does_not_come_up_is_an_error_with_its_last_words(tmp_path: Path) -> None:
+    arguments = ("-c", "raise SystemExit('no such thing')")
+    with (
+        pytest.raises(DependencyError, match="no such thing"),
+        started(arguments, "http://127.0.0.1:9/health", tmp_path / "log"),
+    ):
+        raise AssertionError("it never comes up")
+
+
+@pytest.mark.slow
+def test_the_command_measures_the_service_beside_the_engine(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PITCHWRIGHT_EMBEDDER", "offline")
+    asked = ["--data-dir", str(tmp_path), "bench", "drafts", "--drafts", "12", "--concurrency", "4", "--json"]
+    code = invoke(asked)
+    report = json.loads(capsys.readouterr().out)
+    found = {figure["name"]: figure for figure in report["figures"]}
+    assert code == (0 if found["drafts.service.ratio"]["met"] else 1)
+    assert found["drafts.service.ratio"]["goal"] == ">= 0.95"
+    assert found["drafts.service.passed"]["value"] > 0.5
+    assert found["drafts.service.p99"]["value"] >= found["drafts.service.p50"]["value"] > 0
+    assert found["drafts.engine.tokens_per_second"]["value"] > 100
+    if sys.platform == "linux":
+        assert found["drafts.service.cpu_per_variant"]["value"] > 0
