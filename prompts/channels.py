@@ -7,11 +7,13 @@ How a limit counts is its `counting`; see `prompts.counting`.
 """
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Literal, TypeVar
 
 import msgspec
 
 from prompts.errors import BriefError
+
+Value = TypeVar("Value")
 
 Counting = Literal["characters", "bytes", "sms", "weighted"]
 """`characters` are grapheme clusters; `bytes` UTF-8 octets; `sms` septets of one GSM message, where UCS-2
@@ -76,6 +78,11 @@ class Channel(msgspec.Struct, frozen=True, kw_only=True):
     def field(self, name: str) -> Field:
         """Find the field of this name; `KeyError` when the channel has none."""
         return {field.name: field for field in self.fields}[name]
+
+    def ordered(self, copy: Mapping[str, Value]) -> dict[str, Value]:
+        """Put values by field into the channel's order; names it does not have stay, at the end."""
+        known = [field.name for field in self.fields if field.name in copy]
+        return {name: copy[name] for name in dict.fromkeys((*known, *copy))}
 
 
 def _hard(value: int, source: str, counting: Counting = "characters") -> Limit:

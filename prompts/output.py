@@ -8,6 +8,7 @@ Nothing is repaired.
 
 import json
 import re
+from collections.abc import Mapping
 from typing import Any, cast
 
 from prompts.channels import Channel, Field, find_channel
@@ -68,6 +69,20 @@ def parse(channel: str, text: str) -> Fields:
     return _fields(found, cast("dict[str, object]", loaded))
 
 
+def read_fields(channel: str, given: Mapping[str, object]) -> Fields:
+    """Read the channel's fields from values by name, as strictly as from an answer.
+
+    Raises `OutputError`, quoting the place, and `BriefError` for an unknown channel.
+    """
+    fields = _fields(find_channel(channel), given)
+    size = sum(
+        len(text) for value in fields.values() for text in ([value] if isinstance(value, str) else value)
+    )
+    if size > LONGEST_ANSWER:
+        raise OutputError(f"the copy has {size} characters: at most {LONGEST_ANSWER}")
+    return fields
+
+
 def _load(answer: str) -> object:
     try:
         return json.loads(answer, object_pairs_hook=_unique, parse_constant=_refuse_constant)
@@ -90,16 +105,14 @@ def _refuse_constant(name: str) -> object:
     raise OutputError(f"{name} is not JSON")
 
 
-def _fields(channel: Channel, answer: dict[str, object]) -> Fields:
+def _fields(channel: Channel, answer: Mapping[str, object]) -> Fields:
     names = [field.name for field in channel.fields]
     for name in names:
         if name not in answer:
-            raise OutputError(f"the answer lacks {name!r}: {channel.name} needs {', '.join(names)}")
+            raise OutputError(f"the copy lacks {name!r}: {channel.name} needs {', '.join(names)}")
     for name in answer:
         if name not in names:
-            raise OutputError(
-                f"the answer has an unknown field {_quote(name)}: {channel.name} has {', '.join(names)}"
-            )
+            raise OutputError(f"unknown field {_quote(name)}: {channel.name} has {', '.join(names)}")
     return {field.name: _value(field, answer[field.name]) for field in channel.fields}
 
 

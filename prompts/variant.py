@@ -11,6 +11,11 @@ Fields = dict[str, str | list[str]]
 """The channel's fields by name; list fields (headlines, hashtags) hold several texts."""
 
 
+def texts(fields: Fields) -> list[str]:
+    """List every text of the copy, in the order of its fields."""
+    return [text for value in fields.values() for text in ([value] if isinstance(value, str) else value)]
+
+
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
     """One thing a check found."""
 

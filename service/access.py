@@ -32,6 +32,7 @@ class Access(ASGIMiddleware):
             key = await verify_key(request.app.state.runtime, presented_key(request))
             require_scope(key.scopes, *needed)
             scope["state"]["workspace"] = key.workspace
+            scope["state"]["key"] = key
         if request.method in _WITH_BODY:
             try:
                 scope["state"]["body"] = await request.body()

@@ -38,6 +38,7 @@ from service.snapshots.actions import refresh_forever
 from service.snapshots.routes import ROUTES as SNAPSHOTS
 from service.telemetry import Metrics, Telemetry, access_logger
 from service.workspaces.actions import list_all_workspaces
+from service.workspaces.model import ApiKey
 
 ROUTES = [*DRAFTS, *CATALOG, *PROFILES, *EVENTS, *SEGMENTS, *SNAPSHOTS, *HEALTH]
 
@@ -66,6 +67,7 @@ def create_app(settings: Settings, *, background: bool = True) -> Litestar:
         dependencies={
             "runtime": Provide(_runtime, sync_to_thread=False),
             "workspace": Provide(_workspace, sync_to_thread=False),
+            "key": Provide(_key, sync_to_thread=False),
             "metrics": Provide(_metrics, sync_to_thread=False),
         },
         middleware=[Access(), Idempotency()],
@@ -114,6 +116,10 @@ def _runtime(request: Request[Any, Any, Any]) -> Runtime:
 
 def _workspace(request: Request[Any, Any, Any]) -> str:
     return request.scope["state"]["workspace"]
+
+
+def _key(request: Request[Any, Any, Any]) -> ApiKey:
+    return request.scope["state"]["key"]
 
 
 def _metrics(request: Request[Any, Any, Any]) -> Metrics:

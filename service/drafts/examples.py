@@ -69,4 +69,26 @@ DRAFT: dict[str, Any] = {
     "profile_id": None,
     "as_of": "2026-11-22T00:00:00Z",
     "snapshot": "20261122T000000Z-3fa9c1d2",
+    "standings": [],
+}
+
+EDIT: dict[str, Any] = {
+    "verdict": "edited",
+    "fields": {"title": "Ready for the borders"},
+    "reason": "beds says too little",
+}
+
+_WHO: dict[str, Any] = {"key_id": "5b0c9e0f6d7a4d0f", "name": "studio"}
+
+DECISION: dict[str, Any] = {
+    "number": 1,
+    "verdict": "edited",
+    "by": _WHO,
+    "at": "2026-11-22T10:05:00Z",
+    "reason": "beds says too little",
+    "fields": {
+        "title": "Ready for the borders",
+        "body": "Ash-handled garden trowel, 20% off with code SPRING20 until Sunday.",
+    },
+    "checks": [{"rule": "length.hard", "passed": True, "findings": []}],
 }

@@ -6,6 +6,7 @@ import msgspec
 
 from prompts.brief import Audience, Brand, Brief, Goal, Offer, Product, RewriteRequest, Tone
 from prompts.variant import Variant
+from service.drafts.decision import Standing
 
 MAX_VARIANTS = 20
 
@@ -58,3 +59,5 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
     """The reference time of the snapshot the audience was described from."""
     snapshot: str | None = None
     """That snapshot's version."""
+    standings: tuple[Standing, ...] = ()
+    """Of the variants somebody has decided about, in the order of `variants`."""

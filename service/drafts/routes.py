@@ -11,6 +11,7 @@ from litestar.params import FromPath, FromQuery, JSONBody
 from litestar.response.sse import ServerSentEvent, ServerSentEventMessage
 
 from service.drafts.actions import create_draft, get_draft, list_drafts, prepare_brief
+from service.drafts.decision_routes import ROUTES as DECISIONS
 from service.drafts.examples import DRAFT, REQUEST
 from service.drafts.model import Draft, DraftRequest
 from service.drafts.streaming import Telling
@@ -125,4 +126,4 @@ async def show_draft(
     return await get_draft(runtime, workspace, draft_id)
 
 
-ROUTES = [write_draft, show_drafts, show_draft]
+ROUTES = [write_draft, show_drafts, show_draft, *DECISIONS]

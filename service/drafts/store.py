@@ -1,9 +1,15 @@
-"""Drafts: rows to values and back."""
+"""Drafts: rows to values and back, with where their variants stand."""
+
+from collections.abc import Sequence
 
 import msgspec
 from sqlalchemy import ColumnElement, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from prompts.channels import find_channel
+from prompts.variant import texts
+from service.drafts.decision import standing_of
+from service.drafts.decision_store import DecisionStore, History
 from service.drafts.model import Draft
 from service.drafts.tables import DraftRow
 from service.listing import Page, page_of
@@ -27,7 +33,7 @@ class DraftStore:
                 item_id=draft.item_id,
                 segment_id=draft.segment,
                 profile_id=draft.profile_id,
-                content=msgspec.to_builtins(draft),
+                content=msgspec.to_builtins(msgspec.structs.replace(draft, standings=())),
                 searched=_searched(draft),
             )
         )
@@ -35,7 +41,7 @@ class DraftStore:
     async def get(self, draft_id: str) -> Draft | None:
         """Return one draft."""
         row = await self._session.get(DraftRow, (self._workspace, draft_id))
-        return None if row is None else _draft(row)
+        return None if row is None else (await self._drafts([row]))[0]
 
     async def page(
         self,
@@ -62,23 +68,39 @@ class DraftStore:
         if text:
             query = query.where(DraftRow.searched.contains(text.casefold(), autoescape=True))
         rows = (await self._session.scalars(query.order_by(DraftRow.id.desc()).limit(limit + 1))).all()
-        return page_of(
-            [_draft(row) for row in rows], limit, rows[limit - 1].id if len(rows) > limit else None
-        )
+        drafts = await self._drafts(rows)
+        return page_of(drafts, limit, rows[limit - 1].id if len(rows) > limit else None)
+
+    async def _drafts(self, rows: Sequence[DraftRow]) -> list[Draft]:
+        decided = await DecisionStore(self._session, self._workspace).of_drafts([row.id for row in rows])
+        return [_draft(row, decided.get(row.id, {})) for row in rows]
 
     def _mine(self) -> ColumnElement[bool]:
         return DraftRow.workspace_id == self._workspace
 
 
-def _draft(row: DraftRow) -> Draft:
-    return msgspec.convert(row.content, Draft)
+def _draft(row: DraftRow, decided: History) -> Draft:
+    draft = _ordered(msgspec.convert(row.content, Draft))
+    standings = (standing_of(variant, decided.get(variant.id, ())) for variant in draft.variants)
+    return msgspec.structs.replace(draft, standings=tuple(each for each in standings if each is not None))
+
+
+def _ordered(draft: Draft) -> Draft:
+    """Put the copy's fields into the channel's order: databases keep the keys of an object in their own."""
+    channel, brief = find_channel(draft.brief.channel), draft.brief
+    variants = tuple(
+        msgspec.structs.replace(variant, fields=channel.ordered(variant.fields)) for variant in draft.variants
+    )
+    if brief.rewrite is not None:
+        rewrite = msgspec.structs.replace(brief.rewrite, fields=channel.ordered(brief.rewrite.fields))
+        brief = msgspec.structs.replace(brief, rewrite=rewrite)
+    return msgspec.structs.replace(draft, brief=brief, variants=variants)
 
 
 def _searched(draft: Draft) -> str:
     """Everything a person might look for, folded so that case does not matter (databases fold ASCII only)."""
     brief = draft.brief
-    texts = [brief.product.title, brief.audience.name, brief.offer.text if brief.offer else ""]
+    found = [brief.product.title, brief.audience.name, brief.offer.text if brief.offer else ""]
     for variant in draft.variants:
-        for value in variant.fields.values():
-            texts += [value] if isinstance(value, str) else value
-    return "\n".join(texts).casefold()
+        found += texts(variant.fields)
+    return "\n".join(found).casefold()

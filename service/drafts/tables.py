@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, String, Text
+from sqlalchemy import ForeignKey, ForeignKeyConstraint, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from service.db import Base, Id, Instant, Json
@@ -23,3 +23,26 @@ class DraftRow(Base):
     profile_id: Mapped[str | None] = mapped_column(Id)
     content: Mapped[dict[str, Any]] = mapped_column(Json)
     searched: Mapped[str] = mapped_column(Text)
+
+
+class DecisionRow(Base):
+    """One decision about a variant."""
+
+    __tablename__ = "draft_decisions"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["workspace_id", "draft_id"], ["drafts.workspace_id", "drafts.id"], ondelete="CASCADE"
+        ),
+    )
+
+    workspace_id: Mapped[str] = mapped_column(Id, primary_key=True)
+    draft_id: Mapped[str] = mapped_column(Id, primary_key=True)
+    variant_id: Mapped[str] = mapped_column(Id, primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True)
+    verdict: Mapped[str] = mapped_column(String(16))
+    reason: Mapped[str] = mapped_column(Text)
+    key_id: Mapped[str] = mapped_column(Id)
+    key_name: Mapped[str] = mapped_column(Text)
+    decided_at: Mapped[datetime] = mapped_column(Instant)
+    edit: Mapped[dict[str, Any]] = mapped_column(Json)
+    """The copy after an edit, `{fields, checks}`; empty otherwise."""
