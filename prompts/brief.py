@@ -14,7 +14,7 @@ Goal = Literal["shop", "learn", "join", "book", "claim"]
 """What the reader should do; `claim` takes up an offer."""
 
 Rewrite = Literal["shorter", "warmer", "bolder"]
-"""What to change about an existing text."""
+"""What every engine can be told to change about an existing text."""
 
 
 class Product(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -68,8 +68,15 @@ class Brand(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 class RewriteRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A text to rewrite, with what to change about it."""
 
-    instruction: Rewrite
+    instruction: str = ""
+    """`shorter`, `warmer` or `bolder`; or free text, which an instruct model reads as data; or nothing, to
+    have it written anew."""
     fields: dict[str, str | list[str]]
+    only: tuple[str, ...] = ()
+    """Fields to write again, the others staying byte for byte; all of them when none is named."""
+    given: bool = True
+    """Whether the text's own numbers, names and claims count as given, as those of a text that a person
+    sends. Copy that was written from this brief gives itself no facts."""
 
 
 class Brief(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -6,6 +6,7 @@ from prompts.brief import Brief
 from prompts.channels import find_channel
 from prompts.errors import BriefError
 from prompts.kinds import KINDS
+from prompts.rewriting import validate_rewrite
 from prompts.slots import clean
 
 MOST_VARIANTS = 20
@@ -62,6 +63,8 @@ def validate(brief: Brief) -> None:
         raise BriefError(f"link {brief.product.link!r} must be an http or https address without spaces")
     if not _LANGUAGE.fullmatch(brief.language):
         raise BriefError(f"language {brief.language!r} is no BCP 47 tag: write one such as 'en' or 'de-AT'")
+    if brief.rewrite is not None:
+        validate_rewrite(brief.channel, brief.rewrite)
     _list("benefits", brief.product.benefits, MOST_BENEFITS, LONGEST_BENEFIT)
     _list("banned_words", brief.brand.banned_words, MOST_WORDS, LONGEST_WORD)
     _list("required_words", brief.brand.required_words, MOST_WORDS, LONGEST_WORD)

@@ -28,6 +28,7 @@ from prompts.engine import Answer, Ask, Engine, EngineInfo, OnText
 from prompts.errors import LanguageError, OutputError, SlotError
 from prompts.output import parse, schema
 from prompts.render import render
+from prompts.rewriting import check_engine, keep, rewrite_checks
 from prompts.slots import escape_facts, fact_slots, fill
 from prompts.variant import CheckResult, Fields, Finding, Provenance, Variant
 
@@ -116,12 +117,16 @@ class _Job:
         """Parse an answer, fill its slots, hold it against every rule and against the other variants."""
         seed = self.seed(variant)
         try:
-            fields = self.fill(parse(self.brief.channel, answer.text))
+            fields = keep(self.brief.rewrite, self.fill(parse(self.brief.channel, answer.text)))
         except (OutputError, SlotError) as error:
             cut = " (the answer was cut off at its token limit)" if answer.finish_reason == "length" else ""
             checks = (_failing(OUTPUT_RULE, f"{error}{cut}"),)
             return _Attempt(status="malformed", fields={}, checks=checks, raw=answer.text, seed=seed)
-        checks = (*run_checks(self.brief, fields), self.distinct(variant, fields))
+        checks = (
+            *run_checks(self.brief, fields),
+            *rewrite_checks(self.brief, fields),
+            self.distinct(variant, fields),
+        )
         status = "passed" if passes(checks) else "failed"
         return _Attempt(status=status, fields=fields, checks=checks, raw=None, seed=seed)
 
@@ -286,6 +291,8 @@ def _template(brief: Brief, engine: EngineInfo, catalog: Catalog) -> Template:
             f"engine {engine.model!r} was not trained on language {brief.language!r}, only on {known}: "
             "point the engine setting (PITCHWRIGHT_ENGINE_URL) at a model that was"
         )
+    if brief.rewrite is not None:
+        check_engine(brief.rewrite, engine)
     return catalog.get(brief.channel, engine.dialect)
 
 

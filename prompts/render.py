@@ -17,7 +17,7 @@ import jinja2
 import msgspec
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from prompts.brief import Brief, Goal, Stage, Tone
+from prompts.brief import Brief, Goal, RewriteRequest, Stage, Tone
 from prompts.catalog import Template
 from prompts.channels import Channel, Field, find_channel
 from prompts.engine import Message
@@ -26,6 +26,7 @@ from prompts.interests import ANYONE, INTERESTS
 from prompts.kinds import KINDS, UNKNOWN, belongs
 from prompts.merge_tags import FIRST_NAME
 from prompts.output import schema
+from prompts.rewriting import KNOWN
 from prompts.slots import clean, fact_slots, hint, product_name, unfill
 
 LONGEST_DESCRIPTION = 2_000
@@ -93,8 +94,9 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     offer: str | None
     """Fenced: the offer's facts; none when nothing is offered."""
     rewrite_instruction: str | None
+    """What to make of the text, in words of this package only, e.g. `shorter`."""
     rewrite_draft: str | None
-    """Fenced: the text to rewrite."""
+    """Fenced: what a person wishes in free text, if anything; the text to rewrite."""
     interest: str
     """One of the embedded engine's interests, or `anyone`."""
     kind: str
@@ -157,10 +159,8 @@ def context(brief: Brief) -> Context:
         ),
         product=_product(brief, channel),
         offer=_offer(brief),
-        rewrite_instruction=rewrite.instruction if rewrite else None,
-        rewrite_draft=fence("draft", {name: _flat(value) for name, value in rewrite.fields.items()})
-        if rewrite
-        else None,
+        rewrite_instruction=_change(rewrite) if rewrite else None,
+        rewrite_draft=_before(rewrite) if rewrite else None,
         interest=interest,
         kind=kind or UNKNOWN,
         belongs=belongs(kind or UNKNOWN, interest),
@@ -273,12 +273,30 @@ def _slots(brief: Brief) -> Slots:
     )
 
 
+def _change(rewrite: RewriteRequest) -> str:
+    """Say what to make of a text, `Make this draft ...`; a person's own words stand in a fence only."""
+    change = rewrite.instruction or "different in its words"
+    if change == rewrite.instruction and change not in KNOWN:
+        change = "read as the wish below asks, as far as the rules allow"
+    if not rewrite.only:
+        return change
+    return f"{change}, in {' and '.join(rewrite.only)} alone and word for word as it is elsewhere"
+
+
+def _before(rewrite: RewriteRequest) -> str:
+    draft = fence("draft", {name: _flat(value) for name, value in rewrite.fields.items()})
+    if rewrite.instruction in ("", *KNOWN):
+        return draft
+    return f"{fence('wish', {'wish': rewrite.instruction})}\n{draft}"
+
+
 def _flat(value: str | list[str]) -> str | tuple[str, ...]:
     return value if isinstance(value, str) else tuple(value)
 
 
 def _rewriting(brief: Brief) -> Rewriting | None:
-    if brief.rewrite is None:
+    # Without a word that it knows the embedded engine writes anew.
+    if brief.rewrite is None or brief.rewrite.instruction not in KNOWN:
         return None
     facts = fact_slots(brief)
 

@@ -129,7 +129,7 @@ def _given(brief: Brief) -> Iterator[str]:
     yield clean(brief.product.description)
     if brief.product.kind:
         yield brief.product.kind
-    if brief.rewrite is not None:
+    if brief.rewrite is not None and brief.rewrite.given:
         for value in brief.rewrite.fields.values():
             yield from [value] if isinstance(value, str) else value
 

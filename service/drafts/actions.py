@@ -21,7 +21,7 @@ from service.drafts.facts import (
     offer_of,
     product_of,
 )
-from service.drafts.model import MAX_VARIANTS, Draft, DraftRequest
+from service.drafts.model import MAX_VARIANTS, Draft, DraftRequest, Parent
 from service.drafts.store import DraftStore
 from service.errors import InvalidInput, NotFound
 from service.events.store import EventStore
@@ -111,7 +111,7 @@ async def prepare_brief(runtime: Runtime, workspace: str, request: DraftRequest)
         seed=request.seed,
     )
     return Prepared(
-        brief=await _understood(runtime, brief),
+        brief=await understood(runtime, brief),
         audience=whom.audience,
         segment=whom.segment,
         as_of=whom.as_of,
@@ -123,6 +123,22 @@ async def finish_draft(
     runtime: Runtime, workspace: str, request: DraftRequest, prepared: Prepared, variants: list[Variant]
 ) -> Draft:
     """Score and rank what was written, and store it as a draft."""
+    return await keep_draft(
+        runtime, workspace, prepared, variants, item_id=request.item_id, profile_id=request.profile_id
+    )
+
+
+async def keep_draft(
+    runtime: Runtime,
+    workspace: str,
+    prepared: Prepared,
+    variants: list[Variant],
+    *,
+    item_id: str | None,
+    profile_id: str | None,
+    parent: Parent | None = None,
+) -> Draft:
+    """Score, rank and store variants as a draft about an item, for a profile, from a parent, if any."""
     asked = msgspec.structs.replace(prepared.brief, audience=prepared.audience)
     embedder = await runtime.embedder()
     scored = await runtime.run(score_variants, asked, variants, embedder)
@@ -133,11 +149,12 @@ async def finish_draft(
         created_at=now,
         brief=prepared.brief,
         variants=tuple(rank(scored)),
-        item_id=request.item_id,
+        item_id=item_id,
         segment=prepared.segment,
-        profile_id=request.profile_id,
+        profile_id=profile_id,
         as_of=prepared.as_of,
         snapshot=prepared.snapshot,
+        parent=parent,
     )
     async with runtime.database.write() as session:
         await DraftStore(session, workspace).add(draft)
@@ -209,7 +226,7 @@ async def _one_customer(runtime: Runtime, workspace: Workspace, profile_id: str)
     return audience_of_one(events, items, workspace.event_weights, now)
 
 
-async def _understood(runtime: Runtime, brief: Brief) -> Brief:
+async def understood(runtime: Runtime, brief: Brief) -> Brief:
     """Tell the pocket model what it was trained on; any other engine reads the brief's own words."""
     engine = await runtime.engine()
     if engine.info.dialect != "pocket":

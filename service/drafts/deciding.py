@@ -39,7 +39,7 @@ async def decide(
     for _ in range(TRIES):
         draft = await get_draft(runtime, workspace, draft_id)
         variant = find_variant(draft, variant_id)
-        history = await _history(runtime, workspace, draft_id)
+        history = await history_of(runtime, workspace, draft_id)
         copy = await _decided(runtime, draft, variant, history, request)
         decision = Decision(
             number=len(history.get(variant_id, ())) + 1,
@@ -61,7 +61,7 @@ async def list_decisions(
 ) -> tuple[Decision, ...]:
     """Return every decision about a variant, oldest first. Raises NotFound."""
     find_variant(await get_draft(runtime, workspace, draft_id), variant_id)
-    return (await _history(runtime, workspace, draft_id)).get(variant_id, ())
+    return (await history_of(runtime, workspace, draft_id)).get(variant_id, ())
 
 
 def find_variant(draft: Draft, variant_id: str) -> Variant:
@@ -72,7 +72,8 @@ def find_variant(draft: Draft, variant_id: str) -> Variant:
     return found
 
 
-async def _history(runtime: Runtime, workspace: str, draft_id: str) -> History:
+async def history_of(runtime: Runtime, workspace: str, draft_id: str) -> History:
+    """Return the decisions about a draft's variants."""
     async with runtime.database.read() as session:
         return await DecisionStore(session, workspace).of_draft(draft_id)
 

@@ -70,6 +70,32 @@ DRAFT: dict[str, Any] = {
     "as_of": "2026-11-22T00:00:00Z",
     "snapshot": "20261122T000000Z-3fa9c1d2",
     "standings": [],
+    "parent": None,
+    "children": [],
+}
+
+REWRITE: dict[str, Any] = {"instruction": "shorter", "fields": ["title"], "n": 1, "seed": 0}
+
+REWRITTEN: dict[str, Any] = {
+    **DRAFT,
+    "id": "20261122T100300000000-0c77a51be2f4",
+    "brief": {
+        **_BRIEF,
+        "rewrite": {
+            "instruction": "shorter",
+            "fields": DRAFT["variants"][0]["fields"],
+            "only": ["title"],
+            "given": False,
+        },
+    },
+    "variants": [
+        {
+            **DRAFT["variants"][0],
+            "id": "51d0aa",
+            "fields": {**DRAFT["variants"][0]["fields"], "title": "For the beds"},
+        }
+    ],
+    "parent": {"draft_id": DRAFT["id"], "variant_id": "9f31c2"},
 }
 
 EDIT: dict[str, Any] = {

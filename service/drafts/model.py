@@ -43,6 +43,36 @@ class DraftRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     seed: int = 0
 
 
+class RewriteOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How a stored variant is to be written again; at least one of `instruction` and `fields`."""
+
+    instruction: str = ""
+    """`shorter`, `warmer` or `bolder`; or free text, such as `drop the exclamation mark`, which needs an
+    instruct model. Left out, the fields are written anew."""
+    fields: tuple[str, ...] = ()
+    """Fields to write again, the others staying byte for byte; all of them when left out."""
+    n: int = 1
+    """Variants wanted, 1..20."""
+    seed: int = 0
+    """The same order with the same seed gives the same text; another seed another."""
+
+
+class Parent(msgspec.Struct, frozen=True, kw_only=True):
+    """The variant a draft was rewritten from; what was asked is in the brief's `rewrite`."""
+
+    draft_id: str
+    variant_id: str
+
+
+class Child(msgspec.Struct, frozen=True, kw_only=True):
+    """A draft that rewrote one of this draft's variants."""
+
+    draft_id: str
+    variant_id: str
+    """Of this draft."""
+    created_at: datetime
+
+
 class Draft(msgspec.Struct, frozen=True, kw_only=True):
     """The answer to one brief: variants that passed their checks first, then by score."""
 
@@ -61,3 +91,7 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
     """That snapshot's version."""
     standings: tuple[Standing, ...] = ()
     """Of the variants somebody has decided about, in the order of `variants`."""
+    parent: Parent | None = None
+    """What it is a rewrite of."""
+    children: tuple[Child, ...] = ()
+    """Its rewrites, oldest first."""

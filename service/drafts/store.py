@@ -10,7 +10,7 @@ from prompts.channels import find_channel
 from prompts.variant import texts
 from service.drafts.decision import standing_of
 from service.drafts.decision_store import DecisionStore, History
-from service.drafts.model import Draft
+from service.drafts.model import Child, Draft
 from service.drafts.tables import DraftRow
 from service.listing import Page, page_of
 
@@ -33,8 +33,10 @@ class DraftStore:
                 item_id=draft.item_id,
                 segment_id=draft.segment,
                 profile_id=draft.profile_id,
-                content=msgspec.to_builtins(msgspec.structs.replace(draft, standings=())),
+                content=msgspec.to_builtins(msgspec.structs.replace(draft, standings=(), children=())),
                 searched=_searched(draft),
+                parent_draft_id=draft.parent.draft_id if draft.parent else None,
+                parent_variant_id=draft.parent.variant_id if draft.parent else None,
             )
         )
 
@@ -72,17 +74,33 @@ class DraftStore:
         return page_of(drafts, limit, rows[limit - 1].id if len(rows) > limit else None)
 
     async def _drafts(self, rows: Sequence[DraftRow]) -> list[Draft]:
-        decided = await DecisionStore(self._session, self._workspace).of_drafts([row.id for row in rows])
-        return [_draft(row, decided.get(row.id, {})) for row in rows]
+        ids = [row.id for row in rows]
+        decided = await DecisionStore(self._session, self._workspace).of_drafts(ids)
+        children = await self._children(ids)
+        return [_draft(row, decided.get(row.id, {}), children.get(row.id, [])) for row in rows]
+
+    async def _children(self, ids: Sequence[str]) -> dict[str, list[Child]]:
+        found: dict[str, list[Child]] = {}
+        query = select(
+            DraftRow.parent_draft_id, DraftRow.parent_variant_id, DraftRow.id, DraftRow.created_at
+        ).where(self._mine(), DraftRow.parent_draft_id.in_(ids))
+        for parent, variant, draft_id, created_at in await self._session.execute(query.order_by(DraftRow.id)):
+            child = Child(draft_id=draft_id, variant_id=variant or "", created_at=created_at)
+            found.setdefault(parent or "", []).append(child)
+        return found
 
     def _mine(self) -> ColumnElement[bool]:
         return DraftRow.workspace_id == self._workspace
 
 
-def _draft(row: DraftRow, decided: History) -> Draft:
+def _draft(row: DraftRow, decided: History, children: Sequence[Child]) -> Draft:
     draft = _ordered(msgspec.convert(row.content, Draft))
     standings = (standing_of(variant, decided.get(variant.id, ())) for variant in draft.variants)
-    return msgspec.structs.replace(draft, standings=tuple(each for each in standings if each is not None))
+    return msgspec.structs.replace(
+        draft,
+        standings=tuple(each for each in standings if each is not None),
+        children=tuple(children),
+    )
 
 
 def _ordered(draft: Draft) -> Draft:

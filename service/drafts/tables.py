@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, ForeignKeyConstraint, String, Text
+from sqlalchemy import ForeignKey, ForeignKeyConstraint, Index, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from service.db import Base, Id, Instant, Json
@@ -13,6 +13,7 @@ class DraftRow(Base):
     """One answered brief: what it is found by, and the whole of it as JSON."""
 
     __tablename__ = "drafts"
+    __table_args__ = (Index(None, "workspace_id", "parent_draft_id"),)
 
     workspace_id: Mapped[str] = mapped_column(Id, ForeignKey("workspaces.id"), primary_key=True)
     id: Mapped[str] = mapped_column(Id, primary_key=True)
@@ -23,6 +24,8 @@ class DraftRow(Base):
     profile_id: Mapped[str | None] = mapped_column(Id)
     content: Mapped[dict[str, Any]] = mapped_column(Json)
     searched: Mapped[str] = mapped_column(Text)
+    parent_draft_id: Mapped[str | None] = mapped_column(Id)
+    parent_variant_id: Mapped[str | None] = mapped_column(Id)
 
 
 class DecisionRow(Base):

@@ -7,7 +7,7 @@ import msgspec
 from prompts.variant import CheckResult, Variant
 from service.drafts.decision import Actor, Decision, Verdict
 from service.drafts.decision_store import DecisionStore
-from service.drafts.model import Draft
+from service.drafts.model import Draft, Parent
 from service.drafts.store import DraftStore
 from service.profiles.actions import erase_profile, upsert_profiles
 from service.profiles.model import Profile
@@ -96,3 +96,21 @@ async def test_copy_comes_back_in_the_order_of_the_channels_fields(runtime: Runt
         found = await DraftStore(session, "shop").get("20260001")
     assert found is not None
     assert list(found.variants[0].fields) == ["title", "body"]
+
+
+async def test_a_rewrite_and_its_parent_find_each_other(runtime: Runtime):
+    parent = Parent(draft_id="20260001", variant_id="v")
+    await stored(runtime, draft(1, "Dig"), draft(2, "Sow", parent=parent), draft(3, "Reap", parent=parent))
+    await create_workspace(runtime, "other")
+    async with runtime.database.write() as session:
+        await DraftStore(session, "other").add(draft(4, "Theirs", parent=parent))
+    async with runtime.database.read() as session:
+        found = await DraftStore(session, "shop").get("20260001")
+        page = await DraftStore(session, "shop").page(None, 5)
+    assert found is not None
+    assert [(each.draft_id, each.variant_id) for each in found.children] == [
+        ("20260002", "v"),
+        ("20260003", "v"),
+    ]
+    assert [each.parent for each in page.rows] == [parent, parent, None]
+    assert page.rows[2] == found
