@@ -4,6 +4,7 @@ A column per trait over everyone would be quicker still, but a world in which ev
 own would then take their product in memory; this takes one row per value.
 """
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -33,6 +34,28 @@ class Traits(msgspec.Struct, frozen=True, kw_only=True):
             return self.rows.clear()
         start, stop = self.offsets[self.names.index(name) :][:2].tolist()
         return self.rows.slice(start, stop - start)
+
+
+def distinct_values(
+    traits: Traits, names: Sequence[str], profiles: npt.NDArray[np.uint32]
+) -> Iterator[tuple[dict[str, str | float | bool | None], int]]:
+    """Give the different values that some profiles have of some traits, and how many profiles have them.
+
+    `names`: at least one. `profiles`: uint32[n], rows of the snapshot. A trait that a profile lacks is none.
+    No order is promised.
+    """
+    columns = [[f"{place}.{kind}" for kind in VALUES] for place in range(len(names))]
+    frame = pl.DataFrame({"profile": profiles}, schema={"profile": pl.UInt32})
+    for name, own in zip(names, columns, strict=True):
+        rows = traits.of(name).rename(dict(zip(VALUES, own, strict=True)))
+        frame = frame.join(rows, on="profile", how="left")
+    counted = frame.group_by([column for own in columns for column in own]).len("profiles")
+    for row in counted.iter_rows(named=True):
+        values = {
+            name: next((row[column] for column in own if row[column] is not None), None)
+            for name, own in zip(names, columns, strict=True)
+        }
+        yield values, row["profiles"]
 
 
 def collect_traits(profiles: pl.DataFrame) -> Traits:

@@ -5,6 +5,7 @@ PromptError
 │   └── LanguageError   the engine was not trained on the asked language
 ├── TemplateError       a template is missing, malformed or renders wrongly
 ├── SlotError           a fact slot or merge tag that cannot be resolved
+├── LengthError         copy that would be longer than its medium takes
 ├── OutputError         an engine's answer that is not the channel's JSON
 └── EngineError         the engine did not answer
     ├── EngineUnavailable   it is down or unreachable
@@ -33,6 +34,10 @@ class TemplateError(PromptError):
 
 class SlotError(PromptError):
     """A fact slot or merge tag cannot be resolved."""
+
+
+class LengthError(PromptError):
+    """Copy would be longer than its medium takes."""
 
 
 class OutputError(PromptError):

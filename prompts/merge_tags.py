@@ -3,16 +3,17 @@
 The grammar is the part of Liquid that CRMs know, read in one pass:
 
     text     ::= ( plain | tag | literal )*
-    tag      ::= "{{" name "|" "default:" quoted "}}"
+    tag      ::= "{{" name "|" "default:" quoted "}}"  |  "{{" name "}}"
     literal  ::= "{{" quoted "}}"              the quoted text itself, so that a fact may hold braces
     quoted   ::= '"' any but '"', braces, newline '"'  |  the same in single quotes
 
-A tag needs its default, since a profile may lack the trait. `{%` and any other `{{` are errors before copy is
-stored. A profile's value is text: what is filled in is never read again.
+A tag needs its default, since a profile may lack the trait, unless the caller knows that nobody lacks it.
+`{%` and any other `{{` are errors before copy is stored. A profile's value is text: what is filled in is
+never read again.
 """
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 import msgspec
 
@@ -25,7 +26,8 @@ FIRST_NAME = '{{ first_name | default: "there" }}'
 
 _OPEN = re.compile(r"\{\{|\{%")
 _TAG = re.compile(
-    r"""\{\{\s*(?:(?P<name>\w+)\s*\|\s*default:\s*)?(?:"(?P<double>[^"\n]*)"|'(?P<single>[^'\n]*)')\s*\}\}"""
+    r"""\{\{\s*(?:(?P<bare>\w+)|"""
+    r"""(?:(?P<name>\w+)\s*\|\s*default:\s*)?(?:"(?P<double>[^"\n]*)"|'(?P<single>[^'\n]*)'))\s*\}\}"""
 )
 
 
@@ -33,7 +35,8 @@ class MergeTag(msgspec.Struct, frozen=True, kw_only=True):
     """One tag in a text."""
 
     name: str
-    default: str
+    default: str | None
+    """None when the tag has none."""
     span: tuple[int, int]
     """Start and end in the text, in characters."""
 
@@ -48,10 +51,13 @@ class Literal(msgspec.Struct, frozen=True, kw_only=True):
 Piece = str | MergeTag | Literal
 
 
-def parse(text: str, allowed: Collection[str] = ALLOWED.keys()) -> tuple[Piece, ...]:
+def parse(
+    text: str, allowed: Collection[str] = ALLOWED.keys(), always: Collection[str] = ()
+) -> tuple[Piece, ...]:
     """Cut a text into plain pieces, tags and literals; their sources join to the text again.
 
-    Raises `SlotError`, quoting the place, for a tag that is unknown, without a default or malformed.
+    `allowed` are the names that may be used, `always` those that may stand without a default. Raises
+    `SlotError`, quoting the place, for a tag that is unknown, without a default or malformed.
     """
     pieces: list[Piece] = []
     read = 0
@@ -63,28 +69,37 @@ def parse(text: str, allowed: Collection[str] = ALLOWED.keys()) -> tuple[Piece, 
                 f"cannot read {text[start : start + 40]!r} at character {start}: "
                 f"a merge tag is written like {FIRST_NAME}"
             )
-        name, quoted = match["name"], match["double"] if match["double"] is not None else match["single"]
-        if name is not None and name not in allowed:
-            known = ", ".join(sorted(allowed)) or "none"
-            raise SlotError(
-                f"unknown merge tag {name!r} at character {start}: the tags allowed here are {known}"
-            )
-        if name is not None and _OPEN.search(quoted + " "):
-            raise SlotError(
-                f"the default of merge tag {name!r} at character {start} may not hold braces: {quoted!r}"
-            )
         if start > read:
             pieces.append(text[read:start])
-        span = match.span()
-        pieces.append(
-            Literal(text=quoted, span=span)
-            if name is None
-            else MergeTag(name=name, default=quoted, span=span)
-        )
+        pieces.append(_piece(match, allowed, always))
         read = match.end()
     if read < len(text):
         pieces.append(text[read:])
     return tuple(pieces)
+
+
+def _piece(match: re.Match[str], allowed: Collection[str], always: Collection[str]) -> MergeTag | Literal:
+    start, bare, quoted = match.start(), match["bare"], match["single"]
+    quoted = quoted if match["double"] is None else match["double"]
+    name = bare or match["name"]
+    if name is None:
+        return Literal(text=quoted, span=match.span())
+    if name not in allowed:
+        known = ", ".join(sorted(allowed)) or "none"
+        raise SlotError(
+            f"unknown merge tag {name!r} in {match.group()[:40]!r} at character {start}: the tags allowed "
+            f"here are {known}"
+        )
+    if bare is not None and name not in always:
+        raise SlotError(
+            f"merge tag {match.group()!r} at character {start} has no default, and not everybody has "
+            f'{name!r}: write {{{{ {name} | default: "..." }}}}'
+        )
+    if bare is None and _OPEN.search(quoted + " "):
+        raise SlotError(
+            f"the default of merge tag {name!r} at character {start} may not hold braces: {quoted!r}"
+        )
+    return MergeTag(name=name, default=None if bare else quoted, span=match.span())
 
 
 def tags(text: str) -> tuple[MergeTag, ...]:
@@ -102,14 +117,29 @@ def fill(text: str, profile: Mapping[str, str | None]) -> str:
 
     Raises `SlotError` for a tag that cannot be read. Values are text, whatever they hold.
     """
+    return written(parse(text), profile)
+
+
+def written(pieces: Sequence[Piece], profile: Mapping[str, str | None]) -> str:
+    """Write pieces as one profile reads them. Raises `SlotError` for a tag with neither value nor default."""
     return "".join(
         piece
         if isinstance(piece, str)
         else piece.text
         if isinstance(piece, Literal)
-        else (profile.get(piece.name) or "").strip() or piece.default
-        for piece in parse(text)
+        else _value(piece, profile)
+        for piece in pieces
     )
+
+
+def _value(tag: MergeTag, profile: Mapping[str, str | None]) -> str:
+    value = (profile.get(tag.name) or "").strip()
+    if not value and tag.default is None:
+        raise SlotError(
+            f"the profile has no {tag.name!r}, and the merge tag no default: "
+            f'write {{{{ {tag.name} | default: "..." }}}}'
+        )
+    return value or tag.default or ""
 
 
 def longest(text: str) -> str:
@@ -119,6 +149,6 @@ def longest(text: str) -> str:
         if isinstance(piece, str)
         else piece.text
         if isinstance(piece, Literal)
-        else "n" * max(len(piece.default), ALLOWED[piece.name])
+        else "n" * max(len(piece.default or ""), ALLOWED[piece.name])
         for piece in parse(text)
     )

@@ -58,6 +58,7 @@ PROBLEMS: dict[type[Exception], Kind] = {
     ),
     prompt_errors.BriefError: Kind(422, "brief-not-writable", "The brief cannot be written"),
     prompt_errors.SlotError: Kind(422, "slot-not-resolved", "A fact slot or merge tag cannot be resolved"),
+    prompt_errors.LengthError: Kind(422, "copy-too-long", "The copy is longer than its channel takes"),
     prompt_errors.TemplateError: Kind(500, "template-broken", "A prompt template is broken"),
     prompt_errors.OutputError: Kind(502, "engine-output", "The engine's answer is not usable"),
     prompt_errors.EngineUnavailable: Kind(503, "engine-unavailable", "The engine is down", 5),

@@ -5,8 +5,7 @@ from typing import Literal
 
 from prompts.checks.reading import Hit, Line, Reading, Rule
 from prompts.counting import count, is_gsm, segments
-
-_UNITS = {"characters": "characters", "bytes": "bytes", "sms": "septets", "weighted": "weighted characters"}
+from prompts.measure import UNITS
 
 
 def _over(reading: Reading, kind: Literal["hard", "soft"]) -> Iterator[Hit]:
@@ -14,7 +13,7 @@ def _over(reading: Reading, kind: Literal["hard", "soft"]) -> Iterator[Hit]:
         for limit in line.field.limits:
             length = count(line.shown, limit.counting)
             if limit.kind == kind and length > limit.value:
-                unit = _UNITS[limit.counting]
+                unit = UNITS[limit.counting]
                 note = _parts(line) if limit.counting == "sms" else ""
                 yield Hit(
                     line=line,

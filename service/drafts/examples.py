@@ -118,3 +118,37 @@ DECISION: dict[str, Any] = {
     },
     "checks": [{"rule": "length.hard", "passed": True, "findings": []}],
 }
+
+RENDER: dict[str, Any] = {
+    "channel": "push",
+    "fields": {
+        "title": "Ready for the beds?",
+        "body": 'Hello {{ first_name | default: "there" }}, see Ash-handled garden trowel.',
+    },
+    "traits": {"first_name": "Ada"},
+    "segment": "gardeners",
+}
+
+_LENGTHS: list[dict[str, Any]] = [
+    {"field": "title", "counting": "characters", "length": 19, "limit": 50, "hard": False},
+    {"field": "title", "counting": "bytes", "length": 19, "limit": 4000, "hard": True},
+    {"field": "body", "counting": "characters", "length": 41, "limit": 178, "hard": False},
+    {"field": "body", "counting": "bytes", "length": 41, "limit": 4000, "hard": True},
+]
+
+RENDERED: dict[str, Any] = {
+    "channel": "push",
+    "fields": {"title": "Ready for the beds?", "body": "Hello Ada, see Ash-handled garden trowel."},
+    "tags": [{"field": "body", "name": "first_name", "filled_from": "trait"}],
+    "lengths": _LENGTHS,
+    "proof": {
+        "segment": "gardeners",
+        "profiles": 300,
+        "without": {"first_name": 41},
+        "longest": _LENGTHS,
+        "as_of": "2026-11-22T00:00:00Z",
+        "snapshot": "20261122T000000Z-3fa9c1d2",
+    },
+    "status": None,
+    "verdict": None,
+}

@@ -16,6 +16,7 @@ from service.drafts.examples import DRAFT, REQUEST
 from service.drafts.model import Draft, DraftRequest
 from service.drafts.streaming import Telling
 from service.errors import InvalidInput
+from service.drafts.render_routes import ROUTES as RENDERING
 from service.drafts.rewrite_routes import ROUTES as REWRITES
 from service.openapi import route
 from service.paging import Results, checked_limit, decode_cursor, results_of
@@ -127,4 +128,4 @@ async def show_draft(
     return await get_draft(runtime, workspace, draft_id)
 
 
-ROUTES = [write_draft, show_drafts, show_draft, *DECISIONS, *REWRITES]
+ROUTES = [write_draft, show_drafts, show_draft, *DECISIONS, *REWRITES, *RENDERING]

@@ -14,6 +14,7 @@ from indexing.errors import NotFound as NotIndexed
 from indexing.errors import SnapshotMissing
 from indexing.leaf_reasons import Reason
 from indexing.live import live_population
+from indexing.snapshot import Snapshot
 from prompts.brief import Audience
 from service.errors import Conflict, Gone, InvalidInput, NotFound
 from service.profiles.actions import erased_profiles, get_profile
@@ -240,6 +241,12 @@ async def resolve_audience(runtime: Runtime, workspace: str, segment: str) -> Au
         interest=description.interest,
         stage=description.stage,
     )
+
+
+async def segment_members(runtime: Runtime, workspace: str, segment: str) -> tuple[Snapshot, Members]:
+    """Return a segment's members, erased ones left out, with the snapshot whose rows they are."""
+    _, selection = await _selected(runtime, workspace, segment)
+    return selection.snapshot, selection.without(await erased_among(runtime, workspace, selection))
 
 
 async def _all_segments(runtime: Runtime, workspace: str) -> tuple[Segment, ...]:

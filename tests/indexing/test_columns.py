@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
+import numpy as np
 import polars as pl
 import pytest
 from hypothesis import given, settings
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from indexing.event_columns import map_columns, map_table, read_columns, with_coded_types
 from indexing.population import Population
-from indexing.traits import collect_traits
+from indexing.traits import collect_traits, distinct_values
 from indexing.world import EVENT_COLUMNS
 from tests.indexing.people import people
 
@@ -85,3 +86,33 @@ def test_mapped_events_are_those_in_memory(tmp_path: Path, kinds: int, untyped: 
         assert columns.frame().with_columns(pl.col("type").cast(pl.String)).equals(expected)
     assert mapped.of(1).frame()["time"].to_list() == events.filter(profile=1)["time"].to_list()
     assert mapped.of(1).owners.tolist() == [0] * events.filter(profile=1).height
+
+
+def test_the_different_values_of_traits_are_counted_among_some_profiles() -> None:
+    told: list[dict[str, object]] = [
+        {"name": "Ada", "age": 3},
+        {"name": "Ada", "age": 3.0},
+        {"name": "Bo", "vip": False},
+        {"age": 4.5},
+        {},
+        {"name": "Cy", "age": 1},
+    ]
+    texts = [msgspec.json.encode(traits).decode() for traits in told]
+    traits = collect_traits(pl.DataFrame({"traits": texts}, schema={"traits": pl.String}))
+
+    def found(names: list[str], profiles: list[int]) -> set[tuple[object, ...]]:
+        rows = distinct_values(traits, names, np.array(profiles, np.uint32))
+        return {(*values.values(), count) for values, count in rows}
+
+    everyone = list(range(6))
+    assert found(["name"], everyone) == {("Ada", 2), ("Bo", 1), ("Cy", 1), (None, 2)}
+    assert found(["age", "name"], everyone) == {
+        (3.0, "Ada", 2),
+        (None, "Bo", 1),
+        (4.5, None, 1),
+        (None, None, 1),
+        (1.0, "Cy", 1),
+    }
+    assert found(["vip"], [2, 4]) == {(False, 1), (None, 1)}
+    assert found(["nobody has this"], [0, 1]) == {(None, 2)}
+    assert found(["name"], []) == set()

@@ -74,3 +74,18 @@ def test_lengths_are_counted_with_the_longer_of_default_and_assumed_value() -> N
 
 def test_single_quotes_are_liquid_too() -> None:
     assert tags("{{ first_name | default: 'you' }}")[0].default == "you"
+
+
+def test_a_tag_may_stand_without_a_default_only_where_nobody_lacks_it() -> None:
+    (tag,) = parse("{{ city }}", ("city",), ("city",))
+    assert tag == MergeTag(name="city", default=None, span=(0, 10))
+    with pytest.raises(SlotError, match="has no default, and not everybody has 'city'"):
+        parse("{{ city }}", ("city",), ())
+    with pytest.raises(SlotError, match="unknown merge tag 'town'"):
+        parse("{{ town }}", ("city",), ("city",))
+
+
+def test_an_empty_default_is_a_default() -> None:
+    (tag,) = tags('{{ first_name | default: "" }}')
+    assert tag.default == ""
+    assert fill('Hi{{ first_name | default: "" }}', {}) == "Hi"

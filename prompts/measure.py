@@ -1,0 +1,63 @@
+"""How full a text's field is: its length against every limit, as the medium counts it."""
+
+import msgspec
+
+from prompts.channels import Channel, Counting, Field, Limit
+from prompts.counting import count
+from prompts.variant import Fields
+
+UNITS: dict[Counting, str] = {
+    "characters": "characters",
+    "bytes": "bytes",
+    "sms": "septets",
+    "weighted": "weighted characters",
+}
+
+
+class Length(msgspec.Struct, frozen=True, kw_only=True):
+    """One text's length against one limit."""
+
+    field: str
+    """Field name, with an index for list fields: `headlines[1]`."""
+    counting: Counting
+    length: int
+    limit: int
+    hard: bool
+    """Whether the medium refuses or cuts what is longer."""
+
+    @property
+    def over(self) -> bool:
+        """Whether the text is longer than the limit."""
+        return self.length > self.limit
+
+
+def label_texts(channel: Channel, fields: Fields) -> list[tuple[str, Field, str]]:
+    """List the copy's texts in the channel's order, each with its label and its field."""
+    found: list[tuple[str, Field, str]] = []
+    for field in channel.fields:
+        value = fields.get(field.name, [])
+        if isinstance(value, str):
+            found.append((field.name, field, value))
+        else:
+            found += [(f"{field.name}[{place}]", field, text) for place, text in enumerate(value)]
+    return found
+
+
+def length_of(label: str, limit: Limit, text: str) -> Length:
+    """Measure one text against one limit."""
+    return Length(
+        field=label,
+        counting=limit.counting,
+        length=count(text, limit.counting),
+        limit=limit.value,
+        hard=limit.kind == "hard",
+    )
+
+
+def measure(channel: Channel, fields: Fields) -> tuple[Length, ...]:
+    """Measure every text of filled copy against every limit of its field."""
+    return tuple(
+        length_of(label, limit, text)
+        for label, field, text in label_texts(channel, fields)
+        for limit in field.limits
+    )
