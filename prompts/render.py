@@ -17,6 +17,7 @@ import jinja2
 import msgspec
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+from prompts.answers import slotted
 from prompts.brief import Brief, Goal, RewriteRequest, Stage, Tone
 from prompts.catalog import Template
 from prompts.channels import Channel, Field, find_channel
@@ -27,7 +28,7 @@ from prompts.kinds import KINDS, UNKNOWN, belongs
 from prompts.merge_tags import FIRST_NAME
 from prompts.output import schema
 from prompts.rewriting import KNOWN
-from prompts.slots import clean, fact_slots, hint, product_name, unfill
+from prompts.slots import clean, fact_slots, hint, product_name
 
 LONGEST_DESCRIPTION = 2_000
 """Characters of a product's description a prompt shows; the cut is marked."""
@@ -298,16 +299,7 @@ def _rewriting(brief: Brief) -> Rewriting | None:
     # Without a word that it knows the embedded engine writes anew.
     if brief.rewrite is None or brief.rewrite.instruction not in KNOWN:
         return None
-    facts = fact_slots(brief)
-
-    def slotted(text: str) -> str:
-        return unfill(text.replace(FIRST_NAME, "{{first_name}}"), facts)
-
-    fields = {
-        name: slotted(value) if isinstance(value, str) else [slotted(text) for text in value]
-        for name, value in brief.rewrite.fields.items()
-    }
-    draft = json.dumps(fields, ensure_ascii=False)
+    draft = json.dumps(slotted(brief, brief.rewrite.fields), ensure_ascii=False)
     return Rewriting(
         instruction=brief.rewrite.instruction,
         draft=_CONTROL_TOKEN.sub(r"\\u005b", draft.replace("<", "\\u003c").replace(">", "\\u003e")),

@@ -126,6 +126,11 @@ def escape(text: str) -> str:
     return _OPENERS.sub('{{ "{" }}', text)
 
 
+def unescape(text: str) -> str:
+    """Undo `escape`."""
+    return text.replace('{{ "{" }}', "{")
+
+
 def escape_facts(text: str, facts: Iterable[str]) -> str:
     """Escape the braces of facts quoted in a full-dialect answer, and of nothing else."""
     braced = sorted({fact for fact in facts if _OPENERS.search(fact)}, key=len, reverse=True)

@@ -31,6 +31,7 @@ VERBS: Mapping[str, Verb] = {
     "segment": Verb("service.segments.commands:segment", "Create, preview and list audiences."),
     "draft": Verb("service.drafts.commands:draft", "Write copy for an item and an audience."),
     "campaign": Verb("service.campaigns.commands:campaign", "Write a whole campaign from a file; resumable."),
+    "export": Verb("service.drafts.export_commands:export", "Export what people decided about copy."),
     "eval": Verb("service.evaluations.commands:eval_", "Measure how good copy and audiences are."),
     "bench": Verb("service.benchmarks.commands:bench", "Measure speed and memory at scale."),
     "serve": Verb("service.serve:serve", "Serve the HTTP API."),

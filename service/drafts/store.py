@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 import msgspec
-from sqlalchemy import ColumnElement, insert, select
+from sqlalchemy import ColumnElement, exists, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from prompts.channels import find_channel
@@ -11,7 +11,7 @@ from prompts.variant import texts
 from service.drafts.decision import standing_of
 from service.drafts.decision_store import DecisionStore, History
 from service.drafts.model import Child, Draft
-from service.drafts.tables import DraftRow
+from service.drafts.tables import DecisionRow, DraftRow
 from service.listing import Page, page_of
 
 
@@ -54,11 +54,12 @@ class DraftStore:
         channel: str | None = None,
         item_id: str | None = None,
         segment: str | None = None,
+        decided: bool = False,
     ) -> Page[Draft]:
         """Return a page, newest first: ids begin with the time of writing.
 
         Filters add up; `text` is found anywhere in the copy, the product's title or the offer, whatever
-        the case of its letters.
+        the case of its letters; `decided` are those with a variant somebody has decided about.
         """
         query = select(DraftRow).where(self._mine())
         if after is not None:
@@ -69,6 +70,12 @@ class DraftStore:
                 query = query.where(column == value)
         if text:
             query = query.where(DraftRow.searched.contains(text.casefold(), autoescape=True))
+        if decided:
+            query = query.where(
+                exists().where(
+                    DecisionRow.workspace_id == DraftRow.workspace_id, DecisionRow.draft_id == DraftRow.id
+                )
+            )
         rows = (await self._session.scalars(query.order_by(DraftRow.id.desc()).limit(limit + 1))).all()
         drafts = await self._drafts(rows)
         return page_of(drafts, limit, rows[limit - 1].id if len(rows) > limit else None)
