@@ -5,9 +5,7 @@ import hashlib
 import msgspec
 
 from prompts.brief import RewriteRequest
-from prompts.catalog import Catalog
-from prompts.copywriter import write
-from service.drafts.actions import Prepared, get_draft, keep_draft, understood
+from service.drafts.actions import Prepared, get_draft, keep_draft, understood, write_prepared
 from service.drafts.deciding import find_variant, history_of
 from service.drafts.decision import copy_of
 from service.drafts.model import MAX_VARIANTS, Draft, Parent, RewriteOrder
@@ -44,8 +42,8 @@ async def rewrite_variant(
         as_of=draft.as_of,
         snapshot=draft.snapshot,
     )
-    catalog = await runtime.run(Catalog.load)
-    variants = await write(prepared.brief, await runtime.engine(), catalog, snapshot=prepared.snapshot)
+    async with runtime.admission.turn(workspace, order.n):
+        variants = await write_prepared(runtime, prepared)
     return await keep_draft(
         runtime,
         workspace,

@@ -14,10 +14,10 @@ from service.drafts.actions import create_draft, get_draft, list_drafts, prepare
 from service.drafts.decision_routes import ROUTES as DECISIONS
 from service.drafts.examples import DRAFT, REQUEST
 from service.drafts.model import Draft, DraftRequest
-from service.drafts.streaming import Telling
-from service.errors import InvalidInput
 from service.drafts.render_routes import ROUTES as RENDERING
 from service.drafts.rewrite_routes import ROUTES as REWRITES
+from service.drafts.streaming import Telling
+from service.errors import InvalidInput
 from service.openapi import route
 from service.paging import Results, checked_limit, decode_cursor, results_of
 from service.runtime import Runtime
