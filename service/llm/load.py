@@ -1,6 +1,7 @@
 """Chooses the engine by the settings: the embedded pocket model, a local folder, or a server."""
 
 from pathlib import Path
+from typing import Any
 
 from prompts.engine import Engine
 from service.settings import Settings
@@ -30,14 +31,18 @@ def load_engine(settings: Settings) -> Engine:
             timeout_seconds=settings.engine_timeout_seconds,
             concurrency=settings.engine_concurrency,
         )
+    embedded = settings.engine_model is None
+    folder = POCKET_FOLDER if settings.engine_model is None else Path(settings.engine_model)
+    what: dict[str, Any] = {
+        "dialect": settings.engine_dialect or ("pocket" if embedded else "full"),
+        "languages": settings.engine_languages or (POCKET_LANGUAGES if embedded else None),
+        "timeout_seconds": settings.engine_timeout_seconds,
+        "note": POCKET_NOTE if embedded else "",
+    }
+    if settings.engine_runtime == "vllm":
+        from service.llm.vllm_engine import VllmEngine
+
+        return VllmEngine.open(folder, **what)
     from service.llm.transformers_engine import TransformersEngine
 
-    embedded = settings.engine_model is None
-    return TransformersEngine.open(
-        POCKET_FOLDER if settings.engine_model is None else Path(settings.engine_model),
-        dialect=settings.engine_dialect or ("pocket" if embedded else "full"),
-        languages=settings.engine_languages or (POCKET_LANGUAGES if embedded else None),
-        timeout_seconds=settings.engine_timeout_seconds,
-        batch_size=settings.engine_concurrency,
-        note=POCKET_NOTE if embedded else "",
-    )
+    return TransformersEngine.open(folder, batch_size=settings.engine_concurrency, **what)

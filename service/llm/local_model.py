@@ -27,22 +27,38 @@ def open_model(folder: Path) -> LocalModel:
     Only what takes transformers waits for its import. Raises `EngineUnavailable` when something is missing or
     broken.
     """
+    weights = _weights(folder)
+    tokens = open_tokens(folder)
+    try:
+        network = _load_network(folder, weights)
+        ends = read_ends(folder)
+    # Whatever torch, transformers, safetensors raise on a broken folder: no common base.
+    except Exception as error:
+        raise EngineUnavailable(f"the model in {str(folder)!r} does not load: {error}") from error
+    return LocalModel(network=network, tokens=tokens, ends=ends)
+
+
+def open_tokens(folder: Path) -> ChatTokens:
+    """Read a model's tokenizer and chat template. Raises `EngineUnavailable` when there is no such model."""
+    _weights(folder)
+    try:
+        tokens = FileTokens.open(folder) or _hub_tokens(folder)
+    # Whatever transformers, tokenizers, jinja2 raise on a broken folder: no common base.
+    except Exception as error:
+        raise EngineUnavailable(f"the model in {str(folder)!r} does not load: {error}") from error
+    if tokens is None:
+        raise EngineUnavailable(f"the model in {str(folder)!r} has no chat template: use an instruct model")
+    return tokens
+
+
+def _weights(folder: Path) -> list[Path]:
     weights = sorted(folder.glob("*.safetensors"))
     if not weights:
         raise EngineUnavailable(
             f"no model in {str(folder)!r} (no *.safetensors): set PITCHWRIGHT_ENGINE_MODEL to a folder "
             "with one, or PITCHWRIGHT_ENGINE_URL to a server"
         )
-    try:
-        tokens = FileTokens.open(folder) or _hub_tokens(folder)
-        network = _load_network(folder, weights)
-        ends = read_ends(folder)
-    # Whatever torch, transformers, tokenizers, jinja2, safetensors raise on a broken folder: no common base.
-    except Exception as error:
-        raise EngineUnavailable(f"the model in {str(folder)!r} does not load: {error}") from error
-    if tokens is None:
-        raise EngineUnavailable(f"the model in {str(folder)!r} has no chat template: use an instruct model")
-    return LocalModel(network=network, tokens=tokens, ends=ends)
+    return weights
 
 
 def _hub_tokens(folder: Path) -> ChatTokens | None:

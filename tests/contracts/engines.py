@@ -5,11 +5,15 @@ import os
 from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
+from typing import Any
 
+from prompts.engine import EngineInfo
 from service.llm.load import POCKET_FOLDER
+from service.llm.local_model import open_tokens
 from service.llm.openai_engine import OpenAIEngine
 from service.llm.pocket import vllm_server as pocket_server
 from service.llm.transformers_engine import TransformersEngine
+from service.llm.vllm_engine import VllmEngine
 from tests.service.chat_server import chat_server, serving
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -57,6 +61,14 @@ async def vllm_engine(url: str, timeout_seconds: float = 60.0) -> AsyncGenerator
         yield engine
     finally:
         await engine.close()
+
+
+@asynccontextmanager
+async def vllm_in_process(llm: Any, timeout_seconds: float = 60.0) -> AsyncGenerator[VllmEngine]:
+    """An engine on a vLLM that stays: it takes a minute to start, and belongs to the session."""
+    info = EngineInfo(name="vllm", model="pocket@session", dialect="pocket", languages=("en",))
+    longest = llm.model_config.max_model_len
+    yield VllmEngine(llm, open_tokens(POCKET_FOLDER), info, longest=longest, timeout_seconds=timeout_seconds)
 
 
 @contextmanager

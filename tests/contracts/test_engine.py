@@ -1,10 +1,12 @@
 """What every engine adapter must do: in process, over a real socket, and against the real vLLM."""
 
 import asyncio
+import importlib.util
 import time
 from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import AbstractAsyncContextManager
 from functools import partial
+from typing import Any
 
 import httpx
 import msgspec
@@ -16,9 +18,17 @@ from prompts.engine import Ask, Engine
 from prompts.errors import EngineTimeout
 from prompts.output import parse, schema
 from prompts.render import render
+from service.llm.load import POCKET_FOLDER
 from service.llm.pocket.held_out import draw_briefs
 from service.llm.pocket.sketch import CHANNELS
-from tests.contracts.engines import openai_engine, transformers_engine, vllm_engine, vllm_server
+from service.llm.vllm_engine import VllmEngine
+from tests.contracts.engines import (
+    openai_engine,
+    transformers_engine,
+    vllm_engine,
+    vllm_in_process,
+    vllm_server,
+)
 
 Opening = Callable[..., AbstractAsyncContextManager[Engine]]
 
@@ -29,10 +39,29 @@ def vllm_url(tmp_path_factory: pytest.TempPathFactory) -> Generator[str]:
         yield url
 
 
-@pytest.fixture(params=["transformers", "openai", pytest.param("vllm", marks=pytest.mark.vllm)])
+@pytest.fixture(scope="session")
+async def vllm_here() -> AsyncGenerator[Any]:
+    """vLLM in this process; only in a venv that has it, and in one event loop for the whole session."""
+    if importlib.util.find_spec("vllm") is None:
+        pytest.skip("vLLM is not installed here: `make test-vllm` runs this in the venv that has it")
+    opened = await asyncio.to_thread(VllmEngine.open, POCKET_FOLDER, dialect="pocket")
+    yield opened._llm  # pyright: ignore[reportPrivateUsage]
+    await opened.close()
+
+
+@pytest.fixture(
+    params=[
+        "transformers",
+        "openai",
+        pytest.param("vllm", marks=pytest.mark.vllm),
+        pytest.param("in_process", marks=pytest.mark.vllm),
+    ]
+)
 def opening(request: pytest.FixtureRequest) -> Opening:
     if request.param == "vllm":
         return partial(vllm_engine, request.getfixturevalue("vllm_url"))
+    if request.param == "in_process":
+        return partial(vllm_in_process, request.getfixturevalue("vllm_here"))
     return {"transformers": transformers_engine, "openai": openai_engine}[request.param]
 
 
@@ -55,7 +84,7 @@ def one_per_channel() -> list[Brief]:
 
 async def test_says_what_it_is(engine: Engine) -> None:
     info = engine.info
-    assert info.name in {"transformers", "openai"}
+    assert info.name in {"transformers", "openai", "vllm"}
     assert info.model.startswith("pocket")
     assert info.dialect == "pocket"
     assert info.languages == ("en",)
@@ -184,15 +213,14 @@ async def test_the_event_loop_runs_on_while_it_works(engine: Engine) -> None:
     assert ticks > 5
 
 
-@pytest.mark.vllm
-async def test_vllm_and_transformers_write_the_same_greedy_text(
-    vllm_url: str, capsys: pytest.CaptureFixture[str]
+async def test_every_engine_writes_the_same_greedy_text(
+    engine: Engine, capsys: pytest.CaptureFixture[str]
 ) -> None:
     asks = [ask(brief, json_schema=None) for brief in draw_briefs(50, 12)]
-    async with vllm_engine(vllm_url) as served, transformers_engine() as local:
-        theirs, ours = await served.generate(asks), await local.generate(asks)
+    async with transformers_engine() as local:
+        theirs, ours = await engine.generate(asks), await local.generate(asks)
     same = sum(one.text == two.text for one, two in zip(theirs, ours, strict=True))
     with capsys.disabled():
-        print(f"\n{same} of {len(asks)} greedy texts identical in vLLM and transformers")
+        print(f"\n{same} of {len(asks)} greedy texts are the same by {engine.info.name} and transformers")
     # Two implementations differ in rounding, so a near tie may fall either way.
     assert same >= 47
