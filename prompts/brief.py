@@ -79,6 +79,17 @@ class RewriteRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     sends. Copy that was written from this brief gives itself no facts."""
 
 
+class Example(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Copy accepted for another brief of the same brand and channel. It gives no facts to this one."""
+
+    source: str
+    """Where it is kept: `draft/variant`."""
+    product: str
+    """What it was about."""
+    audience: str
+    fields: dict[str, str | list[str]]
+
+
 class Brief(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One request for copy. The same brief, prompt, engine and seed give the same draft."""
 
@@ -94,6 +105,8 @@ class Brief(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     personalise: bool = False
     """Whether the copy greets by the merge tag `first_name`."""
     rewrite: RewriteRequest | None = None
+    examples: tuple[Example, ...] = ()
+    """Accepted copy to take the voice from, the nearest first; only instruct models are shown it."""
     n: int = 3
     """Variants wanted, 1..20."""
     seed: int = 0

@@ -8,6 +8,7 @@ from prompts.errors import BriefError
 from prompts.kinds import KINDS
 from prompts.rewriting import validate_rewrite
 from prompts.slots import clean
+from prompts.variant import texts
 
 MOST_VARIANTS = 20
 LONGEST: dict[str, int] = {
@@ -33,6 +34,7 @@ LONGEST: dict[str, int] = {
 
 MOST_BENEFITS, LONGEST_BENEFIT = 20, 120
 MOST_WORDS, LONGEST_WORD = 500, 80
+MOST_EXAMPLES, MOST_EXAMPLE_TEXTS, LONGEST_EXAMPLE = 5, 20, 2_000
 
 _LINK = re.compile(r"https?://[^\s<>\"'{}|\\^`]+")
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*")
@@ -65,6 +67,11 @@ def validate(brief: Brief) -> None:
         raise BriefError(f"language {brief.language!r} is no BCP 47 tag: write one such as 'en' or 'de-AT'")
     if brief.rewrite is not None:
         validate_rewrite(brief.channel, brief.rewrite)
+    if len(brief.examples) > MOST_EXAMPLES:
+        raise BriefError(f"examples has {len(brief.examples)} entries: at most {MOST_EXAMPLES}")
+    for example in brief.examples:
+        shown = tuple(texts(example.fields))
+        _list(f"example {example.source!r}", shown, MOST_EXAMPLE_TEXTS, LONGEST_EXAMPLE)
     _list("benefits", brief.product.benefits, MOST_BENEFITS, LONGEST_BENEFIT)
     _list("banned_words", brief.brand.banned_words, MOST_WORDS, LONGEST_WORD)
     _list("required_words", brief.brand.required_words, MOST_WORDS, LONGEST_WORD)

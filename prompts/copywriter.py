@@ -27,7 +27,7 @@ from prompts.checks.rules import passes, run_checks, warnings
 from prompts.engine import Answer, Ask, Engine, EngineInfo, OnText
 from prompts.errors import LanguageError, OutputError, SlotError
 from prompts.output import parse, schema
-from prompts.render import render
+from prompts.render import render, shows_examples
 from prompts.rewriting import check_engine, keep, rewrite_checks
 from prompts.slots import escape_facts, fact_slots, fill
 from prompts.variant import CheckResult, Fields, Finding, Provenance, Variant
@@ -76,6 +76,7 @@ class _Job:
         self.template = template
         self.engine = engine
         self.slots = fact_slots(brief)
+        self.examples = tuple(each.source for each in brief.examples) if shows_examples(template) else ()
         self.best: list[_Attempt | None] = [None] * brief.n
         self.tries = [0] * brief.n
         self.open = list(range(brief.n))
@@ -172,6 +173,7 @@ class _Job:
                 seed=best.seed,
                 attempts=self.tries[index],
                 snapshot=snapshot,
+                examples=self.examples,
                 note=self.engine.note,
             ),
         )

@@ -17,8 +17,7 @@ import jinja2
 import msgspec
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from prompts.answers import slotted
-from prompts.brief import Brief, Goal, RewriteRequest, Stage, Tone
+from prompts.brief import Brief, Example, Goal, RewriteRequest, Stage, Tone
 from prompts.catalog import Template
 from prompts.channels import Channel, Field, find_channel
 from prompts.engine import Message
@@ -28,7 +27,7 @@ from prompts.kinds import KINDS, UNKNOWN, belongs
 from prompts.merge_tags import FIRST_NAME
 from prompts.output import schema
 from prompts.rewriting import KNOWN
-from prompts.slots import clean, fact_slots, hint, product_name
+from prompts.slots import clean, fact_slots, hint, product_name, unfill
 
 LONGEST_DESCRIPTION = 2_000
 """Characters of a product's description a prompt shows; the cut is marked."""
@@ -98,6 +97,8 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     """What to make of the text, in words of this package only, e.g. `shorter`."""
     rewrite_draft: str | None
     """Fenced: what a person wishes in free text, if anything; the text to rewrite."""
+    examples: str | None
+    """Fenced, a block each: copy of this brand that was accepted for other briefs; none without any."""
     interest: str
     """One of the embedded engine's interests, or `anyone`."""
     kind: str
@@ -162,12 +163,18 @@ def context(brief: Brief) -> Context:
         offer=_offer(brief),
         rewrite_instruction=_change(rewrite) if rewrite else None,
         rewrite_draft=_before(rewrite) if rewrite else None,
+        examples="\n".join(map(_example, brief.examples)) or None,
         interest=interest,
         kind=kind or UNKNOWN,
         belongs=belongs(kind or UNKNOWN, interest),
         slots=_slots(brief),
         rewrite=_rewriting(brief),
     )
+
+
+def shows_examples(template: Template) -> bool:
+    """Whether a template shows accepted copy of other briefs."""
+    return any(each.name == "examples" for each in template.front.inputs)
 
 
 def render(template: Template, brief: Brief) -> tuple[Message, ...]:
@@ -274,6 +281,11 @@ def _slots(brief: Brief) -> Slots:
     )
 
 
+def _example(example: Example) -> str:
+    written = {name: _flat(value) for name, value in example.fields.items()}
+    return fence("example", {"about": example.product, "for": example.audience, **written})
+
+
 def _change(rewrite: RewriteRequest) -> str:
     """Say what to make of a text, `Make this draft ...`; a person's own words stand in a fence only."""
     change = rewrite.instruction or "different in its words"
@@ -299,7 +311,16 @@ def _rewriting(brief: Brief) -> Rewriting | None:
     # Without a word that it knows the embedded engine writes anew.
     if brief.rewrite is None or brief.rewrite.instruction not in KNOWN:
         return None
-    draft = json.dumps(slotted(brief, brief.rewrite.fields), ensure_ascii=False)
+    facts = fact_slots(brief)
+
+    def slotted(text: str) -> str:
+        return unfill(text.replace(FIRST_NAME, "{{first_name}}"), facts)
+
+    fields = {
+        name: slotted(value) if isinstance(value, str) else [slotted(text) for text in value]
+        for name, value in brief.rewrite.fields.items()
+    }
+    draft = json.dumps(fields, ensure_ascii=False)
     return Rewriting(
         instruction=brief.rewrite.instruction,
         draft=_CONTROL_TOKEN.sub(r"\\u005b", draft.replace("<", "\\u003c").replace(">", "\\u003e")),

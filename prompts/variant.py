@@ -60,6 +60,8 @@ class Provenance(msgspec.Struct, frozen=True, kw_only=True):
     attempts: int
     """How many asks it took, the successful one included."""
     snapshot: str | None = None
+    examples: tuple[str, ...] = ()
+    """The accepted copy its prompt showed, as `draft/variant`."""
     note: str = ""
     """What must be known of the model, e.g. that it is a demonstration model; empty for others."""
 

@@ -80,6 +80,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             le=1_000_000,
         ),
     ] = 256
+    accepted_examples: Annotated[
+        int,
+        setting(
+            "Accepted variants of the same brand and channel that prompts show an instruct model as "
+            "examples, 0 to 5. A request may say otherwise.",
+            ge=0,
+            le=5,
+        ),
+    ] = 0
     embedder: Annotated[
         str,
         setting(

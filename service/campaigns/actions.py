@@ -122,6 +122,8 @@ def _request(
         language=campaign.language,
         brand=campaign.brand,
         personalise=campaign.personalise,
+        # A campaign that is resumed writes on from the same briefs, whatever was accepted meanwhile.
+        examples=0,
         n=campaign.n,
         seed=_seed(f"{campaign.seed}/{target.segment}/{item_id}/{channel}"),
     )

@@ -8,6 +8,7 @@ import msgspec
 
 from eval.scorers.registry import rank, score_variants
 from prompts.brief import Audience, Brief, Product
+from prompts.brief_limits import MOST_EXAMPLES
 from prompts.catalog import Catalog
 from prompts.channels import find_channel
 from prompts.copywriter import write
@@ -21,6 +22,7 @@ from service.drafts.facts import (
     offer_of,
     product_of,
 )
+from service.drafts.few_shot import nearest_examples
 from service.drafts.model import MAX_VARIANTS, Draft, DraftRequest, Parent
 from service.drafts.store import DraftStore
 from service.errors import InvalidInput, NotFound
@@ -111,7 +113,7 @@ async def prepare_brief(runtime: Runtime, workspace: str, request: DraftRequest)
         seed=request.seed,
     )
     return Prepared(
-        brief=await understood(runtime, brief),
+        brief=await _with_examples(runtime, workspace, await understood(runtime, brief), request),
         audience=whom.audience,
         segment=whom.segment,
         as_of=whom.as_of,
@@ -196,6 +198,8 @@ def _check(request: DraftRequest) -> None:
         raise InvalidInput(f"{' and '.join(given)} both say whom to write for: send one of them")
     if not 1 <= request.n <= MAX_VARIANTS:
         raise InvalidInput(f"n is {request.n}: ask for 1 to {MAX_VARIANTS} variants")
+    if request.examples is not None and not 0 <= request.examples <= MOST_EXAMPLES:
+        raise InvalidInput(f"examples is {request.examples}: ask for 0 to {MOST_EXAMPLES}")
 
 
 async def _product(runtime: Runtime, workspace: Workspace, request: DraftRequest) -> Product:
@@ -232,3 +236,12 @@ async def understood(runtime: Runtime, brief: Brief) -> Brief:
     if engine.info.dialect != "pocket":
         return brief
     return await runtime.run(understand, brief, await runtime.embedder())
+
+
+async def _with_examples(runtime: Runtime, workspace: str, brief: Brief, request: DraftRequest) -> Brief:
+    """Show an instruct model accepted copy, where that is switched on; a rewrite has its own text."""
+    most = runtime.settings.accepted_examples if request.examples is None else request.examples
+    engine = await runtime.engine()
+    if not most or engine.info.dialect != "full" or brief.rewrite is not None:
+        return brief
+    return msgspec.structs.replace(brief, examples=await nearest_examples(runtime, workspace, brief, most))

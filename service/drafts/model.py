@@ -38,6 +38,9 @@ class DraftRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """The workspace's own when left out."""
     personalise: bool = False
     rewrite: RewriteRequest | None = None
+    examples: int | None = None
+    """Accepted variants of this brand and channel to show an instruct model, 0..5; left out, the setting
+    decides. The embedded engine is shown none."""
     n: int = 3
     """Variants wanted, 1..20."""
     seed: int = 0

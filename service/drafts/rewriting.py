@@ -34,7 +34,8 @@ async def rewrite_variant(
     rewrite = RewriteRequest(
         instruction=order.instruction.strip(), fields=copy.fields, only=order.fields, given=False
     )
-    brief = msgspec.structs.replace(draft.brief, rewrite=rewrite, n=order.n, seed=_seed(order, variant_id))
+    seed = _seed(order, variant_id)
+    brief = msgspec.structs.replace(draft.brief, rewrite=rewrite, examples=(), n=order.n, seed=seed)
     prepared = Prepared(
         brief=await understood(runtime, brief),
         audience=brief.audience,

@@ -15,7 +15,7 @@ PARTIALS = {f"partials/{path.name}": path.read_text() for path in (SHIPPED / "pa
 def test_every_channel_has_a_full_and_a_pocket_prompt() -> None:
     catalog = Catalog.load()
     for channel in CHANNELS:
-        assert catalog.get(channel, "full").name == f"{channel}/full.v1"
+        assert catalog.get(channel, "full").name == f"{channel}/full.v2"
         assert catalog.get(channel, "pocket").name == f"{channel}/pocket.v2"
 
 

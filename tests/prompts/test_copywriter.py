@@ -167,7 +167,7 @@ async def test_provenance_says_what_made_a_variant() -> None:
         brief("push", n=1), ScriptedEngine(script(CLEAN["push"])), CATALOG, snapshot="s1"
     )
     made = variant.provenance
-    assert (made.prompt, made.prompt_digest) == ("push/full.v1", template.digest[:16])
+    assert (made.prompt, made.prompt_digest) == ("push/full.v2", template.digest[:16])
     assert (made.engine, made.model, made.snapshot) == ("scripted", "script@1", "s1")
 
 
