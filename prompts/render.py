@@ -27,11 +27,12 @@ from prompts.interests import ANYONE, INTERESTS
 from prompts.kinds import KINDS, UNKNOWN, belongs
 from prompts.merge_tags import FIRST_NAME
 from prompts.output import schema
-from prompts.slots import clean, fact_slots, hint, product_name, unfill
+from prompts.slots import OPENED, clean, fact_slots, hint, product_name, unfill
 
 LONGEST_DESCRIPTION = 2_000
 """Characters of a product's description a prompt shows; the cut is marked."""
 
+_OPENERS = re.compile(r"\{(?=[{%])")
 _PLAIN_KEY = re.compile(r"[a-z][a-z_ ]{0,59}")
 _GOALS: Mapping[Goal, str] = {
     "shop": "buy the product",
@@ -181,10 +182,10 @@ def render(template: Template, brief: Brief) -> tuple[Message, ...]:
     """
     values = context(brief)
     variables = {name: getattr(values, name) for name in Context.__struct_fields__}
-    room = environment(tuple(template.partials.items()))
+    partials = tuple(template.partials.items())
     try:
         return tuple(
-            Message(role=part.role, content=room.from_string(part.source).render(variables).strip())
+            Message(role=part.role, content=_compiled(part.source, partials).render(variables).strip())
             for part in template.parts
         )
     except (jinja2.TemplateError, TypeError, RecursionError) as error:
@@ -203,6 +204,12 @@ def environment(partials: tuple[tuple[str, str], ...] = ()) -> ImmutableSandboxe
         trim_blocks=True,
         lstrip_blocks=True,
     )
+
+
+@functools.lru_cache(maxsize=256)
+def _compiled(source: str, partials: tuple[tuple[str, str], ...]) -> jinja2.Template:
+    """Compile a source once: it is a template's own text, of which there are few, never a brief's."""
+    return environment(partials).from_string(source)
 
 
 def _shape(channel: Channel) -> str:
@@ -283,13 +290,21 @@ def _flat(value: str | list[str]) -> str | tuple[str, ...]:
     return value if isinstance(value, str) else tuple(value)
 
 
+def _apart(text: str) -> str:
+    """Set braces apart that would open a slot, a tag or a statement."""
+    return _OPENERS.sub("{ ", text)
+
+
 def _rewriting(brief: Brief) -> Rewriting | None:
     if brief.rewrite is None:
         return None
-    facts = fact_slots(brief)
+    facts = {name: _apart(value) for name, value in fact_slots(brief).items()}
 
     def slotted(text: str) -> str:
-        return unfill(_clean_lines(text).replace(FIRST_NAME, "{{first_name}}"), facts)
+        # A clean text holds no NUL, so that only a true merge tag comes out as the slot `first_name`; braces
+        # of its own come out apart, or the draft would show slots that the brief does not give.
+        kept = _clean_lines(text).replace(FIRST_NAME, "\0").replace(OPENED, "{")
+        return unfill(_apart(kept), facts).replace("\0", "{{first_name}}")
 
     fields = {
         clean(name): slotted(value) if isinstance(value, str) else [slotted(text) for text in value]
