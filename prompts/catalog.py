@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Any, cast
+from typing import Annotated, Any, cast
 
 import msgspec
 import yaml
@@ -59,7 +59,7 @@ class FrontMatter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """What a template says about itself. Unknown keys are refused."""
 
     name: str
-    version: int
+    version: Annotated[int, msgspec.Meta(ge=1, le=999_999)]
     purpose: str
     channel: str
     dialect: Dialect

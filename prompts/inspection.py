@@ -6,6 +6,7 @@ every example renders, also with each thing that a brief may lack taken away.
 """
 
 import difflib
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.resources.abc import Traversable
@@ -27,6 +28,11 @@ from prompts.syntax import LONGEST_EXPANSION, Read, expansion, misplaced, read, 
 
 LONGEST_FILE = 100_000
 """Characters of one template or partial."""
+
+_INVISIBLE = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff"
+    "\U000e0000-\U000e007f\U000e0100-\U000e01ef]"
+)
 
 
 def inspect_folder(
@@ -53,8 +59,11 @@ def inspect_partial(name: str, text: str) -> list[Problem]:
     if len(text) > LONGEST_FILE:
         return [_too_long(name, text)]
     return [
-        Problem(file=name, line=fault.line, rule=fault.rule, reason=fault.reason)
-        for fault in read(text).faults
+        *_invisible(name, text),
+        *(
+            Problem(file=name, line=fault.line, rule=fault.rule, reason=fault.reason)
+            for fault in read(text).faults
+        ),
     ]
 
 
@@ -66,7 +75,7 @@ def inspect(name: str, text: str, partials: Mapping[str, str]) -> tuple[Problem,
     if len(text) > LONGEST_FILE:
         return (_too_long(name, text),)
     matter = read_front(name, text)
-    found = [*_named(name, matter), *matter.problems]
+    found = [*_named(name, matter), *matter.problems, *_invisible(name, text)]
     used: dict[str, tuple[str, int]] = {}
     try:
         first_line, body = _body(name, text)
@@ -280,6 +289,16 @@ def _repeated(files: Mapping[str, str]) -> Iterator[Problem]:
         for name in names[1:]:
             reason = f"{names[0]!r} is version {version} of the {dialect} prompt for {channel} already"
             yield Problem(file=name, line=1, rule="file", reason=reason)
+
+
+def _invisible(name: str, text: str) -> Iterator[Problem]:
+    """Characters that nobody sees in a file, and an engine would read."""
+    for number, line in enumerate(text.split("\n"), 1):
+        if (found := _INVISIBLE.search(line)) is not None:
+            reason = (
+                f"U+{ord(found.group()):04X} at character {found.start() + 1} cannot be seen: take it out"
+            )
+            yield Problem(file=name, line=number, rule="file", reason=reason)
 
 
 def _too_long(name: str, text: str) -> Problem:

@@ -7,7 +7,6 @@ import msgspec
 
 from eval.scorers.registry import rank, score_variants
 from prompts.brief import Audience, Brief, Product
-from prompts.catalog import Catalog
 from prompts.channels import find_channel
 from prompts.copywriter import write
 from prompts.variant import Variant
@@ -27,6 +26,7 @@ from service.events.store import EventStore
 from service.listing import Page
 from service.llm.pocket.nearest import understand
 from service.profiles.actions import get_profile
+from service.prompts.actions import catalog_of
 from service.runtime import Runtime
 from service.segments.actions import get_segment, resolve_audience
 from service.workspaces.actions import get_workspace
@@ -62,11 +62,11 @@ async def create_draft(runtime: Runtime, workspace: str, request: DraftRequest) 
     """Write the draft that answers a request, and store it.
 
     Raises InvalidInput for a request that names too much or too little, NotFound for an item, profile or
-    segment that is not there, `BriefError`, `LanguageError` and the engine's errors from `prompts.errors`,
-    and, for a segment, `indexing.errors.SnapshotMissing`.
+    segment that is not there, `BriefError`, `LanguageError`, `TemplateError` and the engine's errors from
+    `prompts.errors`, and, for a segment, `indexing.errors.SnapshotMissing`.
     """
     prepared = await prepare_brief(runtime, workspace, request)
-    catalog = await runtime.run(Catalog.load)
+    catalog = await catalog_of(runtime, workspace)
     variants = await write(prepared.brief, await runtime.engine(), catalog, snapshot=prepared.snapshot)
     return await finish_draft(runtime, workspace, request, prepared, variants)
 
