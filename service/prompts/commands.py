@@ -92,7 +92,7 @@ def check(folder: Path | None, as_json: bool) -> None:
         rows = [(f"{each.file}:{each.line}", each.rule, each.reason) for each in problems]
         print_table(CHECK_HEADER, rows)
     else:
-        click.echo(f"{len(files)} prompts: nothing is wrong.")
+        click.echo(f"{len(files)} {_plural('prompt', len(files))}: nothing is wrong.")
     if problems:
         bad = len({each.file for each in problems})
         raise NotMet(f"{len(problems)} {_plural('problem', len(problems))} in {bad} {_plural('file', bad)}")

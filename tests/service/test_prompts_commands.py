@@ -1,11 +1,14 @@
 """`pitchwright prompts`: what it prints, and how it ends."""
 
 import json
+import os
+import re
 from pathlib import Path
 
 import pytest
 
 from prompts.catalog import Catalog
+from prompts.inputs import BOTH, FULL, INPUTS, POCKET
 from prompts.render import render
 from service.cli import invoke
 
@@ -147,3 +150,50 @@ def test_diff_compares_the_files_and_what_they_render(
     assert "half a glance" in printed
     assert invoke(["prompts", "diff", "push/full", "push/full"]) == 0
     assert "The files: the same" in out(capsys)
+
+
+README = Path(__file__).resolve().parents[2] / "prompts" / "README.md"
+
+
+def test_the_readme_shows_what_the_commands_print(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "100")
+    blocks = re.findall(r"```console\n(.*?)```", README.read_text(), re.DOTALL)
+    shown = [re.split(r"^\$ (.*)\n", block, flags=re.MULTILINE)[1:] for block in blocks]
+    pairs = [(block[place], block[place + 1]) for block in shown for place in range(0, len(block), 2)]
+    source = (SHIPPED / "push" / "full.v1.md.j2").read_text()
+    line = '  - {version: 2, date: "2026-11-26", change: no emoji for those who left}\n'
+    source = source.replace("version: 1\n", "version: 2\n").replace("changelog:\n", f"changelog:\n{line}")
+    source = source.replace(
+        "where the tone is playful.", "where the tone is playful{% if stage_word %}; MORE{% endif %}."
+    )
+    file = tmp_path / "my-prompts" / "push" / "full.v2.md.j2"
+    file.parent.mkdir(parents=True)
+    file.write_text(source)
+    ran: list[str] = []
+    for command, printed in pairs:
+        if command.startswith("cat "):
+            Path(command.removeprefix("cat ")).write_text(printed)
+            continue
+        if command in ran:  # the same check again, once it is mended
+            file.write_text(source.replace("stage_word %}", "stage_words %}"))
+        ran.append(command)
+        verb, _, tail = command.removeprefix("pitchwright ").partition(" | tail -")
+        invoke(verb.split())
+        lines = [each.rstrip() for each in out(capsys).splitlines()]
+        wanted = "\n".join(lines[-int(tail) :] if tail else lines).strip("\n")
+        if os.environ.get("UPDATE_GOLDEN"):
+            README.write_text(
+                README.read_text().replace(f"$ {command}\n{printed}", f"$ {command}\n{wanted}\n", 1)
+            )
+        else:
+            assert printed.strip("\n") == wanted, command
+    assert len(ran) == 3
+
+
+def test_the_readme_says_the_kind_and_dialect_of_every_input() -> None:
+    rows = re.findall(r"^\| `(\w+)` \| (\w+) \| (\w+) \| \S.* \|$", README.read_text(), re.MULTILINE)
+    dialects = {BOTH: "both", FULL: "full", POCKET: "pocket"}
+    assert rows == [(name, each.kind, dialects[each.dialects]) for name, each in INPUTS.items()]
