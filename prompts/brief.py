@@ -1,6 +1,7 @@
 """The typed input of every prompt: what is to be written, about what, for whom."""
 
-from typing import Literal
+from collections.abc import Iterable, Iterator
+from typing import Literal, cast
 
 import msgspec
 
@@ -110,3 +111,18 @@ class Brief(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     n: int = 3
     """Variants wanted, 1..20."""
     seed: int = 0
+
+
+def texts_of(value: object) -> Iterator[str]:
+    """Give every text of a brief, or of a part of one, whatever field holds it."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, msgspec.Struct):
+        for name in value.__struct_fields__:
+            yield from texts_of(getattr(value, name))
+    elif isinstance(value, tuple | list):
+        for entry in cast("Iterable[object]", value):
+            yield from texts_of(entry)
+    elif isinstance(value, dict):
+        for entry in cast("dict[str, object]", value).values():
+            yield from texts_of(entry)

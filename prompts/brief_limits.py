@@ -1,6 +1,7 @@
 """What a brief may ask for, checked once before anything is written."""
 
 import re
+from collections.abc import Mapping
 
 from prompts.brief import Brief
 from prompts.channels import find_channel
@@ -35,6 +36,8 @@ LONGEST: dict[str, int] = {
 MOST_BENEFITS, LONGEST_BENEFIT = 20, 120
 MOST_WORDS, LONGEST_WORD = 500, 80
 MOST_EXAMPLES, MOST_EXAMPLE_TEXTS, LONGEST_EXAMPLE = 5, 20, 2_000
+MOST_DRAFTED, LONGEST_DRAFTED = 20, 5_000
+"""Texts in one field of a draft to rewrite, and the characters of each."""
 
 _LINK = re.compile(r"https?://[^\s<>\"'{}|\\^`]+")
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*")
@@ -58,15 +61,18 @@ def validate(brief: Brief) -> None:
         )
     if brief.product.kind is not None and brief.product.kind not in KINDS:
         raise BriefError(
-            f"unknown kind of product {brief.product.kind!r}: leave it out, or choose one of "
+            f"unknown kind of product {brief.product.kind[:40]!r}: leave it out, or choose one of "
             f"{', '.join(KINDS)}"
         )
-    if brief.product.link is not None and not _LINK.fullmatch(brief.product.link):
-        raise BriefError(f"link {brief.product.link!r} must be an http or https address without spaces")
+    link = brief.product.link
+    if link is not None and not (_LINK.fullmatch(link) and clean(link) == link):
+        raise BriefError(
+            f"link {link[:80]!r} must be an http or https address without spaces or invisible characters"
+        )
     if not _LANGUAGE.fullmatch(brief.language):
-        raise BriefError(f"language {brief.language!r} is no BCP 47 tag: write one such as 'en' or 'de-AT'")
-    if brief.rewrite is not None:
-        validate_rewrite(brief.channel, brief.rewrite)
+        raise BriefError(
+            f"language {brief.language[:40]!r} is no BCP 47 tag: write one such as 'en' or 'de-AT'"
+        )
     if len(brief.examples) > MOST_EXAMPLES:
         raise BriefError(f"examples has {len(brief.examples)} entries: at most {MOST_EXAMPLES}")
     for example in brief.examples:
@@ -75,6 +81,22 @@ def validate(brief: Brief) -> None:
     _list("benefits", brief.product.benefits, MOST_BENEFITS, LONGEST_BENEFIT)
     _list("banned_words", brief.brand.banned_words, MOST_WORDS, LONGEST_WORD)
     _list("required_words", brief.brand.required_words, MOST_WORDS, LONGEST_WORD)
+    if brief.rewrite is not None:
+        validate_rewrite(brief.channel, brief.rewrite)
+        _draft(brief.channel, brief.rewrite.fields)
+
+
+def _draft(channel: str, fields: Mapping[str, str | list[str]]) -> None:
+    names = [field.name for field in find_channel(channel).fields]
+    if not fields:
+        raise BriefError(f"the draft to rewrite has no field: give one of {', '.join(names)}")
+    for name, value in fields.items():
+        if name not in names:
+            raise BriefError(
+                f"the draft to rewrite has a field {name[:40]!r}: {channel} has {', '.join(names)}"
+            )
+        drafted = (value,) if isinstance(value, str) else tuple(value)
+        _list(f"the draft's {name}", drafted, MOST_DRAFTED, LONGEST_DRAFTED)
 
 
 def _texts(brief: Brief) -> dict[str, str]:

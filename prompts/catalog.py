@@ -8,11 +8,12 @@ Older versions stay; a reader asks for the newest unless it names one.
 import functools
 import hashlib
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Any, cast
+from typing import Annotated, Any, cast
 
 import msgspec
 import yaml
@@ -21,9 +22,12 @@ from prompts.brief import Brief
 from prompts.channels import CHANNELS, find_channel
 from prompts.engine import Dialect, Role
 from prompts.errors import TemplateError
+from prompts.inputs import Kind
 
-_FILE = re.compile(r"(?P<name>[a-z][a-z0-9-]*)\.v(?P<version>[1-9]\d*)\.md\.j2")
-_MARKER = re.compile(r"^(system|user):[ \t]*$", re.MULTILINE)
+FILE_NAME = re.compile(r"(?P<name>[a-z][a-z0-9-]*)\.v(?P<version>[1-9]\d*)\.md\.j2")
+_NAME = re.compile(r"(?P<channel>[a-z]+)[/.](?P<dialect>[a-z]+)(?:\.v(?P<version>[1-9]\d{0,8}))?")
+MARKER = re.compile(r"^(system|user):[ \t]*$", re.MULTILINE)
+PARTIALS = "partials/"
 _INCLUDE = re.compile(r"\{%-?\s*(?:include|import|from|extends)\s+['\"]([^'\"]+)['\"]")
 
 
@@ -32,6 +36,8 @@ class Input(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     name: str
     about: str
+    kind: Kind | None = None
+    """What may be done with it (`prompts.inputs`); a kind that is given must be the true one."""
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -42,11 +48,18 @@ class Change(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     change: str
 
 
+class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a prompt may cost."""
+
+    characters: int = 20_000
+    """The longest all messages together may be, for each of its examples."""
+
+
 class FrontMatter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a template says about itself. Unknown keys are refused."""
 
     name: str
-    version: int
+    version: Annotated[int, msgspec.Meta(ge=1, le=999_999)]
     purpose: str
     channel: str
     dialect: Dialect
@@ -56,6 +69,14 @@ class FrontMatter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     example: Brief
     """A brief this template renders, with no key missing that it needs."""
     changelog: tuple[Change, ...]
+    examples: dict[str, Brief] = {}
+    """More briefs it renders, by name."""
+    limits: Limits = Limits()
+
+    @property
+    def named_examples(self) -> dict[str, Brief]:
+        """Every example by name; the one of the key `example` is called so, and comes first."""
+        return {"example": self.example, **self.examples}
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,6 +84,8 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
 
     role: Role
     source: str
+    line: int = 1
+    """The file's line on which the source begins."""
 
 
 class Template(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,6 +97,8 @@ class Template(msgspec.Struct, frozen=True, kw_only=True):
     """Every file the body may include, by name."""
     digest: str
     """sha256 in hex over the file and the partials it includes."""
+    source: str
+    """The file's text."""
 
     @property
     def name(self) -> str:
@@ -82,10 +107,30 @@ class Template(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Catalog:
-    """The templates of one folder, read once."""
+    """The templates of one folder, read once.
 
-    def __init__(self, templates: Iterable[Template]) -> None:
-        self._templates = {(t.front.channel, t.front.dialect, t.front.version): t for t in templates}
+    `partials` are all there are, by name; `current` is the version that is meant where none is named, for a
+    channel and dialect where that is not the newest. Raises `TemplateError` for two templates of one version.
+    """
+
+    def __init__(
+        self,
+        templates: Iterable[Template],
+        *,
+        partials: Mapping[str, str] | None = None,
+        current: Mapping[tuple[str, Dialect], int] | None = None,
+    ) -> None:
+        given = tuple(templates)
+        counted = Counter(map(_key, given))
+        for (channel, dialect, version), count in counted.items():
+            if count > 1:
+                raise TemplateError(
+                    f"{count} files are version {version} of the {dialect} prompt for {channel}: "
+                    "give one of them the next version"
+                )
+        self._templates = dict(zip(map(_key, given), given, strict=True))
+        self.partials: Mapping[str, str] = partials or {}
+        self._current = dict(current or {})
 
     @classmethod
     def load(cls, folder: Path | None = None) -> "Catalog":
@@ -93,7 +138,42 @@ class Catalog:
 
         Raises `TemplateError` for a file that is misplaced, misnamed or malformed, quoting it.
         """
-        return _shipped() if folder is None else cls(_read(folder))
+        return _shipped() if folder is None else _read(folder, {})
+
+    def with_folder(self, folder: Path) -> "Catalog":
+        """Read a folder of templates that go before this catalogue's; its partials too. Raises as `load`."""
+        found = _read(folder, self.partials)
+        return self.overridden(found.templates, found.partials)
+
+    def overridden(
+        self, templates: Iterable[Template], partials: Mapping[str, str] | None = None
+    ) -> "Catalog":
+        """Put templates before this catalogue's.
+
+        For a channel and dialect that they have, the newest of theirs is meant, whatever versions are here.
+        """
+        given = {_key(template): template for template in templates}
+        current: dict[tuple[str, Dialect], int] = {}
+        for channel, dialect, version in given:
+            current[channel, dialect] = max(version, current.get((channel, dialect), 0))
+        merged = {**self._templates, **given}
+        return Catalog(
+            merged.values(),
+            partials={**self.partials, **(partials or {})},
+            current={**self._current, **current},
+        )
+
+    def find(self, name: str) -> Template:
+        """Find a template by name: `email/full.v1`, or `email/full` for the one that is meant now.
+
+        Raises `TemplateError` for a name that is none, and as `get` does.
+        """
+        named = _NAME.fullmatch(name)
+        if named is None:
+            raise TemplateError(f"{name!r} names no prompt: write CHANNEL/DIALECT or CHANNEL/DIALECT.vN")
+        return self.get(
+            named["channel"], cast("Dialect", named["dialect"]), int(named["version"] or 0) or None
+        )
 
     @property
     def templates(self) -> tuple[Template, ...]:
@@ -101,7 +181,7 @@ class Catalog:
         return tuple(self._templates[key] for key in sorted(self._templates))
 
     def get(self, channel: str, dialect: Dialect, version: int | None = None) -> Template:
-        """Find the newest template of a channel in a dialect, or the version asked for.
+        """Find the template of a channel in a dialect, or the version asked for.
 
         Raises `BriefError` for an unknown channel, `TemplateError` for a dialect or version that is missing.
         """
@@ -112,34 +192,59 @@ class Catalog:
         if version is not None and version not in versions:
             known = ", ".join(map(str, sorted(versions)))
             raise TemplateError(f"{channel}/{dialect} has no version {version}: there are {known}")
-        return self._templates[channel, dialect, version or max(versions)]
+        meant = version or self._current.get((channel, dialect)) or max(versions)
+        return self._templates[channel, dialect, meant]
+
+
+def _key(template: Template) -> tuple[str, Dialect, int]:
+    return template.front.channel, template.front.dialect, template.front.version
+
+
+def shipped_folder() -> Traversable:
+    """Say where the templates of this package are."""
+    return resources.files("prompts") / "templates"
 
 
 @functools.cache
 def _shipped() -> Catalog:
-    return Catalog(_read(resources.files("prompts") / "templates"))
+    return _read(shipped_folder(), {})
 
 
-def _read(folder: Path | Traversable) -> list[Template]:
+def _read(folder: Path | Traversable, partials: Mapping[str, str]) -> Catalog:
+    files = read_folder(folder)
+    known = {**partials, **{name: text for name, text in files.items() if name.startswith(PARTIALS)}}
+    found: list[Template] = []
+    for name, text in files.items():
+        channel, _, file_name = name.partition("/")
+        if name.startswith(PARTIALS):
+            continue
+        if channel not in CHANNELS:
+            raise TemplateError(
+                f"template folder {channel!r} is no channel: the channels are {', '.join(CHANNELS)}"
+            )
+        found.append(parse(channel, file_name, text, known))
+    return Catalog(found, partials=known)
+
+
+def read_folder(folder: Path | Traversable) -> dict[str, str]:
+    """Read a catalogue's files to their texts, by name: `email/full.v1.md.j2`, `partials/voice.v1.j2`.
+
+    Raises `TemplateError` without the folder, and for a file that is not UTF-8.
+    """
     if not folder.is_dir():
         raise TemplateError(f"no template folder at {str(folder)!r}")
-    partials = {
-        f"partials/{file.name}": file.read_text(encoding="utf-8")
-        for file in _files(folder / "partials")
-        if file.name.endswith(".j2")
-    }
-    found: list[Template] = []
-    for channel in sorted(folder.iterdir(), key=lambda entry: entry.name):
-        if not channel.is_dir() or channel.name == "partials":
+    found: dict[str, str] = {}
+    for inner in sorted(folder.iterdir(), key=lambda entry: entry.name):
+        if not inner.is_dir() or inner.name.startswith("."):
             continue
-        if channel.name not in CHANNELS:
-            raise TemplateError(
-                f"template folder {channel.name!r} is no channel: the channels are {', '.join(CHANNELS)}"
-            )
-        found += [
-            parse(channel.name, file.name, file.read_text(encoding="utf-8"), partials)
-            for file in _files(channel)
-        ]
+        for file in _files(inner):
+            name = f"{inner.name}/{file.name}"
+            if inner.name == "partials" and not file.name.endswith(".j2"):
+                continue
+            try:
+                found[name] = file.read_text(encoding="utf-8")
+            except UnicodeDecodeError as error:
+                raise TemplateError(f"{name} is not UTF-8 ({error}): save it as UTF-8") from error
     return found
 
 
@@ -156,10 +261,10 @@ def _files(folder: Path | Traversable) -> list[Path | Traversable]:
 def parse(channel: str, file_name: str, text: str, partials: Mapping[str, str] | None = None) -> Template:
     """Read a template from its file's text. Raises `TemplateError` quoting the file and what is wrong."""
     where = f"{channel}/{file_name}"
-    named = _FILE.fullmatch(file_name)
+    named = FILE_NAME.fullmatch(file_name)
     if named is None:
         raise TemplateError(f"template file {where!r} must be called <name>.v<N>.md.j2")
-    matter, body = _split(where, text)
+    matter, body = split(where, text)
     front = _front(where, matter)
     expected = (channel, named["name"], int(named["version"]))
     if (front.channel, front.name, front.version) != expected:
@@ -172,10 +277,17 @@ def parse(channel: str, file_name: str, text: str, partials: Mapping[str, str] |
     digest = hashlib.sha256(text.encode())
     for name, source in included.items():
         digest.update(f"\0{name}\0{source}".encode())
-    return Template(front=front, parts=_parts(where, body), partials=included, digest=digest.hexdigest())
+    return Template(
+        front=front,
+        parts=parts(where, body, first_line=text.count("\n") - body.count("\n") + 1),
+        partials=included,
+        digest=digest.hexdigest(),
+        source=text,
+    )
 
 
-def _split(where: str, text: str) -> tuple[str, str]:
+def split(where: str, text: str) -> tuple[str, str]:
+    """Cut a template's text into front matter and body. Raises `TemplateError`."""
     match = re.fullmatch(r"---\n(.*?\n)---\n(.*)", text, re.DOTALL)
     if match is None:
         raise TemplateError(f"{where}: must open with front matter between two lines of ---")
@@ -190,21 +302,27 @@ def _front(where: str, matter: str) -> FrontMatter:
         raise TemplateError(f"{where}: front matter: {error}") from error
 
 
-def _parts(where: str, body: str) -> tuple[Part, ...]:
-    before, *rest = _MARKER.split(body)
-    if before.strip() or not rest:
+def parts(where: str, body: str, *, first_line: int = 1) -> tuple[Part, ...]:
+    """Cut a body at its role markers; `first_line` is where it begins in its file. Raises `TemplateError`."""
+    markers = list(MARKER.finditer(body))
+    before = body[: markers[0].start() if markers else len(body)]
+    if before.strip() or not markers:
         raise TemplateError(
             f"{where}: the body must open with a line `system:` or `user:`, not {before.strip()[:40]!r}"
         )
-    roles = rest[0::2]
+    roles = [marker[1] for marker in markers]
     if roles[-1] != "user" or roles.count("system") > 1 or "system" in roles[1:]:
         raise TemplateError(
             f"{where}: roles {roles} must be at most one system message first, and end with user"
         )
-    return tuple(
-        Part(role=cast("Any", role), source=source.strip("\n"))
-        for role, source in zip(roles, rest[1::2], strict=True)
-    )
+    found: list[Part] = []
+    ends = [*(marker.start() for marker in markers[1:]), len(body)]
+    for marker, end in zip(markers, ends, strict=True):
+        text = body[marker.end() : end]
+        skipped = len(text) - len(text.lstrip("\n"))
+        line = first_line + body.count("\n", 0, marker.end() + skipped)
+        found.append(Part(role=cast("Any", marker[1]), source=text.strip("\n"), line=line))
+    return tuple(found)
 
 
 def _included(where: str, body: str, partials: Mapping[str, str]) -> dict[str, str]:

@@ -18,7 +18,7 @@ from typing import Any, Literal
 import msgspec
 
 from prompts import merge_tags
-from prompts.brief import Brief
+from prompts.brief import Brief, texts_of
 from prompts.brief_limits import validate
 from prompts.catalog import Catalog, Template
 from prompts.channels import find_channel
@@ -29,7 +29,7 @@ from prompts.errors import LanguageError, OutputError, SlotError
 from prompts.output import parse, schema
 from prompts.render import render, shows_examples
 from prompts.rewriting import check_engine, keep, rewrite_checks
-from prompts.slots import escape_facts, fact_slots, fill
+from prompts.slots import clean, escape_facts, escape_quoted, fact_slots, fill
 from prompts.variant import CheckResult, Fields, Finding, Provenance, Variant
 
 ATTEMPTS = 3
@@ -77,6 +77,7 @@ class _Job:
         self.engine = engine
         self.slots = fact_slots(brief)
         self.examples = tuple(each.source for each in brief.examples) if shows_examples(template) else ()
+        self.given = "\n".join(clean(line) for text in texts_of(brief) for line in text.split("\n"))
         self.best: list[_Attempt | None] = [None] * brief.n
         self.tries = [0] * brief.n
         self.open = list(range(brief.n))
@@ -137,7 +138,8 @@ class _Job:
         def put(text: str) -> str:
             if self.engine.dialect == "pocket":
                 return fill(text, self.slots, {"first_name": merge_tags.FIRST_NAME})
-            return escape_facts(text, self.slots.values())
+            own = escape_facts(text, self.slots.values())
+            return escape_quoted(own, self.given, but=merge_tags.FIRST_NAME)
 
         return {
             name: put(value) if isinstance(value, str) else [put(text) for text in value]

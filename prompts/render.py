@@ -1,8 +1,8 @@
 """Template and brief to chat messages: sandboxed, strict, deterministic.
 
 A template sees the variables of `Context` and nothing else. Its own text is trusted; a brief's is not.
-Two things keep them apart. Every text of a brief enters as a JSON string on one line, with `<`, `>` and
-control tokens escaped, so that it can hold neither a line of its own nor a chat template's special token.
+Two things keep them apart. Every text of a brief enters as a JSON string on one line, with the brackets of
+special tokens escaped, so that it can hold neither a line of its own nor a chat template's special token.
 And full-dialect data stands in a fence whose name is derived from a digest of the data itself, so that no
 text can name its own fence. Rendering never compiles a brief's text.
 """
@@ -17,6 +17,7 @@ import jinja2
 import msgspec
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+from prompts import special_tokens
 from prompts.brief import Brief, Example, Goal, RewriteRequest, Stage, Tone
 from prompts.catalog import Template
 from prompts.channels import Channel, Field, find_channel
@@ -27,12 +28,13 @@ from prompts.kinds import KINDS, UNKNOWN, belongs
 from prompts.merge_tags import FIRST_NAME
 from prompts.output import schema
 from prompts.rewriting import KNOWN
-from prompts.slots import clean, fact_slots, hint, product_name, unfill
+from prompts.slots import OPENED, clean, fact_slots, hint, product_name, unfill
 
 LONGEST_DESCRIPTION = 2_000
 """Characters of a product's description a prompt shows; the cut is marked."""
 
-_CONTROL_TOKEN = re.compile(r"\[(?=/?[A-Z_]+\])")
+_OPENERS = re.compile(r"\{(?=[{%])")
+_PLAIN_KEY = re.compile(r"[a-z][a-z_ ]{0,59}")
 _GOALS: Mapping[Goal, str] = {
     "shop": "buy the product",
     "learn": "find out more",
@@ -110,22 +112,26 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def data(text: str) -> str:
-    """Write a brief's text as a JSON string on one line, without angle brackets and control tokens.
+    """Write a brief's text as a JSON string on one line that spells no special token.
 
     Line breaks stay, escaped; every other control character becomes a space.
     """
-    quoted = json.dumps("\n".join(map(clean, text.split("\n"))).strip(), ensure_ascii=False)
-    return _CONTROL_TOKEN.sub(r"\\u005b", quoted.replace("<", "\\u003c").replace(">", "\\u003e"))
+    return special_tokens.escape(json.dumps(_clean_lines(text), ensure_ascii=False))
+
+
+def _clean_lines(text: str) -> str:
+    return "\n".join(map(clean, text.split("\n"))).strip()
 
 
 def fence(name: str, facts: Mapping[str, str | tuple[str, ...] | None]) -> str:
     """Facts as a block of `key: "value"` lines between two lines that name a digest of what they enclose."""
     lines: list[str] = []
     for key, value in facts.items():
+        named = key if _PLAIN_KEY.fullmatch(key) else data(key)
         if isinstance(value, str) and clean(value):
-            lines.append(f"{key}: {data(value)}")
+            lines.append(f"{named}: {data(value)}")
         elif isinstance(value, tuple) and value:
-            lines.append(f"{key}: [{', '.join(map(data, value))}]")
+            lines.append(f"{named}: [{', '.join(map(data, value))}]")
     mark = hashlib.sha256("\n".join([name, *lines]).encode()).hexdigest()[:16]
     return "\n".join([f"<<<{name} {mark}", *lines, f">>>{name} {mark}"])
 
@@ -184,18 +190,19 @@ def render(template: Template, brief: Brief) -> tuple[Message, ...]:
     """
     values = context(brief)
     variables = {name: getattr(values, name) for name in Context.__struct_fields__}
-    environment = _environment(tuple(template.partials.items()))
+    partials = tuple(template.partials.items())
     try:
         return tuple(
-            Message(role=part.role, content=environment.from_string(part.source).render(variables).strip())
+            Message(role=part.role, content=_compiled(part.source, partials).render(variables).strip())
             for part in template.parts
         )
-    except (jinja2.TemplateError, TypeError) as error:
+    except (jinja2.TemplateError, TypeError, RecursionError) as error:
         raise TemplateError(f"{template.name} does not render: {error}") from error
 
 
 @functools.lru_cache(maxsize=64)
-def _environment(partials: tuple[tuple[str, str], ...]) -> ImmutableSandboxedEnvironment:
+def environment(partials: tuple[tuple[str, str], ...] = ()) -> ImmutableSandboxedEnvironment:
+    """Make the one environment templates are read and rendered in: sandboxed, strict, with these partials."""
     # No autoescape: a prompt is not HTML, and `&amp;` in a product's title would be copied into the copy.
     # What keeps a brief's text inert is data().
     return ImmutableSandboxedEnvironment(
@@ -205,6 +212,12 @@ def _environment(partials: tuple[tuple[str, str], ...]) -> ImmutableSandboxedEnv
         trim_blocks=True,
         lstrip_blocks=True,
     )
+
+
+@functools.lru_cache(maxsize=256)
+def _compiled(source: str, partials: tuple[tuple[str, str], ...]) -> jinja2.Template:
+    """Compile a source once: it is a template's own text, of which there are few, never a brief's."""
+    return environment(partials).from_string(source)
 
 
 def _shape(channel: Channel) -> str:
@@ -307,21 +320,26 @@ def _flat(value: str | list[str]) -> str | tuple[str, ...]:
     return value if isinstance(value, str) else tuple(value)
 
 
+def _apart(text: str) -> str:
+    """Set braces apart that would open a slot, a tag or a statement."""
+    return _OPENERS.sub("{ ", text)
+
+
 def _rewriting(brief: Brief) -> Rewriting | None:
     # Without a word that it knows the embedded engine writes anew.
     if brief.rewrite is None or brief.rewrite.instruction not in KNOWN:
         return None
-    facts = fact_slots(brief)
+    facts = {name: _apart(value) for name, value in fact_slots(brief).items()}
 
     def slotted(text: str) -> str:
-        return unfill(text.replace(FIRST_NAME, "{{first_name}}"), facts)
+        # A clean text holds no NUL, so that only a true merge tag comes out as the slot `first_name`; braces
+        # of its own come out apart, or the draft would show slots that the brief does not give.
+        kept = _clean_lines(text).replace(FIRST_NAME, "\0").replace(OPENED, "{")
+        return unfill(_apart(kept), facts).replace("\0", "{{first_name}}")
 
     fields = {
-        name: slotted(value) if isinstance(value, str) else [slotted(text) for text in value]
+        clean(name): slotted(value) if isinstance(value, str) else [slotted(text) for text in value]
         for name, value in brief.rewrite.fields.items()
     }
     draft = json.dumps(fields, ensure_ascii=False)
-    return Rewriting(
-        instruction=brief.rewrite.instruction,
-        draft=_CONTROL_TOKEN.sub(r"\\u005b", draft.replace("<", "\\u003c").replace(">", "\\u003e")),
-    )
+    return Rewriting(instruction=brief.rewrite.instruction, draft=special_tokens.escape(draft))

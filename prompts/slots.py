@@ -10,6 +10,8 @@ import re
 import unicodedata
 from collections.abc import Iterable, Mapping
 
+import regex
+
 from prompts.brief import Brief, Product
 from prompts.errors import SlotError
 
@@ -40,19 +42,43 @@ _BREAK = re.compile(r"\s[-–—|]\s|[,:;]\s|\s?[(\[]")
 _SLOT = re.compile(r"\{\{\s*(\w+)\s*\}\}")
 _SENTENCE_END = re.compile(r"(?:^|[.!?]['\"’”)]?\s+|\n\s*)$")
 _OPENERS = re.compile(r"\{(?=[{%]|\Z)")
+_BRACED = re.compile(r"\{[{%](?:(?!\{[{%]).)*?[%}]\}")
+OPENED = '{{ "{" }}'
+"""The Liquid literal that a brace of a fact is written as in copy."""
+
+_BLANK = re.compile("[\\s\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\u200b\u3164\uffa0\ufeff\ud800-\udfff]+")
+"""What is shown as space or not at all: one space takes its place."""
+_INVISIBLE = re.compile(
+    "[\xad\u034f\u061c\u180e\u200e\u200f\u2060-\u2065\u206a-\u206f\ufff9-\ufffb\U0001bca0-\U0001bca3"
+    "\U0001d173-\U0001d17a\U000e0000-\U000e007f]"
+)
+"""What nobody sees and a model may read, such as the tags block; joiners stay, for scripts and emoji."""
+_FLAGS = re.compile(
+    "\U0001f3f4\U000e0067\U000e0062(?:\U000e0065\U000e006e\U000e0067|\U000e0073\U000e0063\U000e0074|"
+    "\U000e0077\U000e006c\U000e0073)\U000e007f"
+)
+"""England, Scotland, Wales: the only emoji made of tags."""
+_SELECTED = re.compile("(?<=[\ufe00-\ufe0f\U000e0100-\U000e01ef])[\ufe00-\ufe0f\U000e0100-\U000e01ef]+")
+"""A second variation selector in a row changes nothing but can spell a hidden text."""
+_MOST_MARKS = 6
+"""Combining marks one letter may carry: no language needs more, and a flood of them counts as one letter."""
+_FLOOD = regex.compile(rf"(?<=[\p{{Mn}}\p{{Me}}]{{{_MOST_MARKS}}})[\p{{Mn}}\p{{Me}}]+")
 
 
 def clean(text: str) -> str:
-    """Bring a text to one line of NFC: control and invisible characters become spaces, runs of space one."""
+    """Bring a text to one line of NFC that shows all it holds.
+
+    Control characters become spaces, runs of space one; invisible characters, hidden texts made of tags or
+    variation selectors, and combining marks beyond six in a row go.
+    """
     if text.isascii() and text.isprintable():
         return " ".join(text.split())
-    kept = "".join(
-        " "
-        if unicodedata.category(char) in {"Cc", "Cs", "Zl", "Zp"}
-        or char in "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff\u200b"
-        else char
-        for char in unicodedata.normalize("NFC", text)
-    )
+    plain = _BLANK.sub(" ", unicodedata.normalize("NFC", text))
+    flags = _FLAGS.findall(plain)
+    kept = _INVISIBLE.sub("", _FLAGS.sub("\0", plain) if flags else plain)
+    kept = _FLOOD.sub("", _SELECTED.sub("", kept))
+    for flag in flags:
+        kept = kept.replace("\0", flag, 1)
     return " ".join(kept.split())
 
 
@@ -123,7 +149,7 @@ def hint(slot: str, value: str) -> int:
 
 def escape(text: str) -> str:
     """Text in which no merge tag can be read: `{{` and `{%` open with the Liquid literal `{{ "{" }}`."""
-    return _OPENERS.sub('{{ "{" }}', text)
+    return _OPENERS.sub(OPENED, text)
 
 
 def unescape(text: str) -> str:
@@ -137,6 +163,19 @@ def escape_facts(text: str, facts: Iterable[str]) -> str:
     if not braced:
         return text
     return re.sub("|".join(map(re.escape, braced)), lambda match: escape(match.group()), text)
+
+
+def escape_quoted(text: str, given: str, but: str) -> str:
+    """Escape what an answer quotes in braces from a brief's texts, `but` one tag that copy may use.
+
+    `given` is those texts, cleaned; a tag in a description is the description's, not the writer's.
+    """
+
+    def quoted(match: re.Match[str]) -> str:
+        found = match.group()
+        return escape(found) if found != but and found in given else found
+
+    return _BRACED.sub(quoted, text) if "{" in text else text
 
 
 def capitalise(value: str) -> str:

@@ -31,6 +31,7 @@ from service.openapi import PUBLIC
 from service.parameters import known_parameters
 from service.problems import ProblemHandler
 from service.profiles.routes import ROUTES as PROFILES
+from service.prompts.routes import ROUTES as PROMPTS
 from service.runtime import Runtime, open_runtime
 from service.segments.routes import ROUTES as SEGMENTS
 from service.settings import Settings
@@ -40,7 +41,7 @@ from service.telemetry import Metrics, Telemetry, access_logger
 from service.workspaces.actions import list_all_workspaces
 from service.workspaces.model import ApiKey
 
-ROUTES = [*DRAFTS, *CATALOG, *PROFILES, *EVENTS, *SEGMENTS, *SNAPSHOTS, *HEALTH]
+ROUTES = [*DRAFTS, *CATALOG, *PROFILES, *EVENTS, *SEGMENTS, *PROMPTS, *SNAPSHOTS, *HEALTH]
 
 TAGS = {
     "drafts": "Copy, written and checked for a brief.",
@@ -48,6 +49,7 @@ TAGS = {
     "profiles": "Customers, and what suits them.",
     "events": "What customers did.",
     "segments": "Audiences: defined, previewed, paged through, matched.",
+    "prompts": "What the engine is asked with: versions of a workspace's own, with history.",
     "snapshots": "The immutable folders that answers about many profiles come from.",
     "health": "For load balancers and Prometheus.",
 }

@@ -4,6 +4,7 @@ ServiceError
 ├── SettingsError           a setting is unknown or its value cannot be used
 ├── InvalidInput            a value sent by a caller cannot be used
 │   ├── TooLarge                more bytes or rows than one request may hold
+│   ├── PromptNotValid          a prompt that its checks refuse
 │   └── PreconditionMissing     a change to a versioned thing without If-Match
 ├── NotFound                no such workspace, item, profile, segment, draft or key
 │   └── Gone                    it was there, and has been erased or has expired
@@ -25,6 +26,8 @@ Messages quote the bad value and say what to do next; they never hold a secret o
 `service/problems.py` alone turns them into HTTP problems, `service/cli.py` into exit codes.
 """
 
+from service.validation import FieldProblem
+
 
 class ServiceError(Exception):
     """Base of every deliberate error of this package."""
@@ -40,6 +43,14 @@ class InvalidInput(ServiceError):
 
 class TooLarge(InvalidInput):
     """More bytes or rows than one request may hold."""
+
+
+class PromptNotValid(InvalidInput):
+    """A prompt that its checks refuse, with every problem."""
+
+    def __init__(self, message: str, problems: tuple[FieldProblem, ...]) -> None:
+        super().__init__("; ".join([message, *(f"{each.path}, {each.reason}" for each in problems)]))
+        self.problems = problems
 
 
 class PreconditionMissing(InvalidInput):

@@ -81,6 +81,7 @@ PROBLEMS: dict[type[Exception], Kind] = {
     indexing_errors.GroupingError: Kind(422, "groups-not-found", "The profiles cannot be put into groups"),
     indexing_errors.NotFound: Kind(404, "not-found", "Not found"),
     service_errors.TooLarge: Kind(413, "too-large", "The body is too large"),
+    service_errors.PromptNotValid: Kind(422, "prompt-not-valid", "The prompt does not pass its checks"),
     service_errors.PreconditionMissing: Kind(428, "if-match-missing", "If-Match is needed"),
     service_errors.InvalidInput: Kind(400, "not-valid", "The request is not valid"),
     service_errors.Gone: Kind(410, "gone", "It is no longer here"),
@@ -149,8 +150,7 @@ class ProblemHandler:
 
     def __call__(self, request: Request[Any, Any, Any], error: Exception) -> Response[Problem]:
         error = _of_the_caller(request, error)
-        errors = _field_problems(request, error) if isinstance(error, ValidationException) else ()
-        problem = self.describe(request, error, errors)
+        problem = self.describe(request, error)
         return Response(
             problem,
             status_code=problem.status,
@@ -158,11 +158,10 @@ class ProblemHandler:
             headers=_headers(kind_of(error), error),
         )
 
-    def describe(
-        self, request: Request[Any, Any, Any], error: Exception, errors: tuple[FieldProblem, ...] = ()
-    ) -> Problem:
+    def describe(self, request: Request[Any, Any, Any], error: Exception) -> Problem:
         """Make the problem an error is, and log one that nobody expects."""
         kind, identity = kind_of(error), request_id(cast("dict[str, Any]", request.scope))
+        errors = _problems_of(request, error)
         if kind.status >= 500 and type(error) not in PROBLEMS:
             self._logger.error("unexpected error", request_id=identity, exc_info=error)
         return Problem(
@@ -205,6 +204,12 @@ def _headers(kind: Kind, error: Exception) -> dict[str, str]:
     if kind.retry_after_seconds is not None:
         headers["Retry-After"] = str(kind.retry_after_seconds)
     return headers
+
+
+def _problems_of(request: Request[Any, Any, Any], error: Exception) -> tuple[FieldProblem, ...]:
+    if isinstance(error, service_errors.PromptNotValid):
+        return error.problems
+    return _field_problems(request, error) if isinstance(error, ValidationException) else ()
 
 
 def _field_problems(request: Request[Any, Any, Any], error: ValidationException) -> tuple[FieldProblem, ...]:

@@ -103,6 +103,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         str,
         setting("Workspace the command line works in.", pattern=r"^[a-z0-9][a-z0-9_-]{0,62}\Z"),
     ] = "default"
+    prompts_dir: Annotated[
+        str | None,
+        setting(
+            "Folder with a folder of prompts for each workspace that has its own, "
+            "`WORKSPACE/email/full.v2.md.j2`. Default: the shipped prompts alone."
+        ),
+    ] = None
     snapshot_interval_seconds: Annotated[
         float, setting("How often `serve` looks whether a new snapshot is due; 0 is never.", ge=0)
     ] = 300.0

@@ -28,6 +28,7 @@ from service.campaigns.model import (
 from service.campaigns.results import Results
 from service.drafts.actions import prepare_brief
 from service.drafts.model import DraftRequest
+from service.prompts.actions import catalog_of
 from service.runtime import Runtime
 from service.segments.actions import resolve_audience
 
@@ -53,12 +54,13 @@ async def run_campaign(
     check_campaign(campaign)
     started = time.perf_counter()
     engine = await runtime.engine()
-    units = await resolve(runtime, workspace, campaign, engine)
+    catalog = await catalog_of(runtime, workspace)
+    units = await resolve(runtime, workspace, campaign, engine, catalog)
     with Results(out) as results:
         rows, superseded = results.resume([unit.digest for unit in units])
         reused = len(rows)
         missing = [unit for unit in units if unit.digest not in rows]
-        async for unit, variants in _written(runtime, missing, engine, progress):
+        async for unit, variants in _written(runtime, missing, engine, catalog, progress):
             rows[unit.digest] = rows_of(campaign.name, unit, variants)
             results.add(rows[unit.digest])
         ordered = [rows[unit.digest] for unit in units]
@@ -80,7 +82,9 @@ async def run_campaign(
     return summary, tuple(itertools.chain.from_iterable(ordered))
 
 
-async def resolve(runtime: Runtime, workspace: str, campaign: Campaign, engine: "Engine") -> tuple[Unit, ...]:
+async def resolve(
+    runtime: Runtime, workspace: str, campaign: Campaign, engine: "Engine", catalog: Catalog
+) -> tuple[Unit, ...]:
     """Look up every unit's facts: items, audiences, brand; the order is segment, item, channel.
 
     Each unit's seed is its own, from the campaign's and its place in words, so that adding a segment changes
@@ -94,7 +98,7 @@ async def resolve(runtime: Runtime, workspace: str, campaign: Campaign, engine: 
         for item_id, channel in itertools.product(items, campaign.channels):
             request = _request(campaign, target, audience, item_id, channel)
             prepared = await prepare_brief(runtime, workspace, request)
-            prompt = Catalog.load().get(channel, engine.info.dialect).digest
+            prompt = catalog.get(channel, engine.info.dialect).digest
             units.append(
                 Unit(
                     custom_id=f"{target.segment}/{item_id}/{channel}",
@@ -135,7 +139,7 @@ def _seed(place: str) -> int:
 
 
 async def _written(
-    runtime: Runtime, units: Sequence[Unit], engine: "Engine", progress: Progress | None
+    runtime: Runtime, units: Sequence[Unit], engine: "Engine", catalog: Catalog, progress: Progress | None
 ) -> AsyncGenerator[tuple[Unit, "list[Variant]"]]:
     """Write, score and rank units, some at a time, and yield each when it is finished."""
     from eval.scorers.registry import rank, score_variants
@@ -154,7 +158,7 @@ async def _written(
         written = await write_many(
             [unit.brief for unit in chunk],
             engine,
-            Catalog.load(),
+            catalog,
             snapshot=chunk[0].snapshot,
             on_variant=one_written,
         )

@@ -9,7 +9,6 @@ import msgspec
 from eval.scorers.registry import rank, score_variants
 from prompts.brief import Audience, Brief, Product
 from prompts.brief_limits import MOST_EXAMPLES
-from prompts.catalog import Catalog
 from prompts.channels import find_channel
 from prompts.copywriter import write
 from prompts.variant import Variant
@@ -30,6 +29,7 @@ from service.events.store import EventStore
 from service.listing import Page
 from service.llm.pocket.nearest import understand
 from service.profiles.actions import get_profile
+from service.prompts.actions import catalog_of
 from service.runtime import Runtime
 from service.segments.actions import get_segment, resolve_audience
 from service.workspaces.actions import get_workspace
@@ -66,26 +66,31 @@ async def create_draft(runtime: Runtime, workspace: str, request: DraftRequest) 
 
     Raises InvalidInput for a request that names too much or too little, NotFound for an item, profile or
     segment that is not there, Overloaded when too much waits for the engine, `BriefError`, `LanguageError`,
-    the engine's errors from `prompts.errors`, and, for a segment, `indexing.errors.SnapshotMissing`.
+    `TemplateError`, the engine's errors from `prompts.errors`, and, for a segment,
+    `indexing.errors.SnapshotMissing`.
     """
     prepared = await prepare_brief(runtime, workspace, request)
     async with runtime.admission.turn(workspace, request.n):
-        variants = await write_prepared(runtime, prepared)
+        variants = await write_prepared(runtime, workspace, prepared)
     return await finish_draft(runtime, workspace, request, prepared, variants)
 
 
 async def write_prepared(
     runtime: Runtime,
+    workspace: str,
     prepared: Prepared,
     *,
     on_variant: Callable[[int, Variant], None] | None = None,
     on_piece: Callable[[int, int, str], None] | None = None,
 ) -> list[Variant]:
-    """Write the variants of what was prepared; raises and tells as `prompts.copywriter.write` does."""
+    """Write the variants of what was prepared, by the workspace's prompts.
+
+    Raises and tells as `prompts.copywriter.write` does.
+    """
     return await write(
         prepared.brief,
         await runtime.engine(),
-        await runtime.run(Catalog.load),
+        await catalog_of(runtime, workspace),
         snapshot=prepared.snapshot,
         on_variant=on_variant,
         on_piece=on_piece,

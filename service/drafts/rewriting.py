@@ -44,7 +44,7 @@ async def rewrite_variant(
         snapshot=draft.snapshot,
     )
     async with runtime.admission.turn(workspace, order.n):
-        variants = await write_prepared(runtime, prepared)
+        variants = await write_prepared(runtime, workspace, prepared)
     return await keep_draft(
         runtime,
         workspace,

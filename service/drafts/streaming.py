@@ -84,7 +84,11 @@ class Telling:
             async with self._runtime.admission.turn(self._workspace, self._request.n):
                 self._begun.set_result(None)
                 variants = await write_prepared(
-                    self._runtime, self._prepared, on_variant=self._final, on_piece=self._piece
+                    self._runtime,
+                    self._workspace,
+                    self._prepared,
+                    on_variant=self._final,
+                    on_piece=self._piece,
                 )
         except Exception as error:  # told by whoever waits or listens
             if self._begun.done():

@@ -4,17 +4,16 @@ A segment's ETag is its version. A change needs `If-Match` with the version it w
 that two people cannot overwrite each other unseen.
 """
 
-import re
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
 import msgspec
 from litestar import Response, delete, get, patch, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath, FromQuery, HeaderParameter, JSONBody
+from litestar.params import FromPath, FromQuery, JSONBody
 
 from indexing.definition import definition_schema
-from service.errors import PreconditionFailed, PreconditionMissing
+from service.etags import IfMatch, etag, matched
 from service.openapi import route
 from service.paging import Results, checked_limit, decode_cursor, results_of
 from service.runtime import Runtime
@@ -32,10 +31,6 @@ from service.segments.model import (
 )
 
 _READ, _LOOK, _WRITE = ("copy", "crm", "batch"), ("crm", "batch"), ("crm",)
-
-_ETAG = re.compile(r'"?(\d{1,18})"?')
-
-IfMatch = Annotated[str | None, HeaderParameter(name="If-Match", description='The ETag, e.g. `"3"`, or `*`.')]
 
 
 class NewSegment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -105,7 +100,7 @@ async def create_segment(
 ) -> Response[Segment]:
     """Store a definition under a name."""
     created = await actions.create_segment(runtime, workspace, data.name, data.definition, note=data.note)
-    headers = {"Location": f"/v1/segments/{created.id}", "ETag": _etag(created)}
+    headers = {"Location": f"/v1/segments/{created.id}", "ETag": etag(created.version)}
     return Response(created, status_code=201, headers=headers)
 
 
@@ -140,7 +135,7 @@ async def show_segment(
 ) -> Response[Segment]:
     """Show one segment, by id or name."""
     segment = await actions.get_segment(runtime, workspace, segment_id)
-    return Response(segment, headers={"ETag": _etag(segment)})
+    return Response(segment, headers={"ETag": etag(segment.version)})
 
 
 @patch(
@@ -163,9 +158,9 @@ async def change_segment(
     if_match: IfMatch = None,
 ) -> Response[Segment]:
     """Make the segment's next version."""
-    version = _version(if_match)
+    version = matched(if_match, "segment")
     changed = await actions.update_segment(runtime, workspace, segment_id, data, version=version)
-    return Response(changed, headers={"ETag": _etag(changed)})
+    return Response(changed, headers={"ETag": etag(changed.version)})
 
 
 @delete(
@@ -185,7 +180,7 @@ async def remove_segment(
     if_match: IfMatch = None,
 ) -> None:
     """Delete one segment."""
-    await actions.delete_segment(runtime, workspace, segment_id, version=_version(if_match))
+    await actions.delete_segment(runtime, workspace, segment_id, version=matched(if_match, "segment"))
 
 
 @post(
@@ -313,22 +308,6 @@ async def match_profile(
 ) -> Match:
     """Say whether a profile is in a segment, with a reason for every leaf."""
     return await actions.match_profile(runtime, workspace, segment_id, profile_id, at=at)
-
-
-def _etag(segment: Segment) -> str:
-    return f'"{segment.version}"'
-
-
-def _version(if_match: str | None) -> int | None:
-    """Read the version out of If-Match; none for `*`. Raises PreconditionMissing and PreconditionFailed."""
-    if if_match is None:
-        raise PreconditionMissing('send If-Match with the ETag the change was made from, e.g. If-Match: "3"')
-    if if_match.strip() == "*":
-        return None
-    found = _ETAG.fullmatch(if_match.strip())
-    if found is None:
-        raise PreconditionFailed(f"If-Match {if_match[:80]!r} is no ETag of a segment: get the segment again")
-    return int(found[1])
 
 
 ROUTES = [

@@ -33,7 +33,10 @@ KNOWN_IDS = {
     "profile_id": ("p-1", "p-40"),
     "segment_id": ("gardeners",),
     "draft_id": ("20261122T120000000000-000000000000",),
+    "name": ("push.pocket", "email.full"),
 }
+BODIES = {"patch": b"{}", "put": b'{"source": ""}', "post": b'{"revision": 0}'}
+"""What is well formed for an operation that changes one thing."""
 ROWS = ("/v1/items", "/v1/profiles", "/v1/events")
 DEFINITIONS = from_schema(definition_schema(), definition_schema()["$defs"])
 HEADERS = {
@@ -151,7 +154,7 @@ WITH_IDS = [(method, path) for method, path in OPERATIONS if "{" in path]
 
 @pytest.mark.parametrize(("method", "path"), WITH_IDS)
 def test_an_unknown_id_is_not_found(ask: Ask, method: str, path: str):
-    body = b"{}" if method == "patch" else None
+    body = BODIES.get(method)
     for name, known in KNOWN_IDS.items():
         if f"{{{name}}}" not in path:
             continue

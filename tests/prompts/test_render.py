@@ -50,13 +50,15 @@ HOSTILE = st.one_of(
 
 
 @pytest.mark.parametrize("template", TEMPLATES, ids=lambda template: template.name)
-def test_a_prompt_renders_to_its_golden_text(template: Template) -> None:
-    messages = render(template, template.front.example)
-    text = "\n\n".join(f"=== {message.role} ===\n{message.content}" for message in messages) + "\n"
-    path = GOLDEN / f"{template.name.replace('/', '.')}.txt"
-    if os.environ.get("UPDATE_GOLDEN"):
-        path.write_text(text)
-    assert path.read_text() == text
+def test_every_example_of_a_prompt_renders_to_its_golden_text(template: Template) -> None:
+    for title, example in template.front.named_examples.items():
+        messages = render(template, example)
+        text = "\n\n".join(f"=== {message.role} ===\n{message.content}" for message in messages) + "\n"
+        suffix = "" if title == "example" else f".{title}"
+        path = GOLDEN / f"{template.name.replace('/', '.')}{suffix}.txt"
+        if os.environ.get("UPDATE_GOLDEN"):
+            path.write_text(text)
+        assert path.read_text() == text
 
 
 @pytest.mark.parametrize("template", TEMPLATES, ids=lambda template: template.name)
