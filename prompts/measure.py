@@ -4,6 +4,8 @@ import msgspec
 
 from prompts.channels import Channel, Counting, Field, Limit
 from prompts.counting import count
+from prompts.errors import SlotError
+from prompts.merge_tags import longest
 from prompts.variant import Fields
 
 UNITS: dict[Counting, str] = {
@@ -61,3 +63,21 @@ def measure(channel: Channel, fields: Fields) -> tuple[Length, ...]:
         for label, field, text in label_texts(channel, fields)
         for limit in field.limits
     )
+
+
+def room_used(channel: Channel, fields: Fields) -> tuple[tuple[str, str, Length], ...]:
+    """Measure each text of written copy against its tightest limit, merge tags at their assumed length.
+
+    Gives label, text and length. A text whose merge tags cannot be read is measured as it stands.
+    """
+    return tuple(
+        (label, text, length_of(label, field.target, _assumed(text)))
+        for label, field, text in label_texts(channel, fields)
+    )
+
+
+def _assumed(text: str) -> str:
+    try:
+        return longest(text)
+    except SlotError:
+        return text

@@ -147,6 +147,22 @@ def print_table(
     console(needed=needed if wide else 0).print(table)
 
 
+def print_grid(rows: Sequence[Sequence[str]]) -> None:
+    """Print rows of text in columns without a head, never read as markup; only the last one is folded."""
+    from rich.table import Table
+    from rich.text import Text
+
+    grid = Table.grid(padding=(0, 2))
+    for place in range(len(rows[0])):
+        grid.add_column(overflow="fold", no_wrap=place < len(rows[0]) - 1)
+    for row in rows:
+        grid.add_row(*map(Text, row))
+    out = console()
+    with out.capture() as captured:
+        out.print(grid)
+    click.echo("\n".join(line.rstrip() for line in captured.get().splitlines()))
+
+
 class Progress:
     """A progress bar per stage on stderr, with an estimate of the time left.
 

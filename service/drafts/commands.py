@@ -6,16 +6,15 @@ import click
 
 from prompts.brief import Goal, Offer, Tone
 from prompts.channels import CHANNELS
-from service.console import NotMet, Usage, json_option, note, print_json, print_table, print_text, run
+from service.console import NotMet, Usage, json_option, note, print_grid, print_json, print_text, run
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from prompts.variant import CheckResult, Score
+    from prompts.variant import CheckResult, Provenance, Score
     from service.drafts.model import Draft
     from service.runtime import Runtime
 
-HEADER = ("", "copy", "checks", "scores")
 SHOWN_SCORES = {"relevance": "relevance", "distinct_2": "variety", "readability": "ease"}
 
 
@@ -37,6 +36,11 @@ SHOWN_SCORES = {"relevance": "relevance", "distinct_2": "variety", "readability"
 @click.option("--goal", type=click.Choice(get_args(Goal)), default="shop", show_default=True, help="The aim.")
 @click.option("--language", default="en", show_default=True, help="BCP 47 tag.")
 @click.option("--personalise", is_flag=True, help="Greet by first name, as a merge tag.")
+@click.option(
+    "--examples",
+    type=click.IntRange(0, 5),
+    help="Accepted variants shown to an instruct model [PITCHWRIGHT_ACCEPTED_EXAMPLES].",
+)
 @click.option("--seed", type=int, default=0, show_default=True, help="Same seed, same draft.")
 @json_option
 def draft(as_json: bool, code: str | None, ends: str | None, offer: str | None, **asked: Any) -> None:
@@ -70,18 +74,28 @@ def draft(as_json: bool, code: str | None, ends: str | None, offer: str | None, 
 
 
 def _show(written: "Draft") -> None:
+    from service.drafts.printout import heading, rows_of
+
     brief = written.brief
     click.echo(f"{brief.channel} about {brief.product.title} for {brief.audience.name}")
-    if brief.audience.description:
+    if brief.audience.description not in ("", brief.audience.name):
         print_text(brief.audience.description)
-    rows = [
-        (str(number), copy_text(v.fields), verdict(v.status, v.checks), score_text(v.scores))
-        for number, v in enumerate(written.variants, start=1)
-    ]
-    print_table(HEADER, rows)
+    for number, variant in enumerate(written.variants, start=1):
+        click.echo("")
+        click.echo(heading(number, variant))
+        print_grid(rows_of(variant, brief.channel))
     provenance = written.variants[0].provenance if written.variants else None
     if provenance:
-        note(f"Draft {written.id}; prompt {provenance.prompt}, model {provenance.model}.")
+        click.echo("")
+        note(
+            f"Draft {written.id}; prompt {provenance.prompt}, model {provenance.model}"
+            f"{_examples(provenance)}."
+        )
+
+
+def _examples(provenance: "Provenance") -> str:
+    shown = provenance.examples
+    return f"; examples shown: {', '.join(shown)}" if shown else ""
 
 
 def copy_text(fields: "dict[str, str | list[str]]") -> str:
