@@ -72,7 +72,9 @@ class _Job:
         self.template = template
         self.engine = engine
         self.slots = fact_slots(brief)
-        self.given = "\n".join(clean(line) for text in texts_of(brief) for line in text.split("\n"))
+        # Not the draft to rewrite: that is copy, whose merge tags somebody meant.
+        told = texts_of((brief.product, brief.offer, brief.audience, brief.brand))
+        self.given = "\n".join(clean(line) for text in told for line in text.split("\n"))
         self.best: list[_Attempt | None] = [None] * brief.n
         self.tries = [0] * brief.n
         self.open = list(range(brief.n))

@@ -322,6 +322,19 @@ async def test_copy_that_repeats_an_attack_holds_no_merge_tag_that_the_brief_bro
             filled_or_failed(variant, said, attack)
 
 
+async def test_a_tag_of_a_draft_to_rewrite_stays_a_tag() -> None:
+    tag = '{{ first_name | default: "friend" }}'
+    drafted = RewriteRequest(instruction="warmer", fields={"title": f"Hello {tag}", "body": "x"})
+    said = f"Dear {tag}"
+    asked = plain("push", rewrite=drafted, n=1)
+    (variant,) = await write(asked, Parrot("full", said), Catalog.load(), attempts=1)
+    assert variant.fields["title"] == said
+    described = msgspec.structs.replace(asked.product, description=f"Made for {tag}.")
+    asked = msgspec.structs.replace(asked, product=described)
+    (variant,) = await write(asked, Parrot("full", said), Catalog.load(), attempts=1)
+    assert merge_tags.fill(str(variant.fields["title"]), {"first_name": "Ada"}) == said
+
+
 def filled_or_failed(variant: Variant, said: str, attack: Attack) -> None:
     """Copy either cannot be sent, or a profile reads the attack's own characters and nothing filled in."""
     for text in texts(variant.fields):
