@@ -77,7 +77,9 @@ class _Job:
         self.engine = engine
         self.slots = fact_slots(brief)
         self.examples = tuple(each.source for each in brief.examples) if shows_examples(template) else ()
-        self.given = "\n".join(clean(line) for text in texts_of(brief) for line in text.split("\n"))
+        # Not the draft to rewrite, nor accepted copy: their merge tags somebody meant.
+        told = texts_of((brief.product, brief.offer, brief.audience, brief.brand))
+        self.given = "\n".join(clean(line) for text in told for line in text.split("\n"))
         self.best: list[_Attempt | None] = [None] * brief.n
         self.tries = [0] * brief.n
         self.open = list(range(brief.n))

@@ -31,6 +31,7 @@ from service.openapi import PUBLIC
 from service.parameters import known_parameters
 from service.problems import ProblemHandler
 from service.profiles.routes import ROUTES as PROFILES
+from service.prompts.actions import catalog_of
 from service.prompts.routes import ROUTES as PROMPTS
 from service.runtime import Runtime, open_runtime
 from service.segments.routes import ROUTES as SEGMENTS
@@ -104,8 +105,15 @@ async def _warm(app: Litestar, runtime: Runtime, logger: structlog.typing.Filter
     """Load what the first request would wait for; `/health/ready` says what could not be loaded."""
     workspaces = await list_all_workspaces(runtime)
     snapshots = {f"snapshot of {each.id}": partial(runtime.snapshot, each.id) for each in workspaces}
+    prompts = {f"prompts of {each.id}": partial(catalog_of, runtime, each.id) for each in workspaces}
     parts = {"documentation": partial(runtime.run, lambda: app.openapi_schema.to_schema())}
-    for name, load in {**parts, "embedder": runtime.embedder, "engine": runtime.engine, **snapshots}.items():
+    for name, load in {
+        **parts,
+        "embedder": runtime.embedder,
+        "engine": runtime.engine,
+        **prompts,
+        **snapshots,
+    }.items():
         try:
             await load()
         except Exception as error:  # a server that cannot write yet still answers, and says why

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
-from service.console import NotMet, Usage, json_option, note, print_json, print_table
+from service.console import NotMet, Usage, json_option, note, print_json, print_table, run
 
 if TYPE_CHECKING:
     from prompts.brief import Brief
     from prompts.catalog import Catalog, Template
+    from service.runtime import Runtime
 
 LIST_HEADER = ("prompt", "version", "channel", "dialect", "", "digest", "purpose")
 CHECK_HEADER = ("where", "rule", "problem")
@@ -26,24 +27,29 @@ def prompts() -> None:
     """
 
 
-folder_option = click.option(
-    "--dir",
-    "folder",
-    type=click.Path(file_okay=False, path_type=Path),
-    help="Folder of templates that go before the shipped ones.",
-)
+def where_options(command: Any) -> Any:
+    """Give a command the two ways to say which prompts beside the shipped ones: `--dir` and `--own`."""
+    command = click.option(
+        "--own", is_flag=True, help="What the workspace writes with: its folder's and its own prompts too."
+    )(command)
+    return click.option(
+        "--dir",
+        "folder",
+        type=click.Path(file_okay=False, path_type=Path),
+        help="Folder of templates that go before the shipped ones.",
+    )(command)
 
 
 @prompts.command("list")
-@folder_option
+@where_options
 @click.option("--channel", help="Only prompts for this channel.")
 @json_option
-def list_(folder: Path | None, channel: str | None, as_json: bool) -> None:
+def list_(folder: Path | None, own: bool, channel: str | None, as_json: bool) -> None:
     """List prompts, every version, and say which one is in use.
 
     Example: pitchwright prompts list --channel email
     """
-    catalog = _catalog(folder)
+    catalog = _catalog(folder, own)
     if channel is not None:
         from prompts.channels import find_channel
 
@@ -100,7 +106,7 @@ def check(folder: Path | None, as_json: bool) -> None:
 
 @prompts.command()
 @click.argument("name")
-@folder_option
+@where_options
 @click.option("--example", "example", metavar="NAME", help="Which of the prompt's examples [example].")
 @click.option(
     "--brief",
@@ -110,7 +116,7 @@ def check(folder: Path | None, as_json: bool) -> None:
 )
 @json_option
 def render(
-    name: str, folder: Path | None, example: str | None, brief_file: Path | None, as_json: bool
+    name: str, folder: Path | None, own: bool, example: str | None, brief_file: Path | None, as_json: bool
 ) -> None:
     """Show the messages the prompt NAME sends, `email/full` or `email/full.v1`, for an example or a brief.
 
@@ -121,7 +127,7 @@ def render(
 
     if example is not None and brief_file is not None:
         raise Usage("give --example or --brief, not both")
-    template = _catalog(folder).find(name)
+    template = _catalog(folder, own).find(name)
     brief = _example(template, example) if brief_file is None else read_brief(brief_file, template)
     validate(brief)
     messages = render_messages(template, brief)
@@ -138,14 +144,14 @@ def render(
 @prompts.command()
 @click.argument("old")
 @click.argument("new")
-@folder_option
+@where_options
 @json_option
-def diff(old: str, new: str, folder: Path | None, as_json: bool) -> None:
+def diff(old: str, new: str, folder: Path | None, own: bool, as_json: bool) -> None:
     """Compare the prompts OLD and NEW: their files, then what each makes of NEW's example.
 
     Example: pitchwright prompts diff email/pocket.v1 email/pocket.v2
     """
-    catalog = _catalog(folder)
+    catalog = _catalog(folder, own)
     before, after = catalog.find(old), catalog.find(new)
     if before.front.channel != after.front.channel:
         raise Usage(f"{before.name} and {after.name} are for different channels: compare two of one channel")
@@ -192,10 +198,20 @@ def read_brief(path: Path, template: "Template") -> "Brief":
     return brief
 
 
-def _catalog(folder: Path | None) -> "Catalog":
+def _catalog(folder: Path | None, own: bool) -> "Catalog":
     from prompts.catalog import Catalog
 
+    if own and folder is not None:
+        raise Usage("give --dir or --own, not both")
+    if own:
+        return run(_own)
     return Catalog.load() if folder is None else Catalog.load().with_folder(folder)
+
+
+async def _own(runtime: "Runtime") -> "Catalog":
+    from service.prompts.actions import catalog_of
+
+    return await catalog_of(runtime, runtime.settings.workspace)
 
 
 def _is_current(template: "Template", catalog: "Catalog") -> bool:

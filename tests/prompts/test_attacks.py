@@ -125,7 +125,8 @@ def test_there_are_more_than_sixty_attacks_of_every_class_and_each_meets_every_f
 def test_no_text_field_of_a_brief_is_left_out() -> None:
     fields = {name for name, _ in paths(plain("email"))}
     closed = {"channel", "product.kind", "product.link", "audience.stage", "tone", "goal", "language"}
-    assert fields - closed - {"rewrite.only"} == set(TARGETS)
+    open_to_text = fields - closed - {"rewrite.only"}
+    assert open_to_text == set(TARGETS), "put every field that takes any text into TARGETS of attacks.py"
 
 
 def paths(value: object, within: str = "") -> Iterator[tuple[str, str]]:
@@ -331,6 +332,19 @@ async def test_copy_that_repeats_an_attack_holds_no_merge_tag_that_the_brief_bro
         if path in ("product.title", "offer.text"):
             (variant,) = await write(hostile, Parrot("pocket", slotted), Catalog.load(), attempts=1)
             filled_or_failed(variant, said, attack)
+
+
+async def test_a_tag_of_a_draft_to_rewrite_stays_a_tag() -> None:
+    tag = '{{ first_name | default: "friend" }}'
+    drafted = RewriteRequest(instruction="warmer", fields={"title": f"Hello {tag}", "body": "x"})
+    said = f"Dear {tag}"
+    asked = plain("push", rewrite=drafted, n=1)
+    (variant,) = await write(asked, Parrot("full", said), Catalog.load(), attempts=1)
+    assert variant.fields["title"] == said
+    described = msgspec.structs.replace(asked.product, description=f"Made for {tag}.")
+    asked = msgspec.structs.replace(asked, product=described)
+    (variant,) = await write(asked, Parrot("full", said), Catalog.load(), attempts=1)
+    assert merge_tags.fill(str(variant.fields["title"]), {"first_name": "Ada"}) == said
 
 
 def filled_or_failed(variant: Variant, said: str, attack: Attack) -> None:

@@ -11,6 +11,12 @@ from prompts.catalog import Catalog
 from prompts.inputs import BOTH, FULL, INPUTS, POCKET
 from prompts.render import render
 from service.cli import invoke
+from service.console import run_with
+from service.prompts.actions import put_prompt
+from service.prompts.model import NewPrompt, PromptText
+from service.runtime import Runtime
+from service.settings import Settings
+from service.workspaces.actions import ensure_workspace
 
 SHIPPED = Path(__file__).resolve().parents[2] / "prompts" / "templates"
 
@@ -49,7 +55,7 @@ def test_list_names_every_version_and_the_one_in_use(
 
 def test_check_ends_with_0_when_nothing_is_wrong(capsys: pytest.CaptureFixture[str], folder: Path) -> None:
     assert invoke(["prompts", "check"]) == 0
-    assert out(capsys) == "24 prompts: nothing is wrong.\n"
+    assert out(capsys) == f"{len(Catalog.load().templates)} prompts: nothing is wrong.\n"
     assert invoke(["prompts", "check", str(folder), "--json"]) == 0
     assert json.loads(out(capsys)) == {"prompts": 1, "problems": []}
 
@@ -150,6 +156,30 @@ def test_diff_compares_the_files_and_what_they_render(
     assert "half a glance" in printed
     assert invoke(["prompts", "diff", "push/full", "push/full"]) == 0
     assert "The files: the same" in out(capsys)
+
+
+def test_own_shows_what_the_workspace_writes_with(
+    capsys: pytest.CaptureFixture[str], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine = folder.parent / "prompts" / "default"
+    mine.parent.mkdir()
+    folder.rename(mine)
+    monkeypatch.setenv("PITCHWRIGHT_PROMPTS_DIR", str(mine.parent))
+    source = (mine / "push" / "full.v3.md.j2").read_text().replace("version: 3", "version: 4")
+
+    async def changes(runtime: Runtime) -> PromptText:
+        await ensure_workspace(runtime, "shop")
+        return await put_prompt(runtime, "shop", "push.full", NewPrompt(source=source))
+
+    shipped = Catalog.load().get("push", "full").name
+    put = run_with(Settings(data_dir="var", prompts_dir=str(mine.parent)), changes)
+    for workspace, used in (("default", "push/full.v3"), ("shop", "push/full.v4"), ("new", shipped)):
+        assert invoke(["--workspace", workspace, "prompts", "list", "--own", "--json"]) == 0
+        listed = [each for each in json.loads(out(capsys)) if each["name"].startswith("push/full")]
+        assert [each["name"] for each in listed if each["current"]] == [used]
+    assert invoke(["--workspace", "shop", "prompts", "render", "push/full", "--own", "--json"]) == 0
+    assert json.loads(out(capsys))["digest"] == put.digest
+    assert invoke(["prompts", "list", "--own", "--dir", str(mine)]) == 2
 
 
 README = Path(__file__).resolve().parents[2] / "prompts" / "README.md"
