@@ -3,14 +3,17 @@
 import re
 from collections.abc import Callable, Iterator
 
+from prompts.checks.quantities import Quantity, find, is_given
 from prompts.checks.reading import Hit, Reading, Rule, normalise
 
 _GUARANTEE = (
     r"guarantee[ds]?|guaranteed|risk[\s-]free|no\s+risk|100\s?%\s+(?:safe|effective|natural|satisfaction)|"
     r"satisfaction\s+assured|never\s+fails?|foolproof"
 )
+_FOOD = r"ham|meats?|salmon|trout|fish|sausages?|bacon|pork|beef|olives?|egg|hams"
 _HEALTH = (
-    r"cur(?:es?|ed|ing)|heal(?:s|ed|ing)?|(?:clinically|scientifically|medically|dermatologically)\s+(?:proven|tested)|"
+    rf"cur(?:es?|ed|ing)(?!\s+(?:{_FOOD})\b)|"
+    r"heal(?:s|ed|ing)?|(?:clinically|scientifically|medically|dermatologically)\s+(?:proven|tested)|"
     r"doctor[\s-](?:recommended|approved)|(?:fights?|prevents?|treats?|relieves?)\s+(?:disease|illness|cancer|pain|"
     r"anxiety|depression|infections?|arthritis)|miracle|detox(?:es|ifies|ifying)?|anti[\s-]ag(?:e)?ing|"
     r"(?:lose|burns?)\s+(?:weight|fat)"
@@ -22,14 +25,15 @@ _SUPERLATIVE = (
     r"best[\s-]?sell(?:er|ers|ing)|revolutionary|game[\s-]chang(?:er|ing)|most\s+(?:advanced|powerful|trusted|popular)"
 )
 _PROOF = (
-    r"(?:hundreds|thousands|millions)\s+of|(?:loved|trusted|chosen|used)\s+by|customers?\s+(?:love|say|agree|swear)|"
-    r"(?:experts?|professionals|scientists|studies|research)\s+(?:agree|recommend|prove|shows?|say)|proven\s+(?:to|results)|"
+    r"(?:hundreds|thousands|millions)\s+of(?=\s+(?:\w+\s+)?(?:\w+(?:ers|ors|ists|ians)|people|parents|fans|families|"
+    r"homes|reviews|friends|men|women|kids|guests)\b)|(?:loved|trusted|chosen|used)\s+by|customers?\s+(?:love|say|agree|swear)|"
+    r"(?:experts?|professionals|scientists|studies|research)\s+(?:agree|recommend|prove|shows?|say)|proven\s+(?:to|results)|(?:clinically|scientifically|medically)\s+proven|"
     r"tried\s+and\s+tested|(?:top|highly|five[\s-]star|5[\s-]star)[\s-]rated|rave\s+reviews|everyone(?:'s|\s+is)\s+talking"
 )
 _SCARCITY = (
     r"last\s+chance|selling\s+(?:fast|out)|almost\s+(?:gone|sold\s+out)|nearly\s+gone|(?:while|whilst)\s+(?:stocks?|supplies)"
     r"\s+lasts?|limited[\s-](?:time|stock|edition|offer|supply)|only\s+(?:a\s+few|\w+)\s+left|few\s+left|stock\s+is\s+low|"
-    r"low\s+(?:in\s+)?stock|(?:hours|minutes|days)\s+left|time\s+is\s+(?:almost\s+)?(?:up|running\s+out)|before\s+it'?s\s+gone|"
+    r"low\s+(?:in\s+)?stock|(?<!the\s)(?:hours|minutes|days)\s+left|time\s+is\s+(?:almost\s+)?(?:up|running\s+out)|before\s+it'?s\s+gone|"
     r"ends\s+soon|won'?t\s+last|going\s+fast|final\s+(?:hours|days|call)|once\s+they'?re\s+gone"
 )
 
@@ -48,12 +52,45 @@ def _claim(words: str, why: str) -> Callable[[Reading], Iterator[Hit]]:
     return check
 
 
+_GUARANTEED = re.compile(rf"(?<!\w)(?:{_GUARANTEE})(?!\w)", re.IGNORECASE)
+_OF_WHAT_IS_KNOWN = re.compile(r"\b(?:the|its|that|this)\s+$", re.IGNORECASE)
+_SENTENCE = re.compile(r"[^.!?\n]*(?:[.!?](?=\S)[^.!?\n]*)*")
+_GUARANTEES = _claim(_GUARANTEE, "the brief guarantees nothing of the kind")
+
+
+def _guarantee(reading: Reading) -> Iterator[Hit]:
+    """Find guarantees the brief does not give; one with a term may be repeated with that term alone."""
+    yield from _GUARANTEES(reading)
+    terms = tuple(
+        quantity
+        for sentence in _SENTENCE.findall(reading.given)
+        if _GUARANTEED.search(sentence)
+        for quantity in _terms(sentence)
+    )
+    for line in reading.lines if terms else ():
+        for sentence in _SENTENCE.finditer(line.own):
+            named = any(is_given(quantity, terms) for quantity in _terms(sentence.group()))
+            for match in () if named else _GUARANTEED.finditer(sentence.group()):
+                known = normalise(match.group()) in normalise(reading.given)
+                if known and not _OF_WHAT_IS_KNOWN.search(sentence.group()[: match.start()]):
+                    start = sentence.start() + match.start()
+                    yield Hit(
+                        line=line,
+                        span=(start, start + len(match.group())),
+                        reason=f"claims {match.group()!r} without the term the brief gives: say for how long",
+                    )
+
+
+def _terms(sentence: str) -> Iterator[Quantity]:
+    return (quantity for quantity in find(sentence) if quantity.unit in {"day", "week", "month", "year"})
+
+
 RULES = (
     Rule(
         id="claims.guarantee",
         severity="error",
         wants="No guarantee that the brief does not give.",
-        check=_claim(_GUARANTEE, "the brief guarantees nothing of the kind"),
+        check=_guarantee,
     ),
     Rule(
         id="claims.health",

@@ -51,13 +51,13 @@ def _quantity(kind: Kind) -> Callable[[Reading], Iterator[Hit]]:
 
 def _codes(reading: Reading) -> Iterator[Hit]:
     yield from _quantity("code")(reading)
-    known = normalise(reading.given).split()
+    known = re.findall(r"[\w-]+", reading.given)
     has_code = bool(reading.brief.offer and re.search(r"\bcode\b", normalise(reading.given))) or bool(
         reading.brief.offer and reading.brief.offer.code
     )
     for line in reading.lines:
         for match in _NAMED_CODE.finditer(line.own):
-            if match[1].casefold() not in known and not re.search(r"\d", match[1]):
+            if match[1] not in known and not re.search(r"\d", match[1]):
                 yield Hit(line=line, span=match.span(1), reason=f"says {match[1]!r}: {_WANTS['code']}")
         for match in () if has_code else _CODE_WORD.finditer(line.own):
             yield Hit(line=line, span=match.span(), reason=f"says {match.group()!r}: the brief gives no code")

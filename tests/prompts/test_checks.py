@@ -299,5 +299,56 @@ def test_no_text_breaks_a_check_and_every_span_lies_in_its_text(first: str, seco
                 assert 0 <= start <= end <= len(fields[finding.field])
 
 
+@pytest.mark.parametrize(
+    ("described", "text"),
+    [
+        ("It holds 0.9 litres.", "It holds 900 ml."),
+        ("It weighs 1.2 kg.", "All of 1200 grams."),
+        ("It is 204 cm wide.", "It is 2.04 m wide."),
+        ("It runs two and a half hours.", "It runs 150 minutes."),
+        ("It runs two and a half hours.", "It runs 2.5 hours."),
+        ("Ready in half an hour.", "Ready in 30 minutes."),
+        ("Guaranteed for two years.", "Guaranteed for 24 months."),
+        ("It fits the X20.", "Two X20s fit in a drawer."),
+    ],
+)
+def test_the_same_amount_in_another_unit_is_given(described: str, text: str) -> None:
+    product = Product(id="1", title="Fernhill Planter", description=described)
+    checks = run_checks(brief(product=product, offer=None), bare(f"Fernhill Planter. {text}"))
+    assert [finding.reason for check in checks for finding in check.findings] == []
+
+
+@pytest.mark.parametrize(
+    ("rule", "described", "text"),
+    [
+        ("invented.number", "From four small gardens.", "Ready in four minutes."),
+        ("invented.number", "It holds 0.9 litres.", "It holds 90 ml."),
+        ("invented.number", "It runs two and a half hours.", "It runs two hours."),
+        ("claims.guarantee", "Guaranteed for two years.", "Your joy is guaranteed."),
+        ("claims.guarantee", "Guaranteed for two years.", "Guaranteed for ten years."),
+        ("invented.code", "Made by Fern.", "Use code FERN."),
+    ],
+)
+def test_a_number_or_word_of_the_brief_gives_nothing_else(rule: str, described: str, text: str) -> None:
+    product = Product(id="1", title="Fernhill Planter", description=described)
+    assert findings("email", bare(text), rule, product=product, offer=None)
+
+
+@pytest.mark.parametrize(
+    ("word", "text", "found"),
+    [
+        ("sweat", "Bring a sweater.", False),
+        ("sweat", "No sweating.", True),
+        ("grin", "The daily grind.", False),
+        ("grin", "Grinning all the way.", True),
+        ("sweater", "Two sweaters.", True),
+        ("ass", "A classy Assam.", False),
+        ("luxury", "Little luxuries.", True),
+    ],
+)
+def test_an_inflection_is_the_banned_word_and_a_longer_word_is_not(word: str, text: str, found: bool) -> None:
+    assert bool(findings("email", body(text), "words.banned", brand=Brand(banned_words=(word,)))) == found
+
+
 def test_rule_ids_are_dotted_lower_case() -> None:
     assert all(re.fullmatch(r"[a-z]+\.[a-z]+", rule.id) for rule in RULES)
