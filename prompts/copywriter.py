@@ -22,7 +22,7 @@ from prompts.brief import Brief
 from prompts.brief_limits import validate
 from prompts.catalog import Catalog, Template
 from prompts.channels import find_channel
-from prompts.checks.duplicates import signature
+from prompts.checks.duplicates import NEAR, nearest, signature
 from prompts.checks.rules import passes, run_checks, warnings
 from prompts.engine import Answer, Ask, Engine, EngineInfo
 from prompts.errors import LanguageError, OutputError, SlotError
@@ -42,6 +42,8 @@ OUTPUT_RULE = "output.parse"
 """The check a malformed variant failed: its answer is not the channel's JSON, or names an unknown slot."""
 DISTINCT_RULE = "duplicates.variants"
 """The check that a variant says something the draft's others do not."""
+NEAR_RULE = "duplicates.near"
+"""The check that a variant is more than another of the draft with a word or two changed; it only warns."""
 
 OnVariant = Callable[[int, Variant], None]
 """Called with the brief's index and a variant that is final."""
@@ -118,7 +120,9 @@ class _Job:
             cut = " (the answer was cut off at its token limit)" if answer.finish_reason == "length" else ""
             checks = (_failing(OUTPUT_RULE, f"{error}{cut}"),)
             return _Attempt(status="malformed", fields={}, checks=checks, raw=answer.text, seed=seed)
-        checks = (*run_checks(self.brief, fields), self.distinct(variant, fields))
+        distinct = self.distinct(variant, fields)
+        near = self.near(variant, fields) if distinct.passed else CheckResult(rule=NEAR_RULE, passed=True)
+        checks = (*run_checks(self.brief, fields), distinct, near)
         status = "passed" if passes(checks) else "failed"
         return _Attempt(status=status, fields=fields, checks=checks, raw=None, seed=seed)
 
@@ -138,12 +142,29 @@ class _Job:
     def distinct(self, variant: int, fields: Fields) -> CheckResult:
         """Whether these fields say something no other variant of the draft says."""
         written = signature(fields)
-        for other, best in enumerate(self.best):
-            if best is None or other == variant or best.status != "passed":
-                continue
-            if signature(best.fields) == written:
+        for other, fields_of_other in self.passed(variant).items():
+            if signature(fields_of_other) == written:
                 return _failing(DISTINCT_RULE, f"says the same as variant {other + 1} of this draft")
         return CheckResult(rule=DISTINCT_RULE, passed=True)
+
+    def near(self, variant: int, fields: Fields) -> CheckResult:
+        """Whether these fields differ from every other variant's in more than a word or two."""
+        others = self.passed(variant)
+        found = nearest(self.brief, fields, list(others.values()))
+        if found is None or found[1] < NEAR:
+            return CheckResult(rule=NEAR_RULE, passed=True)
+        other = list(others)[found[0]] + 1
+        said = f"says almost the same as variant {other} of this draft ({found[1]:.0%} alike)"
+        finding = Finding(rule=NEAR_RULE, severity="warning", field=None, span=None, reason=said)
+        return CheckResult(rule=NEAR_RULE, passed=True, findings=(finding,))
+
+    def passed(self, variant: int) -> dict[int, Fields]:
+        """List the fields of the draft's other variants that passed, by their place."""
+        return {
+            place: best.fields
+            for place, best in enumerate(self.best)
+            if best is not None and place != variant and best.status == "passed"
+        }
 
     def variant(self, index: int, snapshot: str | None) -> Variant:
         """Give the best attempt at a variant, with its provenance."""

@@ -4,6 +4,7 @@ import functools
 import re
 from collections.abc import Iterator
 
+from prompts.checks.links import addresses
 from prompts.checks.reading import Hit, Reading, Rule, normalise
 from prompts.slots import clean
 
@@ -80,7 +81,10 @@ def _banned(reading: Reading) -> Iterator[Hit]:
     pattern = _inflected(reading.brief.brand.banned_words)
     banned = {normalise(word) for word in reading.brief.brand.banned_words}
     for line in reading.lines if pattern else ():
+        linked = addresses(line)
         for match in pattern.finditer(line.plain) if pattern else ():
+            if any(start <= match.start() and match.end() <= end for start, end in linked):
+                continue
             word = match.group().casefold()
             if word.removesuffix("s") in _OTHER_WORDS and not banned & {word, word.removesuffix("s")}:
                 continue

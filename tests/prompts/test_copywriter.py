@@ -108,6 +108,29 @@ async def test_variants_that_say_the_same_are_asked_again() -> None:
     assert [variant.provenance.attempts for variant in variants] == [1, 2]
 
 
+async def test_a_variant_with_one_word_changed_passes_with_a_warning() -> None:
+    engine = ScriptedEngine(
+        script(
+            titled("Some balconies are waiting all winter for a pot that can take frost"),
+            titled("Some balconies are waiting all winter for one pot that can take frost"),
+            titled("A new one?"),
+        )
+    )
+    variants = await write(brief("push", n=3), engine, CATALOG, attempts=1)
+    warned = [
+        [
+            finding.reason
+            for check in variant.checks
+            if check.rule == "duplicates.near"
+            for finding in check.findings
+        ]
+        for variant in variants
+    ]
+    assert [variant.status for variant in variants] == ["passed"] * 3
+    assert sorted(len(reasons) for reasons in warned) == [0, 0, 1]
+    assert "almost the same as variant 1" in next(reasons for reasons in warned if reasons)[0]
+
+
 async def test_a_parrot_gets_one_variant_and_the_rest_fail_as_duplicates() -> None:
     variants = await write(brief("push", n=3), ScriptedEngine(script(CLEAN["push"])), CATALOG)
     assert [variant.status for variant in variants] == ["passed", "failed", "failed"]
