@@ -23,6 +23,7 @@ from prompts.brief_limits import validate
 from prompts.catalog import Catalog, Template
 from prompts.channels import find_channel
 from prompts.checks.duplicates import NEAR, nearest, signature
+from prompts.checks.language import detector_loaded, load_detector
 from prompts.checks.rules import passes, run_checks, warnings
 from prompts.engine import Answer, Ask, Engine, EngineInfo
 from prompts.errors import LanguageError, OutputError, SlotError
@@ -242,6 +243,8 @@ async def write_many(
     Every brief is validated before the first ask. Raises as `write` does; what `on_variant` heard until then
     stands.
     """
+    if not detector_loaded():
+        await asyncio.to_thread(load_detector)
     jobs = [
         _Job(i, brief, _template(brief, engine.info, catalog), engine.info) for i, brief in enumerate(briefs)
     ]

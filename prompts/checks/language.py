@@ -99,6 +99,16 @@ def _identifier() -> _Identifier:
     return identifier
 
 
+def detector_loaded() -> bool:
+    """Whether the detector is in memory."""
+    return _identifier.cache_info().currsize > 0
+
+
+def load_detector() -> None:
+    """Load the detector, which takes a second; whoever runs an event loop does so in a thread beforehand."""
+    _identifier()
+
+
 @functools.lru_cache(maxsize=2048)
 def other_language(text: str, language: str) -> str | None:
     """Name a text's language when it is not the one asked for (a BCP 47 tag); none when that cannot be told.
