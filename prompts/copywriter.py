@@ -2,7 +2,8 @@
 
 Each variant is asked for, parsed, its fact slots filled, then checked. An answer that is malformed, fails a
 check, repeats another variant or runs over a soft length is asked for again with another seed, a bounded
-number of times; of the attempts the best is kept and says honestly what it is. Nothing is trimmed or mended.
+number of times, in the full dialect with its faults named; of the attempts the best is kept and says honestly
+what it is. Nothing is trimmed or mended.
 
 A brief's pending variants travel together, and a batch is several briefs' worth of them, so a draft depends
 on its own brief alone: the same brief, template, engine and seed give the same draft, in whatever company.
@@ -25,7 +26,8 @@ from prompts.channels import find_channel
 from prompts.checks.duplicates import NEAR, nearest, signature
 from prompts.checks.language import detector_loaded, load_detector
 from prompts.checks.rules import passes, run_checks, warnings
-from prompts.engine import Answer, Ask, Engine, EngineInfo
+from prompts.correction import corrected
+from prompts.engine import Answer, Ask, Engine, EngineInfo, Message
 from prompts.errors import LanguageError, OutputError, SlotError
 from prompts.output import parse, schema
 from prompts.render import render
@@ -58,6 +60,8 @@ class _Attempt(msgspec.Struct, frozen=True, kw_only=True):
     checks: tuple[CheckResult, ...]
     raw: str | None
     seed: int
+    answer: str
+    """What the engine wrote, word for word."""
 
     @property
     def worth(self) -> tuple[int, int, int]:
@@ -76,6 +80,7 @@ class _Job:
         self.engine = engine
         self.slots = fact_slots(brief)
         self.best: list[_Attempt | None] = [None] * brief.n
+        self.last: list[_Attempt | None] = [None] * brief.n
         self.tries = [0] * brief.n
         self.open = list(range(brief.n))
 
@@ -84,7 +89,7 @@ class _Job:
         channel, messages = find_channel(self.brief.channel), render(self.template, self.brief)
         return [
             Ask(
-                messages=messages,
+                messages=self.told(variant, messages),
                 json_schema=schema(channel.name),
                 max_tokens=channel.max_tokens,
                 temperature=TEMPERATURE,
@@ -92,6 +97,13 @@ class _Job:
             )
             for variant in self.open
         ]
+
+    def told(self, variant: int, messages: tuple[Message, ...]) -> tuple[Message, ...]:
+        """Name the faults of the answer that was refused last, if any, to an engine that can read them."""
+        refused = self.last[variant]
+        if refused is None or self.engine.dialect != "full":
+            return messages
+        return corrected(messages, refused.answer, refused.checks)
 
     def seed(self, variant: int) -> int:
         """Derive a seed of 31 bits for the next attempt at a variant from the brief's own seed."""
@@ -102,7 +114,7 @@ class _Job:
         """Judge one round of answers; gives the variants that became final."""
         final: list[int] = []
         for variant, answer in zip(self.open, answers, strict=True):
-            attempt = self.judge(variant, answer)
+            attempt = self.last[variant] = self.judge(variant, answer)
             self.tries[variant] += 1
             best = self.best[variant]
             if best is None or attempt.worth < best.worth:
@@ -120,12 +132,19 @@ class _Job:
         except (OutputError, SlotError) as error:
             cut = " (the answer was cut off at its token limit)" if answer.finish_reason == "length" else ""
             checks = (_failing(OUTPUT_RULE, f"{error}{cut}"),)
-            return _Attempt(status="malformed", fields={}, checks=checks, raw=answer.text, seed=seed)
+            return _Attempt(
+                status="malformed",
+                fields={},
+                checks=checks,
+                raw=answer.text,
+                seed=seed,
+                answer=answer.text,
+            )
         distinct = self.distinct(variant, fields)
         near = self.near(variant, fields) if distinct.passed else CheckResult(rule=NEAR_RULE, passed=True)
         checks = (*run_checks(self.brief, fields), distinct, near)
         status = "passed" if passes(checks) else "failed"
-        return _Attempt(status=status, fields=fields, checks=checks, raw=None, seed=seed)
+        return _Attempt(status=status, fields=fields, checks=checks, raw=None, seed=seed, answer=answer.text)
 
     def fill(self, fields: Fields) -> Fields:
         """Put the facts in: slots in the pocket dialect; in the full one they are there, only escaped."""

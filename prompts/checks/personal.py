@@ -1,5 +1,6 @@
 """People's data: nobody's e-mail address, telephone number, card, bank account or identity number."""
 
+import functools
 import re
 from collections.abc import Callable, Iterator, Mapping
 
@@ -81,7 +82,12 @@ _FINDERS: Mapping[str, tuple[str, Callable[[str], Iterator[Span]]]] = {
 
 def spans(line: Line) -> tuple[Span, ...]:
     """Where a line gives personal data, of whatever kind."""
-    return tuple(span for _, find in _FINDERS.values() for span in find(line.plain))
+    return _spans(line.plain)
+
+
+@functools.lru_cache(maxsize=2048)  # five rules read the same few texts
+def _spans(text: str) -> tuple[Span, ...]:
+    return tuple(span for _, find in _FINDERS.values() for span in find(text))
 
 
 def _personal(kind: str) -> Callable[[Reading], Iterator[Hit]]:
