@@ -5,8 +5,8 @@ from typing import Literal, cast
 
 import msgspec
 
-Tone = Literal["friendly", "playful", "urgent", "luxury", "professional", "inspiring"]
-"""Voices every template and every engine understands."""
+from prompts.brand import Brand as Brand
+from prompts.brand import Tone as Tone
 
 Stage = Literal["new", "loyal", "lapsed", "cart"]
 """Where a customer stands; `cart` has left something in the basket."""
@@ -55,15 +55,6 @@ class Audience(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     interest: str | None = None
     """One or a few words, e.g. `gardening`; none for everyone."""
     stage: Stage | None = None
-
-
-class Brand(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The workspace's voice and its rules."""
-
-    name: str = ""
-    voice: str = ""
-    banned_words: tuple[str, ...] = ()
-    required_words: tuple[str, ...] = ()
 
 
 class RewriteRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

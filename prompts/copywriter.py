@@ -2,7 +2,8 @@
 
 Each variant is asked for, parsed, its fact slots filled, then checked. An answer that is malformed, fails a
 check, repeats another variant or runs over a soft length is asked for again with another seed, a bounded
-number of times; of the attempts the best is kept and says honestly what it is. Nothing is trimmed or mended.
+number of times, in the full dialect with its faults named; of the attempts the best is kept and says honestly
+what it is. Nothing is trimmed or mended.
 
 A brief's pending variants travel together, and a batch is several briefs' worth of them, so a draft depends
 on its own brief alone: the same brief, template, engine and seed give the same draft, in whatever company.
@@ -22,9 +23,11 @@ from prompts.brief import Brief, texts_of
 from prompts.brief_limits import validate
 from prompts.catalog import Catalog, Template
 from prompts.channels import find_channel
-from prompts.checks.duplicates import signature
+from prompts.checks.duplicates import NEAR, nearest, signature
+from prompts.checks.language import detector_loaded, load_detector
 from prompts.checks.rules import passes, run_checks, warnings
-from prompts.engine import Answer, Ask, Engine, EngineInfo, OnText
+from prompts.correction import corrected
+from prompts.engine import Answer, Ask, Engine, EngineInfo, Message, OnText
 from prompts.errors import LanguageError, OutputError, SlotError
 from prompts.output import parse, schema
 from prompts.render import render, shows_examples
@@ -43,6 +46,8 @@ OUTPUT_RULE = "output.parse"
 """The check a malformed variant failed: its answer is not the channel's JSON, or names an unknown slot."""
 DISTINCT_RULE = "duplicates.variants"
 """The check that a variant says something the draft's others do not."""
+NEAR_RULE = "duplicates.near"
+"""The check that a variant is more than another of the draft with a word or two changed; it only warns."""
 
 OnVariant = Callable[[int, int, Variant], None]
 """Called with the brief's index, the variant's index in it, and a variant that is final."""
@@ -59,6 +64,8 @@ class _Attempt(msgspec.Struct, frozen=True, kw_only=True):
     checks: tuple[CheckResult, ...]
     raw: str | None
     seed: int
+    answer: str
+    """What the engine wrote, word for word."""
 
     @property
     def worth(self) -> tuple[int, int, int]:
@@ -81,6 +88,7 @@ class _Job:
         told = texts_of((brief.product, brief.offer, brief.audience, brief.brand))
         self.given = "\n".join(clean(line) for text in told for line in text.split("\n"))
         self.best: list[_Attempt | None] = [None] * brief.n
+        self.last: list[_Attempt | None] = [None] * brief.n
         self.tries = [0] * brief.n
         self.open = list(range(brief.n))
 
@@ -89,7 +97,7 @@ class _Job:
         channel, messages = find_channel(self.brief.channel), render(self.template, self.brief)
         return [
             Ask(
-                messages=messages,
+                messages=self.told(variant, messages),
                 json_schema=schema(channel.name),
                 max_tokens=channel.max_tokens,
                 temperature=TEMPERATURE,
@@ -97,6 +105,13 @@ class _Job:
             )
             for variant in self.open
         ]
+
+    def told(self, variant: int, messages: tuple[Message, ...]) -> tuple[Message, ...]:
+        """Name the faults of the answer that was refused last, if any, to an engine that can read them."""
+        refused = self.last[variant]
+        if refused is None or self.engine.dialect != "full":
+            return messages
+        return corrected(messages, refused.answer, refused.checks)
 
     def seed(self, variant: int) -> int:
         """Derive a seed of 31 bits for the next attempt at a variant from the brief's own seed."""
@@ -107,7 +122,7 @@ class _Job:
         """Judge one round of answers; gives the variants that became final."""
         final: list[int] = []
         for variant, answer in zip(self.open, answers, strict=True):
-            attempt = self.judge(variant, answer)
+            attempt = self.last[variant] = self.judge(variant, answer)
             self.tries[variant] += 1
             best = self.best[variant]
             if best is None or attempt.worth < best.worth:
@@ -125,14 +140,20 @@ class _Job:
         except (OutputError, SlotError) as error:
             cut = " (the answer was cut off at its token limit)" if answer.finish_reason == "length" else ""
             checks = (_failing(OUTPUT_RULE, f"{error}{cut}"),)
-            return _Attempt(status="malformed", fields={}, checks=checks, raw=answer.text, seed=seed)
-        checks = (
-            *run_checks(self.brief, fields),
-            *rewrite_checks(self.brief, fields),
-            self.distinct(variant, fields),
-        )
+            return _Attempt(
+                status="malformed",
+                fields={},
+                checks=checks,
+                raw=answer.text,
+                seed=seed,
+                answer=answer.text,
+            )
+        distinct = self.distinct(variant, fields)
+        near = self.near(variant, fields) if distinct.passed else CheckResult(rule=NEAR_RULE, passed=True)
+        rewritten = rewrite_checks(self.brief, fields)
+        checks = (*run_checks(self.brief, fields), *rewritten, distinct, near)
         status = "passed" if passes(checks) else "failed"
-        return _Attempt(status=status, fields=fields, checks=checks, raw=None, seed=seed)
+        return _Attempt(status=status, fields=fields, checks=checks, raw=None, seed=seed, answer=answer.text)
 
     def fill(self, fields: Fields) -> Fields:
         """Put the facts in: slots in the pocket dialect; in the full one they are there, only escaped."""
@@ -151,12 +172,29 @@ class _Job:
     def distinct(self, variant: int, fields: Fields) -> CheckResult:
         """Whether these fields say something no other variant of the draft says."""
         written = signature(fields)
-        for other, best in enumerate(self.best):
-            if best is None or other == variant or best.status != "passed":
-                continue
-            if signature(best.fields) == written:
+        for other, fields_of_other in self.passed(variant).items():
+            if signature(fields_of_other) == written:
                 return _failing(DISTINCT_RULE, f"says the same as variant {other + 1} of this draft")
         return CheckResult(rule=DISTINCT_RULE, passed=True)
+
+    def near(self, variant: int, fields: Fields) -> CheckResult:
+        """Whether these fields differ from every other variant's in more than a word or two."""
+        others = self.passed(variant)
+        found = nearest(self.brief, fields, list(others.values()))
+        if found is None or found[1] < NEAR:
+            return CheckResult(rule=NEAR_RULE, passed=True)
+        other = list(others)[found[0]] + 1
+        said = f"says almost the same as variant {other} of this draft ({found[1]:.0%} alike)"
+        finding = Finding(rule=NEAR_RULE, severity="warning", field=None, span=None, reason=said)
+        return CheckResult(rule=NEAR_RULE, passed=True, findings=(finding,))
+
+    def passed(self, variant: int) -> dict[int, Fields]:
+        """List the fields of the draft's other variants that passed, by their place."""
+        return {
+            place: best.fields
+            for place, best in enumerate(self.best)
+            if best is not None and place != variant and best.status == "passed"
+        }
 
     def variant(self, index: int, snapshot: str | None) -> Variant:
         """Give the best attempt at a variant, with its provenance."""
@@ -254,6 +292,8 @@ async def write_many(
 
     Every brief is validated before the first ask. Raises as `write` does; what was heard until then stands.
     """
+    if not detector_loaded():
+        await asyncio.to_thread(load_detector)
     jobs = [
         _Job(i, brief, _template(brief, engine.info, catalog), engine.info) for i, brief in enumerate(briefs)
     ]

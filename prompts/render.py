@@ -18,6 +18,7 @@ import msgspec
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from prompts import special_tokens
+from prompts.brand import Brand, ClaimsPolicy, Policy, disclaimers
 from prompts.brief import Brief, Example, Goal, RewriteRequest, Stage, Tone
 from prompts.catalog import Template
 from prompts.channels import Channel, Field, find_channel
@@ -34,7 +35,7 @@ LONGEST_DESCRIPTION = 2_000
 """Characters of a product's description a prompt shows; the cut is marked."""
 
 _OPENERS = re.compile(r"\{(?=[{%])")
-_PLAIN_KEY = re.compile(r"[a-z][a-z_ ]{0,59}")
+_PLAIN_KEY = re.compile(r"[a-z][a-z0-9_ ]{0,59}")
 _GOALS: Mapping[Goal, str] = {
     "shop": "buy the product",
     "learn": "find out more",
@@ -88,7 +89,7 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     personalise: bool
     language: str
     brand: str | None
-    """Fenced: name, voice, words to avoid and words to use; none for a brand without any."""
+    """Fenced: name, voice, words, claims, disclaimers of this channel; none for a brand without any."""
     audience: str
     """Fenced: who reads it and what sets them apart."""
     product: str
@@ -241,17 +242,32 @@ def _limit_line(field: Field) -> str:
 
 def _brand(brief: Brief) -> str | None:
     brand = brief.brand
-    if not (brand.name or brand.voice or brand.banned_words or brand.required_words):
+    if msgspec.structs.replace(brand, tones=()) == Brand():  # a range of tones is no text for a writer
         return None
     return fence(
         "brand",
         {
             "name": brand.name,
             "voice": brand.voice,
+            "the voice is": tuple(trait.adjective for trait in brand.traits),
+            "write like this": tuple(f"{t.adjective}: {text}" for t in brand.traits for text in t.do),
+            "not like this": tuple(f"{t.adjective}: {text}" for t in brand.traits for text in t.dont),
             "never use": brand.banned_words,
             "always use": brand.required_words,
+            "terms": tuple(f"{t.use}, not {' or '.join(t.never)}" for t in brand.glossary),
+            "never claim": _topics(brand.claims, "forbid"),
+            "may claim": _topics(brand.claims, "allow"),
+            "say word for word": disclaimers(brand, brief.channel),
+            "addresses may lead to": brand.allowed_domains,
         },
     )
+
+
+def _topics(claims: ClaimsPolicy, policy: Policy) -> tuple[str, ...]:
+    """Name the topics under a policy; none for the house's own, which the prompts' rules already state."""
+    if claims == ClaimsPolicy():
+        return ()
+    return tuple(name for name in claims.__struct_fields__ if getattr(claims, name) == policy)
 
 
 def _product(brief: Brief, channel: Channel) -> str:

@@ -41,11 +41,13 @@ from service.snapshots.routes import ROUTES as SNAPSHOTS
 from service.telemetry import Metrics, Telemetry, access_logger
 from service.workspaces.actions import list_all_workspaces
 from service.workspaces.model import ApiKey
+from service.workspaces.routes import ROUTES as BRAND
 
-ROUTES = [*DRAFTS, *CATALOG, *PROFILES, *EVENTS, *SEGMENTS, *PROMPTS, *SNAPSHOTS, *HEALTH]
+ROUTES = [*DRAFTS, *BRAND, *CATALOG, *PROFILES, *EVENTS, *SEGMENTS, *PROMPTS, *SNAPSHOTS, *HEALTH]
 
 TAGS = {
     "drafts": "Copy, written and checked for a brief.",
+    "brand": "How the workspace's brand sounds, and what it may say.",
     "items": "What is advertised.",
     "profiles": "Customers, and what suits them.",
     "events": "What customers did.",

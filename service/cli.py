@@ -36,6 +36,7 @@ VERBS: Mapping[str, Verb] = {
     "eval": Verb("service.evaluations.commands:eval_", "Measure how good copy and audiences are."),
     "bench": Verb("service.benchmarks.commands:bench", "Measure speed and memory at scale."),
     "serve": Verb("service.serve:serve", "Serve the HTTP API."),
+    "brand": Verb("service.workspaces.commands:brand", "Show and import the brand: voice, words, claims."),
     "keys": Verb("service.workspaces.commands:keys", "Create, list and revoke API keys."),
 }
 

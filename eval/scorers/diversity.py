@@ -1,7 +1,6 @@
 """How different the variants of one draft are from each other."""
 
 import itertools
-import re
 from collections import Counter
 from collections.abc import Sequence
 
@@ -10,14 +9,8 @@ import numpy as np
 from eval.scorers.copy_text import parts, whole
 from indexing.embedder import Embedder
 from prompts.brief import Brief
+from prompts.reading_ease import words
 from prompts.variant import Score, Variant
-
-_WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
-
-
-def words(text: str) -> list[str]:
-    """Split into lower-case words; punctuation and underscores separate, apostrophes inside a word do not."""
-    return _WORD.findall(text.lower())
 
 
 def pairs(texts: Sequence[str]) -> list[tuple[str, str]]:

@@ -1,12 +1,18 @@
-"""Repetition: within a list, between fields, and among the variants of a draft."""
+"""Repetition: within a list, between fields, among the variants of a draft, and of what was sent before."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from difflib import SequenceMatcher
 from itertools import combinations
 
-from prompts.checks.reading import Hit, Reading, Rule, normalise
+from prompts.brief import Brief
+from prompts.checks.reading import HIDDEN, Hit, Reading, Rule, normalise, read
 from prompts.variant import Fields
 
+NEAR = 0.9
+"""Likeness from which two texts count as the same copy with a word or two changed."""
+
+_TOKEN = re.compile(rf"[^\W_]+(?:'[^\W_]+)*|{HIDDEN}+")
 _PUNCTUATION = re.compile(r"[^\w\s]")
 
 
@@ -44,6 +50,35 @@ def signature(fields: Fields) -> str:
     return "\n".join(
         _same(value if isinstance(value, str) else "\n".join(value)) for value in fields.values()
     )
+
+
+def likeness(brief: Brief, first: Fields, second: Fields) -> float:
+    """Compute how much two variants say the same: 0 nothing, 1 all of it.
+
+    2 M / T, where T counts the words of both and M those that match in their order (Ratcliff and Obershelp,
+    "Pattern matching: the gestalt approach", Dr. Dobb's Journal 13 (1988)), case and punctuation aside.
+    Each of the brief's facts counts as one word: every variant states them, which makes no two alike.
+    """
+    one, other = _tokens(brief, first), _tokens(brief, second)
+    return SequenceMatcher(None, one, other, autojunk=False).ratio()
+
+
+def nearest(brief: Brief, fields: Fields, others: Sequence[Fields]) -> tuple[int, float] | None:
+    """Find the most alike of other variants, or of copy sent before: its place and likeness.
+
+    None when there are no others; of equals the first. Copy is near-duplicate from a likeness of `NEAR`.
+    """
+    if not others:
+        return None
+    found = [likeness(brief, fields, other) for other in others]
+    best = max(found)
+    return found.index(best), best
+
+
+def _tokens(brief: Brief, fields: Fields) -> list[str]:
+    own = "\n".join(line.own for line in read(brief, fields).lines)
+    found = _TOKEN.findall(own.casefold().replace("’", "'"))
+    return [HIDDEN if token[0] == HIDDEN else token for token in found]
 
 
 RULES = (

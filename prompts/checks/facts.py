@@ -42,7 +42,8 @@ def _benefits(reading: Reading) -> Iterator[Hit]:
 
 def _link(reading: Reading) -> Iterator[Hit]:
     link = clean(reading.brief.product.link or "")
-    if link and reading.channel.shows_link and not any(link in line.text for line in reading.lines):
+    shown = re.compile(rf"(?<![\w/.]){re.escape(link)}(?=[.,;:!?'\")\]”’]*(?:\s|$))")
+    if link and reading.channel.shows_link and not any(shown.search(line.text) for line in reading.lines):
         yield Hit(
             reason=f"the copy never shows the link {link!r}: this channel has no button to put it behind"
         )

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterator
 
+from prompts.checks import personal
 from prompts.checks.quantities import Kind, find, is_given
 from prompts.checks.reading import Hit, Reading, Rule, normalise
 
@@ -16,11 +17,12 @@ _WANTS = {
 
 _FREE = (
     r"free\s+(?:next-day\s+|standard\s+|express\s+)?(?:shipping|delivery|postage|returns?|gifts?|samples?|trials?|"
-    r"upgrades?|consultations?|access|months?|downloads?|class(?:es)?|lessons?|item|product|bag)|for\s+free|"
+    r"upgrades?|consultations?|access|months?|downloads?|class(?:es)?|lessons?|item|product|bag)|"
+    r"for\s+free(?=\s*(?:[.!?,;:)]|$)|\s+(?:with|when|if|on|today|now|until|at|and)\b)|"
     r"(?:try|get|have|take|yours?|it's)\s+(?:it\s+|one\s+|yours\s+)?free(?=\s*(?:[.!?,]|$|today|now))|"
     r"free\s+of\s+charge|(?:at\s+)?no\s+(?:extra\s+)?(?:cost|charge)|complimentary|on\s+the\s+house"
 )
-_SPECIFIC = re.compile(
+SPECIFIC = re.compile(
     rf"\b(?:{_FREE}|cashback|gift\s+cards?|two\s+for\s+one|2\s+for\s+1|buy\s+one|bogo|early\s+access|"
     r"(?:double|triple)\s+points|money[\s-]back|price\s+match)\b",
     re.IGNORECASE,
@@ -41,7 +43,10 @@ def _quantity(kind: Kind) -> Callable[[Reading], Iterator[Hit]]:
     def check(reading: Reading) -> Iterator[Hit]:
         given = find(reading.given, bare_words=True)
         for line in reading.lines:
+            numbers = personal.spans(line)  # a telephone number is one fault, and `personal` finds it
             for quantity in find(line.own):
+                if any(start < quantity.span[1] and quantity.span[0] < end for start, end in numbers):
+                    continue
                 if quantity.kind == kind and not is_given(quantity, given):
                     quoted = line.text[slice(*quantity.span)]
                     yield Hit(line=line, span=quantity.span, reason=f"says {quoted!r}: {_WANTS[kind]}")
@@ -51,13 +56,13 @@ def _quantity(kind: Kind) -> Callable[[Reading], Iterator[Hit]]:
 
 def _codes(reading: Reading) -> Iterator[Hit]:
     yield from _quantity("code")(reading)
-    known = normalise(reading.given).split()
+    known = re.findall(r"[\w-]+", reading.given)
     has_code = bool(reading.brief.offer and re.search(r"\bcode\b", normalise(reading.given))) or bool(
         reading.brief.offer and reading.brief.offer.code
     )
     for line in reading.lines:
         for match in _NAMED_CODE.finditer(line.own):
-            if match[1].casefold() not in known and not re.search(r"\d", match[1]):
+            if match[1] not in known and not re.search(r"\d", match[1]):
                 yield Hit(line=line, span=match.span(1), reason=f"says {match[1]!r}: {_WANTS['code']}")
         for match in () if has_code else _CODE_WORD.finditer(line.own):
             yield Hit(line=line, span=match.span(), reason=f"says {match.group()!r}: the brief gives no code")
@@ -65,7 +70,7 @@ def _codes(reading: Reading) -> Iterator[Hit]:
 
 def _offer(reading: Reading) -> Iterator[Hit]:
     given = normalise(reading.given)
-    patterns = (_SPECIFIC,) if reading.brief.offer else (_SPECIFIC, _GENERIC)
+    patterns = (SPECIFIC,) if reading.brief.offer else (SPECIFIC, _GENERIC)
     for line in reading.lines:
         for pattern in patterns:
             for match in pattern.finditer(line.own):

@@ -1,7 +1,8 @@
-"""Addresses and people: only the brief's link, and nobody's e-mail or telephone number."""
+"""Addresses: the brief's link, and what lies on the brand's own domains."""
 
 import re
 from collections.abc import Iterator
+from urllib.parse import urlsplit
 
 from prompts.checks.reading import Hit, Line, Reading, Rule
 from prompts.slots import clean
@@ -15,18 +16,24 @@ _ADDRESS = re.compile(
     r"\b(?:javascript|data|mailto|tel):\S+",
     re.IGNORECASE,
 )
+_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:", re.IGNORECASE)
 _TAIL = re.compile(r"[.,;:!?'\"’”)\]]+$")
-_EMAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
-_PHONE = re.compile(r"(?<![\w/])\+?\(?\d[\d\s().-]{6,}\d(?!\w)")
+
+
+def addresses(line: Line) -> tuple[tuple[int, int], ...]:
+    """Where a line holds addresses, whose words are nobody's choice."""
+    return tuple(match.span() for match in _ADDRESS.finditer(line.plain))
 
 
 def _foreign(reading: Reading) -> Iterator[Hit]:
-    link = clean(reading.brief.product.link or "")
+    link, domains = clean(reading.brief.product.link or ""), reading.brief.brand.allowed_domains
     for line in reading.lines:
         for match in _ADDRESS.finditer(line.plain):
             found = _TAIL.sub("", match.group())
-            if (found != link and match.group() != link) and not _within_fact(line, match.span()):
-                wanted = f"only {link!r} may stand here" if link else "the brief gives no link"
+            known = link in {found, match.group()} or _allowed(found, domains)
+            if not known and not _within_fact(line, match.span()):
+                wanted = " or ".join([*([repr(link)] if link else []), *(f"pages of {d}" for d in domains)])
+                wanted = f"only {wanted} may stand here" if wanted else "the brief gives no link"
                 yield Hit(
                     line=line,
                     span=(match.start(), match.start() + len(found)),
@@ -41,35 +48,25 @@ def _within_fact(line: Line, span: tuple[int, int]) -> bool:
     )
 
 
-def _email(reading: Reading) -> Iterator[Hit]:
-    return _personal(_EMAIL, "an e-mail address", reading)
-
-
-def _phone(reading: Reading) -> Iterator[Hit]:
-    return _personal(_PHONE, "a telephone number", reading)
-
-
-def _personal(pattern: re.Pattern[str], what: str, reading: Reading) -> Iterator[Hit]:
-    for line in reading.lines:
-        for match in pattern.finditer(line.plain):
-            if match.group() in reading.given:
-                continue
-            digits = sum(char.isdigit() for char in match.group())
-            if "@" in match.group() or 8 <= digits <= 15:
-                yield Hit(
-                    line=line, span=match.span(), reason=f"gives {what}, {match.group()!r}: leave it out"
-                )
+def _allowed(found: str, domains: tuple[str, ...]) -> bool:
+    """Whether an address is one of the web on one of these domains or below it, and names nobody."""
+    if _SCHEME.match(found) and not found.lower().startswith(("http://", "https://")):
+        return False
+    try:
+        parts = urlsplit(found if "://" in found else f"https://{found}")
+        host = (parts.hostname or "").rstrip(".")
+    except ValueError:  # no address at all, such as an unclosed bracket
+        return False
+    return "@" not in parts.netloc and any(
+        host == domain or host.endswith(f".{domain}") for domain in map(str.lower, domains)
+    )
 
 
 RULES = (
-    Rule(id="links.foreign", severity="error", wants="No address but the brief's link.", check=_foreign),
     Rule(
-        id="personal.email", severity="error", wants="No e-mail address the brief did not give.", check=_email
-    ),
-    Rule(
-        id="personal.phone",
+        id="links.foreign",
         severity="error",
-        wants="No telephone number the brief did not give.",
-        check=_phone,
+        wants="No address but the brief's link and those on the brand's domains.",
+        check=_foreign,
     ),
 )

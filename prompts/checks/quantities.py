@@ -69,6 +69,25 @@ _UNITS = _spread(
         "off": "off",
     }
 )
+_BASE: Mapping[str, tuple[str, Decimal]] = {
+    "second": ("second", Decimal(1)),
+    "minute": ("second", Decimal(60)),
+    "hour": ("second", Decimal(3600)),
+    "day": ("second", Decimal(86_400)),
+    "week": ("second", Decimal(604_800)),
+    "month": ("month", Decimal(1)),
+    "year": ("month", Decimal(12)),
+    "gram": ("gram", Decimal(1)),
+    "kilogram": ("gram", Decimal(1000)),
+    "millilitre": ("millilitre", Decimal(1)),
+    "litre": ("millilitre", Decimal(1000)),
+    "millimetre": ("millimetre", Decimal(1)),
+    "centimetre": ("millimetre", Decimal(10)),
+    "metre": ("millimetre", Decimal(1000)),
+    "inch": ("inch", Decimal(1)),
+    "watt": ("watt", Decimal(1)),
+}
+"""Units that measure something, each in the smallest of its kind: 0.9 litres are 900 ml."""
 _ONES = [
     "zero",
     "one",
@@ -112,10 +131,11 @@ _NUMBER = re.compile(
 )
 _WORD = "|".join(sorted({*_NUMERALS, *_SCALES}, key=len, reverse=True))
 _SPELLED = re.compile(
-    rf"\b(?P<words>(?:{_WORD})(?:(?:\s|-|\sand\s)(?:{_WORD}))*)\b"
+    rf"\b(?P<words>(?:{_WORD})(?:(?:\s|-|\sand\s)(?:{_WORD}))*)\b(?P<half>\s+and\s+a\s+half\b)?"
     rf"(?:[\s-]+(?:(?:whole|full|more|extra)\s+)?(?:(?P<percent>{_PER_CENT})|(?P<unit>{_MEASURE})\b))?",
     re.IGNORECASE,
 )
+_HALF_A = re.compile(rf"\bhalf\s+an?\s+(?P<unit>{_MEASURE})\b", re.IGNORECASE)
 _HALF = re.compile(r"\bhalf[\s-](?:price|off)\b", re.IGNORECASE)
 _MIXED = re.compile(r"(?<![\w])(?=\w*\d)(?=\w*[^\W\d_])[^\W_]+(?!\w)")
 _IDIOMS = frozenset(_UNITS.values()) - {"week", "month", "year"}
@@ -159,22 +179,36 @@ def find(text: str, bare_words: bool = False) -> tuple[Quantity, ...]:
 
 
 def is_given(quantity: Quantity, given: tuple[Quantity, ...]) -> bool:
-    """Whether the brief gave this quantity: the same value and kind, and the same unit where both have one.
+    """Whether the brief gave this quantity: the same kind, and the same amount in whatever unit measures it.
 
-    A bare number may repeat any given value, and a month that of a given day.
+    A bare number may repeat any given value, and a month that of a given day; a number the brief gives
+    without a unit (`four gardens`) gives no measure (`four minutes`).
     """
     if quantity.kind == "date" and any(known.value.startswith(f"{quantity.value} ") for known in given):
         return True
     for known in given:
-        if known.value != quantity.value:
-            continue
-        if quantity.kind == known.kind and (
-            not quantity.unit or not known.unit or quantity.unit == known.unit
-        ):
+        if quantity.kind == known.kind and _same(quantity, known):
             return True
-        if quantity.kind == "number" and quantity.unit in {None, "off"}:
+        if quantity.kind == "number" and quantity.unit in {None, "off"} and quantity.value == known.value:
+            return True
+        if quantity.kind == known.kind == "code" and quantity.value == f"{known.value}s":
             return True
     return False
+
+
+def _same(quantity: Quantity, known: Quantity) -> bool:
+    if quantity.unit and known.unit:
+        return _amount(quantity) == _amount(known)
+    return quantity.value == known.value and quantity.unit not in _BASE
+
+
+def _amount(quantity: Quantity) -> tuple[str, str | Decimal]:
+    """Give the amount in the smallest unit of its kind, so that amounts compare across units."""
+    unit, factor = _BASE.get(quantity.unit or "", ("", Decimal(0)))
+    try:
+        return (unit, Decimal(quantity.value) * factor) if unit else (quantity.unit or "", quantity.value)
+    except InvalidOperation:
+        return quantity.unit or "", quantity.value
 
 
 def _canonical(number: str) -> str:
@@ -191,7 +225,8 @@ def _digits(text: str) -> Iterator[Quantity]:
     days = [match.span() for match in _DAY_OF_MONTH.finditer(text)]
     for match in _NUMBER.finditer(text):
         in_date = any(start <= match.start("number") < end for start, end in days)
-        if in_date or _touches_letters(text, match):
+        ranked = text[: match.start("number")].endswith("#")  # `#1` is a rank, which claims.superlative reads
+        if in_date or ranked or _touches_letters(text, match):
             continue
         money = match["before"] or match["sign"]
         yield _quantity(_canonical(match["number"]), match["percent"], money, match["unit"], _tight(match))
@@ -226,12 +261,15 @@ def _quantity(
 def _spelled(text: str, bare: bool) -> Iterator[Quantity]:
     for match in _HALF.finditer(text):
         yield Quantity(kind="percent", value="50", unit=None, span=match.span())
+    for match in _HALF_A.finditer(text) if bare else ():
+        yield _quantity("0.5", None, None, match["unit"], match.span())
     for match in _SPELLED.finditer(text):
         words, unit = match["words"].lower(), match["unit"]
         idiom = words == "one" and _UNITS.get((unit or "").lower()) in _IDIOMS
         if not bare and (idiom or not (unit or match["percent"])):
             continue
-        yield _quantity(str(_value(words)), match["percent"], None, unit, match.span())
+        value = f"{_value(words)}.5" if match["half"] else str(_value(words))
+        yield _quantity(value, match["percent"], None, unit, match.span())
 
 
 def _value(words: str) -> int:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 import msgspec
 
 from prompts import merge_tags
+from prompts.brand import disclaimers
 from prompts.brief import Brief
 from prompts.channels import Channel, Field, find_channel
 from prompts.errors import SlotError
@@ -118,7 +119,7 @@ def _facts(brief: Brief) -> tuple[str, ...]:
         product.link,
         *product.benefits,
     ]
-    texts += [brief.brand.name, *brief.brand.required_words]
+    texts += [brief.brand.name, *brief.brand.required_words, *disclaimers(brief.brand, brief.channel)]
     if offer is not None:
         texts += [offer.text, offer.code, offer.ends]
     return tuple(cleaned for text in texts if text and (cleaned := clean(text)))

@@ -1,7 +1,19 @@
 """The registry of rules, and the one function that runs them."""
 
 from prompts.brief import Brief
-from prompts.checks import claims, duplicates, facts, invented, lengths, links, words
+from prompts.checks import (
+    brand,
+    claims,
+    duplicates,
+    facts,
+    invented,
+    language,
+    lengths,
+    links,
+    personal,
+    profanity,
+    words,
+)
 from prompts.checks.reading import Hit, Reading, Rule, read
 from prompts.variant import CheckResult, Fields, Finding
 
@@ -11,7 +23,11 @@ RULES: tuple[Rule, ...] = (
     *invented.RULES,
     *claims.RULES,
     *words.RULES,
+    *profanity.RULES,
+    *brand.RULES,
+    *language.RULES,
     *links.RULES,
+    *personal.RULES,
     *duplicates.RULES,
 )
 """Every rule, in the order in which results are listed. Ids are stable and unique."""

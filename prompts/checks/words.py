@@ -4,10 +4,35 @@ import functools
 import re
 from collections.abc import Iterator
 
+from prompts.checks.links import addresses
 from prompts.checks.reading import Hit, Reading, Rule, normalise
 from prompts.slots import clean
 
-_ENDINGS = r"(?:'s|s|es|ed|d|r|er|ers|st|est|ing|ly)?"
+_ENDINGS = r"(?:'s|s|es|ed|er|ers|est|ing|ly)?"
+_OTHER_WORDS = frozenset(
+    {
+        "sweater",
+        "flower",
+        "shower",
+        "tower",
+        "corner",
+        "letter",
+        "number",
+        "matter",
+        "butter",
+        "better",
+        "bitter",
+        "dinner",
+        "summer",
+        "banner",
+        "manner",
+        "planter",
+        "master",
+        "poster",
+        "tester",
+    }
+)
+"""Words that only look like an inflection: a sweater is no comparative of sweat."""
 _LEFTOVER = re.compile(
     r"\{%|%\}|\}\}|\[(?:your\s+|insert\s+|first\s+|last\s+)?"
     r"(?:name|product|company|brand|link|url|offer|price|date|code)(?:\s+(?:name|here))?\]|"
@@ -17,8 +42,8 @@ _LEFTOVER = re.compile(
 _PROMPT = re.compile(
     r"(?m)^\s*(?:channel|tone|goal|stage|audience|product|benefits|offer|rewrite|draft|subject|preheader|headline|"
     r"headlines|body|cta|hashtags|system|user|assistant)\s*:|"
-    r"\bas an ai\b|\b(?:here is|here's|here are) (?:your|the|an?|some) "
-    r"(?:e-?mail|ad|copy|variants?|rewrite|draft|post|sms)\b|"
+    r"\bas an ai\b|\b(?:here is|here's|here are) (?:your|the|an?|some) (?:\w+ )?"
+    r"(?:e-?mail|ad|copy|variants?|rewrite|draft|post|sms)\s*:|"
     r"\b(?:language model|json|system prompt|previous instructions)\b|<\|[^|]*\|>|<<<\w|>>>\w|```|"
     r"\"(?:subject|preheader|body|cta|title|text|headlines?|descriptions?|hashtags)\"\s*:",
     re.IGNORECASE,
@@ -43,7 +68,7 @@ def _inflected(words: tuple[str, ...]) -> re.Pattern[str] | None:
         last = parts[-1]
         endings = [last + _ENDINGS]
         if last.endswith("e"):
-            endings.append(last[:-1] + r"(?:ing|ed|er|est|y)")
+            endings.append(last[:-1] + r"(?:ing|ed|er|ers|est|y)")
         if last.endswith("y"):
             endings.append(last[:-1] + r"(?:ies|ied|ier|iest|ily)")
         if re.search(r"[^aeiou][aeiou][bdgmnprt]$", last):
@@ -54,8 +79,15 @@ def _inflected(words: tuple[str, ...]) -> re.Pattern[str] | None:
 
 def _banned(reading: Reading) -> Iterator[Hit]:
     pattern = _inflected(reading.brief.brand.banned_words)
+    banned = {normalise(word) for word in reading.brief.brand.banned_words}
     for line in reading.lines if pattern else ():
+        linked = addresses(line)
         for match in pattern.finditer(line.plain) if pattern else ():
+            if any(start <= match.start() and match.end() <= end for start, end in linked):
+                continue
+            word = match.group().casefold()
+            if word.removesuffix("s") in _OTHER_WORDS and not banned & {word, word.removesuffix("s")}:
+                continue
             given = line.own[slice(*match.span())] != match.group()
             note = "; it is part of a fact of the brief" if given else ""
             yield Hit(

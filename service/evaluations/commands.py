@@ -74,6 +74,39 @@ def audiences(seeds: int, as_json: bool) -> None:
 
 
 @eval_.command()
+@click.argument(
+    "folder",
+    metavar="SUITE",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("tests/guardrails"),
+)
+@json_option
+def guardrails(folder: Path, as_json: bool) -> None:
+    """Measure the checks on the labelled copies of SUITE [tests/guardrails]: precision and recall per rule.
+
+    Every copy that a rule missed, and every finding no label asks for, is told on stderr.
+
+    Example: pitchwright eval guardrails --json
+    """
+    from eval.guardrails import digest, judge, load_labelled, measure_guardrails, mistakes
+
+    started = time.perf_counter()
+    copies = load_labelled(folder)
+    judged = judge(copies)
+    from eval.figures import figures
+
+    summary = figures(
+        "pitchwright eval guardrails",
+        measure_guardrails(judged),
+        seconds=time.perf_counter() - started,
+        data={"suite": digest(copies)},
+    )
+    for text in mistakes(judged):
+        note(text)
+    show_figures(summary, as_json=as_json)
+
+
+@eval_.command()
 @click.option(
     "--data",
     "folder",

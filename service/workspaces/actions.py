@@ -6,9 +6,11 @@ from datetime import timedelta
 from typing import get_args
 from uuid import uuid4
 
-from service.errors import Conflict, InvalidInput, NotFound, Unauthenticated
+from prompts.brand import Brand
+from service.errors import Conflict, InvalidInput, NotFound, PreconditionFailed, Unauthenticated
 from service.runtime import Runtime
 from service.security import matches, new_key, split_key
+from service.workspaces.brand_file import version
 from service.workspaces.model import ApiKey, CreatedKey, Scope, Workspace, WorkspacePatch, changed, checked
 from service.workspaces.store import KeyStore, WorkspaceStore, find_key, list_workspaces
 
@@ -63,6 +65,28 @@ async def set_workspace(runtime: Runtime, workspace: str, patch: WorkspacePatch)
         value = checked(changed(await store.get(), patch))
         await store.replace(value)
     return value
+
+
+async def get_brand(runtime: Runtime, workspace: str) -> Brand:
+    """Return the workspace's brand; raises NotFound."""
+    return (await get_workspace(runtime, workspace)).brand
+
+
+async def set_brand(runtime: Runtime, workspace: str, brand: Brand, expected: str | None = None) -> Brand:
+    """Replace the workspace's brand, only when it is still the `expected` version where one is given.
+
+    Raises NotFound, PreconditionFailed, and `prompts.errors.BriefError` for a brand no copy could follow.
+    """
+    async with runtime.database.write() as session:
+        store = WorkspaceStore(session, workspace)
+        stored = await store.get()
+        if expected is not None and version(stored.brand) != expected:
+            raise PreconditionFailed(
+                f"the brand is no longer {expected[:80]!r} but {version(stored.brand)!r}: get it, make the "
+                "change again, and send its ETag"
+            )
+        await store.replace(checked(changed(stored, WorkspacePatch(brand=brand))))
+    return brand
 
 
 async def create_key(runtime: Runtime, workspace: str, name: str, scopes: Sequence[Scope]) -> CreatedKey:

@@ -1,5 +1,6 @@
-"""`pitchwright keys`: make, list and revoke API keys."""
+"""`pitchwright keys`: make, list and revoke API keys. `pitchwright brand`: show and import the brand."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import click
@@ -7,6 +8,7 @@ import click
 from service.console import json_option, note, print_json, print_table, run
 
 if TYPE_CHECKING:
+    from prompts.brand import Brand
     from service.runtime import Runtime
     from service.workspaces.model import ApiKey, CreatedKey, Scope
 
@@ -94,3 +96,58 @@ def revoke(prefix: str, as_json: bool) -> None:
         print_json(key)
     else:
         click.echo(f"Revoked {key.prefix} ({key.name}).")
+
+
+@click.group()
+def brand() -> None:
+    """Show and import the workspace's brand: voice, words, claims, disclaimers.
+
+    Example: pitchwright brand show > brand.yaml
+    """
+
+
+@brand.command()
+@json_option
+def show(as_json: bool) -> None:
+    """Print the brand as YAML, every field with its value: edit it, then import it again.
+
+    Example: pitchwright brand show
+    """
+
+    async def work(runtime: "Runtime") -> "Brand":
+        from service.workspaces.actions import get_brand
+
+        return await get_brand(runtime, runtime.settings.workspace)
+
+    _show(run(work), as_json=as_json)
+
+
+@brand.command("import")
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@json_option
+def import_brand(file: Path, as_json: bool) -> None:
+    """Replace the brand by the one in the YAML FILE; what it leaves out goes back to its default.
+
+    Example: pitchwright brand import brand.yaml
+    """
+
+    async def work(runtime: "Runtime") -> "Brand":
+        from service.workspaces.actions import ensure_workspace, set_brand
+        from service.workspaces.brand_file import load_brand
+
+        read = await runtime.run(load_brand, file)
+        await ensure_workspace(runtime, runtime.settings.workspace)
+        return await set_brand(runtime, runtime.settings.workspace, read)
+
+    stored = run(work)
+    note(f"Drafts follow the brand {stored.name!r} from now on.")
+    _show(stored, as_json=as_json)
+
+
+def _show(brand: "Brand", *, as_json: bool) -> None:
+    from service.workspaces.brand_file import as_yaml
+
+    if as_json:
+        print_json(brand)
+    else:
+        click.echo(as_yaml(brand), nl=False)

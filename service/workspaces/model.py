@@ -8,7 +8,8 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from prompts.brief import Brand
+from prompts.brand import Brand
+from prompts.brief_limits import validate_brand
 from service.errors import InvalidInput
 
 Scope = Literal["copy", "crm", "batch", "admin"]
@@ -93,7 +94,11 @@ def changed(workspace: Workspace, patch: WorkspacePatch) -> Workspace:
 
 
 def checked(workspace: Workspace) -> Workspace:
-    """Return it; raises InvalidInput for a zone, time, currency or weight that means nothing."""
+    """Return it; raises InvalidInput for a zone, time, currency or weight that means nothing.
+
+    Raises `prompts.errors.BriefError` for a brand that no copy could follow.
+    """
+    validate_brand(workspace.brand)
     timezone_of(workspace.timezone)
     if workspace.reference_time not in ("now", "latest_event"):
         instant_of(workspace.reference_time)

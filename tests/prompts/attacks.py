@@ -7,8 +7,16 @@ from typing import Any, cast
 import msgspec
 import yaml
 
+from prompts.brand import Disclaimer, Term, Trait
 from prompts.brief import Audience, Brand, Brief, Example, Offer, Product, RewriteRequest
-from prompts.brief_limits import LONGEST, LONGEST_BENEFIT, LONGEST_DRAFTED, LONGEST_EXAMPLE, LONGEST_WORD
+from prompts.brief_limits import (
+    LONGEST,
+    LONGEST_BENEFIT,
+    LONGEST_DISCLAIMER,
+    LONGEST_DRAFTED,
+    LONGEST_EXAMPLE,
+    LONGEST_WORD,
+)
 from prompts.channels import CHANNELS
 from prompts.rewriting import LONGEST_INSTRUCTION
 from tests.prompts.briefs import CLEAN, brief
@@ -64,6 +72,22 @@ def _shown(written: Brief, text: str) -> Brief:
     return msgspec.structs.replace(written, examples=(accepted,))
 
 
+def _branded(written: Brief, **changes: Any) -> Brief:
+    return msgspec.structs.replace(written, brand=msgspec.structs.replace(written.brand, **changes))
+
+
+def _trait(written: Brief, text: str) -> Brief:
+    return _branded(written, traits=(Trait(adjective=text, do=(text,), dont=(text,)),))
+
+
+def _term(written: Brief, text: str) -> Brief:
+    return _branded(written, glossary=(Term(use=text, never=("x",)), Term(use="y", never=(text,))))
+
+
+def _disclaimer(written: Brief, text: str) -> Brief:
+    return _branded(written, disclaimers=(Disclaimer(text=text),))
+
+
 _ONE = ("product.title", "product.description", "product.category", "product.brand", "product.price")
 _ONE += ("offer.text", "offer.code", "offer.ends")
 _ONE += ("audience.name", "audience.description", "audience.interest", "brand.name", "brand.voice")
@@ -74,6 +98,9 @@ TARGETS: Mapping[str, Target] = {
     "product.benefits": Target(_part("product", "benefits", many=True), LONGEST_BENEFIT),
     "brand.banned_words": Target(_part("brand", "banned_words", many=True), LONGEST_WORD),
     "brand.required_words": Target(_part("brand", "required_words", many=True), LONGEST_WORD),
+    "brand.traits": Target(_trait, LONGEST_WORD),
+    "brand.glossary": Target(_term, LONGEST_WORD, shown=False),
+    "brand.disclaimers": Target(_disclaimer, LONGEST_DISCLAIMER),
     "rewrite.fields": Target(_drafted, LONGEST_DRAFTED),
     "rewrite.instruction": Target(_part("rewrite", "instruction"), LONGEST_INSTRUCTION),
     "examples": Target(_shown, LONGEST_EXAMPLE),
@@ -104,7 +131,15 @@ def plain(channel: str, **changes: Any) -> Brief:
         ),
         "offer": Offer(text="15% off", code="GROW15", ends="30 April"),
         "audience": Audience(name="Gardeners", description="They order twice.", interest="gardening"),
-        "brand": Brand(name="Fernhill", voice="Plain", banned_words=("cheap",), required_words=("frost",)),
+        "brand": Brand(
+            name="Fernhill",
+            voice="Plain",
+            banned_words=("cheap",),
+            required_words=("frost",),
+            traits=(Trait(adjective="warm", do=("Come in.",), dont=("Buy!",)),),
+            glossary=(Term(use="planter", never=("pot",)), Term(use="y", never=("x",))),
+            disclaimers=(Disclaimer(text="Plants vary."),),
+        ),
         "rewrite": RewriteRequest(instruction="bolder", fields=CLEAN[channel]),
         "examples": (Example(source="d/v", product="Trowel", audience="Gardeners", fields=CLEAN[channel]),),
         "personalise": True,

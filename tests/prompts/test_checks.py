@@ -2,12 +2,15 @@ import re
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from prompts.brief import Brand, Offer, Product
+from prompts.brand import Brand, ClaimsPolicy, Disclaimer, Policy, Term
+from prompts.brief import Offer, Product
 from prompts.channels import CHANNELS
+from prompts.checks.duplicates import likeness, nearest
 from prompts.checks.rules import RULES, passes, run_checks, warnings
 from prompts.variant import Fields, Finding
 from tests.prompts.briefs import CLEAN, GREETING, brief, changed
@@ -16,6 +19,18 @@ README = Path(__file__).resolve().parents[2] / "prompts" / "README.md"
 NO_OFFER: dict[str, Any] = {"offer": None}
 PERSONAL: dict[str, Any] = {"personalise": True}
 BRANDED: dict[str, Any] = {"brand": Brand(required_words=("hand-thrown",))}
+TERMS = (Term(use="planter", never=("pot",)), Term(use="GrowBag", never=("Growbag",)))
+GLOSSARY: dict[str, Any] = {"brand": Brand(glossary=TERMS)}
+DISCLAIMED: dict[str, Any] = {
+    "brand": Brand(disclaimers=(Disclaimer(text="While in stock.", channels=("email",)),))
+}
+GERMAN = "Jetzt 15% off mit dem Code GROW15 bis 30 April: ein Topf, der den Winter gut übersteht."
+HEAVY = (
+    "Contemporary horticultural enthusiasts experiencing intermittent meteorological unpredictability "
+    "invariably appreciate considerable structural resilience alongside uncomplicated maintenance "
+    "characteristics, irrespective of individual environmental circumstances, and particularly a drainage "
+    "hole in every receptacle that they purchase."
+)
 
 
 def body(text: str) -> Fields:
@@ -130,6 +145,9 @@ BROKEN: list[tuple[str, str, Fields, dict[str, Any], str]] = [
     ("claims.guarantee", "email", body("It never fails."), {}, "'never fails'"),
     ("claims.health", "email", body("It relieves anxiety."), {}, "'relieves anxiety'"),
     ("claims.health", "email", body("Clinically proven calm."), {}, "'Clinically proven'"),
+    ("claims.finance", "email", body("It pays for itself."), {}, "'pays for itself'"),
+    ("claims.finance", "email", body("Buy now, pay later."), {}, "'Buy now, pay later'"),
+    ("claims.free", "email", body("A free saucer for all."), {}, "'free'"),
     ("claims.superlative", "email", body("The world’s best pot."), {}, "'world’s best'"),
     ("claims.superlative", "email", body("The #1 planter."), {}, "'#1'"),
     ("claims.proof", "email", body("Loved by thousands of gardeners."), {}, "'thousands of'"),
@@ -162,11 +180,23 @@ BROKEN: list[tuple[str, str, Fields, dict[str, Any], str]] = [
     ("style.shouting", "email", body("Lovely!!"), {}, "!!"),
     ("style.hashtags", "social", changed("social", hashtags=["gardening"]), {}, "'gardening'"),
     ("style.hashtags", "social", changed("social", hashtags=["#in bloom"]), {}, "'#in bloom'"),
+    ("words.profane", "email", body("A shitty pot no more."), {}, "'shitty'"),
+    ("words.profane", "email", body("F***ing good."), {}, "'F***ing'"),
+    ("brand.glossary", "email", body("Any old pot will do."), GLOSSARY, "where the brand says 'planter'"),
+    ("brand.glossary", "email", body("It suits Growbags."), GLOSSARY, "'GrowBag'"),
+    ("brand.disclaimer", "email", CLEAN["email"], DISCLAIMED, "'While in stock.'"),
+    ("language.other", "email", body("\n\n") | {"preheader": GERMAN}, {}, "reads as 'de'"),
+    ("style.readability", "email", changed("email", body=HEAVY), {}, "reading ease"),
     ("links.foreign", "email", body("See https://evil.example/a."), {}, "'https://evil.example/a'"),
     ("links.foreign", "email", body("See fernhill.com now."), {}, "'fernhill.com'"),
     ("links.foreign", "sms", changed("sms", text=f"{CLEAN['sms']['text']}?x=1"), {}, "?x=1"),
     ("personal.email", "email", body("Write to ada@fernhill.example."), {}, "ada@fernhill.example"),
     ("personal.phone", "email", body("Ring +44 20 7946 0958."), {}, "+44 20 7946 0958"),
+    ("personal.card", "email", body("Card 4111 1111 1111 1111."), {}, "'4111 1111 1111 1111'"),
+    ("personal.account", "email", body("To GB29 NWBK 6016 1331 9268 19."), {}, "bank account"),
+    ("personal.account", "email", body("To 20-00-00 55779911."), {}, "'20-00-00 55779911'"),
+    ("personal.identity", "email", body("Is AB 12 34 56 C yours?"), {}, "'AB 12 34 56 C'"),
+    ("personal.identity", "email", body("Is 219-09-9999 yours?"), {}, "'219-09-9999'"),
     ("duplicates.items", "search", changed("search", headlines=["Tea!", "tea", "c"]), {}, "headlines[0]"),
     ("duplicates.fields", "email", changed("email", preheader=CLEAN["email"]["subject"]), {}, "subject"),
 ]
@@ -297,6 +327,163 @@ def test_no_text_breaks_a_check_and_every_span_lies_in_its_text(first: str, seco
             if finding.field and finding.span:
                 start, end = finding.span
                 assert 0 <= start <= end <= len(fields[finding.field])
+
+
+@pytest.mark.parametrize(
+    ("described", "text"),
+    [
+        ("It holds 0.9 litres.", "It holds 900 ml."),
+        ("It weighs 1.2 kg.", "All of 1200 grams."),
+        ("It is 204 cm wide.", "It is 2.04 m wide."),
+        ("It runs two and a half hours.", "It runs 150 minutes."),
+        ("It runs two and a half hours.", "It runs 2.5 hours."),
+        ("Ready in half an hour.", "Ready in 30 minutes."),
+        ("Guaranteed for two years.", "Guaranteed for 24 months."),
+        ("It fits the X20.", "Two X20s fit in a drawer."),
+    ],
+)
+def test_the_same_amount_in_another_unit_is_given(described: str, text: str) -> None:
+    product = Product(id="1", title="Fernhill Planter", description=described)
+    checks = run_checks(brief(product=product, offer=None), bare(f"Fernhill Planter. {text}"))
+    assert [finding.reason for check in checks for finding in check.findings] == []
+
+
+@pytest.mark.parametrize(
+    ("rule", "described", "text"),
+    [
+        ("invented.number", "From four small gardens.", "Ready in four minutes."),
+        ("invented.number", "It holds 0.9 litres.", "It holds 90 ml."),
+        ("invented.number", "It runs two and a half hours.", "It runs two hours."),
+        ("claims.guarantee", "Guaranteed for two years.", "Your joy is guaranteed."),
+        ("claims.guarantee", "Guaranteed for two years.", "Guaranteed for ten years."),
+        ("invented.code", "Made by Fern.", "Use code FERN."),
+    ],
+)
+def test_a_number_or_word_of_the_brief_gives_nothing_else(rule: str, described: str, text: str) -> None:
+    product = Product(id="1", title="Fernhill Planter", description=described)
+    assert findings("email", bare(text), rule, product=product, offer=None)
+
+
+@pytest.mark.parametrize(
+    ("word", "text", "found"),
+    [
+        ("sweat", "Bring a sweater.", False),
+        ("sweat", "No sweating.", True),
+        ("grin", "The daily grind.", False),
+        ("grin", "Grinning all the way.", True),
+        ("sweater", "Two sweaters.", True),
+        ("ass", "A classy Assam.", False),
+        ("luxury", "Little luxuries.", True),
+    ],
+)
+def test_an_inflection_is_the_banned_word_and_a_longer_word_is_not(word: str, text: str, found: bool) -> None:
+    assert bool(findings("email", body(text), "words.banned", brand=Brand(banned_words=(word,)))) == found
+
+
+@pytest.mark.parametrize(("policy", "severity"), [("allow", None), ("warn", "warning"), ("forbid", "error")])
+@pytest.mark.parametrize(
+    ("topic", "rule", "text"),
+    [
+        ("guarantees", "claims.guarantee", "Risk-free growing."),
+        ("health", "claims.health", "It relieves anxiety."),
+        ("finance", "claims.finance", "It pays for itself."),
+        ("superlatives", "claims.superlative", "The #1 planter."),
+        ("proof", "claims.proof", "Loved by gardeners."),
+        ("urgency", "claims.scarcity", "Selling fast."),
+        ("free", "claims.free", "The saucer is free."),
+    ],
+)
+def test_the_brands_policy_decides_how_a_claim_is_taken(
+    topic: str, rule: str, text: str, policy: Policy, severity: str | None
+) -> None:
+    brand = Brand(claims=msgspec.convert({topic: policy}, ClaimsPolicy))
+    found = findings("email", body(text), rule, brand=brand)
+    assert {finding.severity for finding in found} == ({severity} if severity else set())
+
+
+def test_the_default_policy_is_what_the_rules_say() -> None:
+    topics = {
+        "guarantee": "guarantees",
+        "superlative": "superlatives",
+        "scarcity": "urgency",
+    }
+    for rule in RULES:
+        family, _, name = rule.id.partition(".")
+        if family == "claims":
+            policy = getattr(ClaimsPolicy(), topics.get(name, name))
+            assert policy == {"error": "forbid", "warning": "warn"}[rule.severity]
+
+
+@pytest.mark.parametrize(
+    ("address", "fine"),
+    [
+        ("https://fernhill.example/planter", True),
+        ("https://fernhill-pots.example/care?x=1", True),
+        ("https://help.fernhill-pots.example", True),
+        ("www.fernhill-pots.example/care", True),
+        ("HTTPS://FERNHILL-POTS.EXAMPLE/", True),
+        ("https://fernhill-pots.example.evil.com", False),
+        ("https://notfernhill-pots.example", False),
+        ("https://fernhill-pots.example@evil.example", False),
+        ("https://evil.example/fernhill-pots.example", False),
+        ("ftp://fernhill-pots.example/a", False),
+        ("https://[fernhill-pots.example/", False),
+        ("https://fernhill.example/other", False),
+    ],
+)
+def test_addresses_lead_to_the_brands_domains_or_the_briefs_link(address: str, fine: bool) -> None:
+    brand = Brand(allowed_domains=("fernhill-pots.example",))
+    assert (findings("email", body(f"See {address} now."), "links.foreign", brand=brand) == []) == fine
+
+
+@pytest.mark.parametrize(
+    ("rule", "text"),
+    [
+        ("personal.card", "Order 4111 1111 1111 1112 is on its way."),
+        ("personal.card", "Batch 0000 0000 0000 0000."),
+        ("personal.account", "Made to GB29 NWBK 6016 1331 9268 18."),
+        ("personal.identity", "Model GB 12 34 56 C."),
+        ("personal.phone", "To GB29 NWBK 6016 1331 9268 19."),
+        ("personal.email", "At https://shop.example@evil.example now."),
+        ("words.profane", "Scunthorpe, shiitake, cockerels, assorted passes and a scrap of class."),
+        ("claims.free", "A scandal free room, hands free, break free, free time, fragrance-free."),
+        ("brand.glossary", "A planter, spotless, on the spot."),
+        ("language.other", "Café, crème, Gemütlichkeit."),
+        ("style.readability", "Unquestionably incomprehensible."),
+    ],
+)
+def test_what_only_resembles_a_violation_is_none(rule: str, text: str) -> None:
+    assert findings("email", body(text), rule, **GLOSSARY) == []
+
+
+def test_a_disclaimer_belongs_to_its_channels_and_is_never_held_against_the_copy() -> None:
+    said = Disclaimer(text="Free for 30 days, results guaranteed.", channels=("email",))
+    brand = Brand(disclaimers=(said,))
+    checks = run_checks(brief(brand=brand), body("Free for 30 days, results guaranteed."))
+    assert [finding.reason for check in checks for finding in check.findings] == []
+    assert findings("push", CLEAN["push"], "brand.disclaimer", brand=brand) == []
+
+
+def test_the_language_is_the_briefs() -> None:
+    german = bare("Dieser Topf übersteht jeden Winter, denn er hat eine frostsichere Glasur.")
+    assert findings("email", german, "language.other", language="de-AT", offer=None) == []
+    assert findings("email", german, "language.other", language="fr", offer=None)
+    assert findings("email", german, "language.other", language="tlh", offer=None) == []
+
+
+def test_near_duplicates_share_their_words_and_facts_do_not_count() -> None:
+    asked = brief("push")
+    one = changed("push", title="Room for one more pot on the balcony this spring?")
+    assert likeness(asked, one, one) == 1
+    almost = changed("push", title="Room for one more pot on your balcony this spring?")
+    other: Fields = {
+        "title": "The frost is over, the soil is warm",
+        "body": "Fernhill Stoneware Planter is here: 15% off, GROW15, until 30 April. With a drainage hole.",
+    }
+    assert 0.9 < likeness(asked, one, almost) < 1
+    assert likeness(asked, one, other) < 0.6
+    assert nearest(asked, one, [other, almost]) == (1, likeness(asked, one, almost))
+    assert nearest(asked, one, []) is None
 
 
 def test_rule_ids_are_dotted_lower_case() -> None:
