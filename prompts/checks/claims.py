@@ -15,7 +15,10 @@ from prompts.variant import Severity
 
 _GUARANTEE = (
     r"guarantee[ds]?|guaranteed|risk[\s-]free|no\s+risk|100\s?%\s+(?:safe|effective|natural|satisfaction)|"
-    r"satisfaction\s+assured|never\s+fails?|foolproof"
+    r"satisfaction\s+assured|never\s+(?:fails?|breaks?|wears?\s+out|lets?\s+you\s+down|fades?|rusts?)|foolproof|"
+    r"we\s+promise\s+(?:you|that|it|to)|(?:you\s+have|give\s+you)\s+our\s+word|nothing\s+to\s+lose|"
+    r"(?:full|no[\s-]quibble)\s+refunds?|refund(?:s|ed)?(?:\s+you)?\s+in\s+full|(?:or|get)\s+your\s+money\s+back|"
+    r"warrant(?:y|ies)|that(?:'s|\s+is)\s+a\s+promise|lasts?\s+(?:for\s*ever|a\s+lifetime)|(?:can'?t|cannot)\s+go\s+wrong"
 )
 _FOOD = r"ham|meats?|salmon|trout|fish|sausages?|bacon|pork|beef|olives?|egg|hams"
 _HEALTH = (
@@ -23,19 +26,40 @@ _HEALTH = (
     r"heal(?:s|ed|ing)?|(?:clinically|scientifically|medically|dermatologically)\s+(?:proven|tested)|"
     r"doctor[\s-](?:recommended|approved)|(?:fights?|prevents?|treats?|relieves?)\s+(?:disease|illness|cancer|pain|"
     r"anxiety|depression|infections?|arthritis)|miracle|detox(?:es|ifies|ifying)?|anti[\s-]ag(?:e)?ing|"
-    r"(?:lose|burns?)\s+(?:weight|fat)"
+    r"(?:lose|burns?)\s+(?:weight|fat)|weight\s+loss|slimming|immun(?:e|ity)|eczema|acne|psoriasis|rosacea|wrinkles?|"
+    r"cholesterol|blood\s+(?:pressure|sugar)|metabolism|inflammation|anti[\s-](?:inflammatory|wrinkle|bacterial)|"
+    r"(?:good|great)\s+for\s+(?:your|the)\s+(?:heart|gut|joints|liver|brain|skin\s+barrier|health)|"
+    r"(?:fix(?:es)?|eases?|soothes?|reliev(?:e|es)|reduces?|banish(?:es)?|ends?|stops?|cures?|helps?\s+with)\s+(?:\w+\s+){0,2}"
+    r"(?:pains?|aches?|back(?:ache)?|joints?|headaches?|migraines?|stress|anxiety|insomnia|fatigue|arthritis|allerg(?:y|ies))|"
+    r"toxins?|medicinal|therapeutic|calms?\s+(?:your\s+|the\s+)?nerves|years?\s+younger|look\s+younger|better\s+sleep|"
+    r"sleep\s+better|sore\s+(?:knees|feet|muscles|backs?|joints|throats?)|tired\s+(?:legs|eyes|muscles)"
+)
+_PLACES = (
+    "world|europe|britain|england|scotland|wales|ireland|america|germany|france|italy|spain|london|"
+    "the uk|nation|country|planet|earth|industry|market|town|city"
 )
 _SUPERLATIVE = (
     r"#1|no\.?\s?1|number\s+one|best[\s-]in[\s-]class|best\s+(?:on\s+the\s+market|in\s+the\s+(?:world|business|country))|"
     r"world'?s\s+(?:best|first|finest|leading|favou?rite|most\s+\w+)|(?:market|industry|world)[\s-]leading|"
     r"unbeatable|unrivall?ed|unmatched|second\s+to\s+none|cheapest|lowest\s+prices?|award[\s-]winning|"
-    r"best[\s-]?sell(?:er|ers|ing)|revolutionary|game[\s-]chang(?:er|ing)|most\s+(?:advanced|powerful|trusted|popular)"
+    r"best[\s-]?sell(?:er|ers|ing)|revolutionary|game[\s-]chang(?:er|ing)|most\s+(?:advanced|powerful|trusted|popular)|"
+    r"no\s+better\s+\w+|(?:nothing|nobody|no\s+other\s+\w+)\s+(?:else\s+)?(?:comes\s+close|compares|beats\s+it)|"
+    rf"(?:{_PLACES})'s\s+(?:best|favou?rite|leading|\w+est|most\s+\w+|number\s+one|no\.?\s?1)|outperforms?|"
+    r"than\s+(?:any\s+other|every\s+other|all\s+the\s+others?|the\s+(?:competition|rest))|like\s+no\s+other|unsurpassed|"
+    r"unequalled|top[\s-]selling|best\s+\w+\s+(?:ever\s+made|money\s+can\s+buy|in\s+(?:town|britain|europe|the\s+land))|"
+    r"the\s+ultimate|best\s+\w+\s+you\s+can\s+(?:buy|get)|\w+est\s+(?:\w+\s+)?ever(?:\s+made)?|"
+    r"nothing\s+(?:else\s+)?(?:\w+\s+){1,4}comes\s+close|the\s+(?:toughest|fastest|strongest|safest|greatest|smartest)"
 )
 _PROOF = (
     r"(?:hundreds|thousands|millions)\s+of(?=\s+(?:\w+\s+)?(?:\w+(?:ers|ors|ists|ians)|people|parents|fans|families|"
     r"homes|reviews|friends|men|women|kids|guests)\b)|(?:loved|trusted|chosen|used)\s+by|customers?\s+(?:love|say|agree|swear)|"
     r"(?:experts?|professionals|scientists|studies|research)\s+(?:agree|recommend|prove|shows?|say)|proven\s+(?:to|results)|(?:clinically|scientifically|medically)\s+proven|"
-    r"tried\s+and\s+tested|(?:top|highly|five[\s-]star|5[\s-]star)[\s-]rated|rave\s+reviews|everyone(?:'s|\s+is)\s+talking"
+    r"tried\s+and\s+tested|(?:top|highly|five[\s-]star|5[\s-]star)[\s-]rated|rave\s+reviews|everyone(?:'s|\s+is)\s+talking|"
+    r"(?:nine|eight|seven|four|three|two|one|\d)\s+(?:out\s+of|in)\s+(?:ten|five|four|three|10|5|4|3)\b(?!\s+(?:minute|hour|"
+    r"day|week|month|year|second|step|size|colour))|as\s+(?:seen|featured)\s+(?:on|in)|"
+    r"our\s+(?:members|customers|readers|users|fans|regulars)\s+(?:love|say|tell|can'?t|cannot|keep|adore|rave|rate|agree)|"
+    r"swears?\s+by|(?:recommended|endorsed|approved|rated|voted)\s+by|five[\s-]star\s+reviews?|"
+    r"every(?:one|body)(?:'s|\s+is)\s+raving|(?:hundreds|thousands|millions)\s+who|celebrit(?:y|ies)"
 )
 _FINANCE = (
     r"interest[\s-]free|(?:no|zero)\s+interest|buy\s+now,?\s+pay\s+later|no\s+credit\s+checks?|"
@@ -43,13 +67,23 @@ _FINANCE = (
     r"(?:double|triple|multiply|grow)\s+your\s+(?:money|savings|income|wealth)|get\s+rich|financial\s+freedom|"
     r"(?:passive|extra|second)\s+income|(?:make|earn)\s+(?:easy\s+|extra\s+)?money|tax[\s-]free|"
     r"beats?\s+(?:inflation|the\s+market)|(?:smart|sound|safe|good)\s+investment|pays?\s+for\s+(?:itself|themselves)|"
-    r"pay\s+(?:in|by)\s+(?:\w+\s+)?instal?ments|no\s+deposit|debt[\s-]free|holds?\s+its\s+value|risk-free\s+return"
+    r"pay\s+(?:in|by)\s+(?:\w+\s+)?instal?ments|no\s+deposit|debt[\s-]free|holds?\s+its\s+value|"
+    r"(?:savings?|money|pounds?|balance)\s+(?:\w+\s+)?(?:doubles?|triples?|multipl(?:y|ies))|retire\s+(?:early|rich)|"
+    r"spread\s+the\s+(?:cost|payments?)|apr|nothing\s+to\s+pay|pay\s+nothing|(?:can'?t|cannot)\s+lose|finance\s+available|"
+    r"(?:monthly|easy)\s+(?:instal?ments|payments)|no\s+up[\s-]?front\s+(?:costs?|payments?)|easy\s+money|"
+    r"your\s+(?:money|savings)\s+works?|build\s+(?:your\s+)?wealth|finance\s+from|subject\s+to\s+status"
 )
 _SCARCITY = (
     r"last\s+chance|selling\s+(?:fast|out)|almost\s+(?:gone|sold\s+out)|nearly\s+gone|(?:while|whilst)\s+(?:stocks?|supplies)"
     r"\s+lasts?|limited[\s-](?:time|stock|edition|offer|supply)|only\s+(?:a\s+few|\w+)\s+left|few\s+left|stock\s+is\s+low|"
     r"low\s+(?:in\s+)?stock|(?<!the\s)(?:hours|minutes|days)\s+left|time\s+is\s+(?:almost\s+)?(?:up|running\s+out)|before\s+it'?s\s+gone|"
-    r"ends\s+soon|won'?t\s+last|going\s+fast|final\s+(?:hours|days|call)|once\s+they'?re\s+gone"
+    r"ends\s+soon|won'?t\s+last|going\s+fast|final\s+(?:hours|days|call)|"
+    r"once\s+(?:they'?re|it'?s|(?:\w+\s+){1,3}(?:is|are))\s+gone|(?<!no\s)(?<!a\s)(?<!to\s)(?<!any\s)(?<!the\s)hurry(?=[,!:;]|\s+(?:up|while|before|and|now))|"
+    r"(?:don'?t|do\s+not)\s+miss\s+(?:out|it|this|your\s+chance)|now\s+or\s+never|"
+    r"nearly\s+sold\s+out|selling\s+out|quantities\s+(?:are\s+)?limited|limited\s+(?:quantit(?:y|ies)|numbers|availability|"
+    r"places|spaces)|(?:stocks?|supplies)\s+(?:is|are)\s+(?:running\s+)?(?:low|out|limited)|running\s+low|"
+    r"last\s+few\s+(?:pairs|pieces|places|left)|when\s+(?:they'?re|they\s+are|it'?s|it\s+is)\s+gone|"
+    r"before\s+it(?:'?s|\s+is)\s+too\s+late|before\s+(?:they|it)\s+(?:sells?|goes|go|is|are)\s+(?:out|gone)"
 )
 
 
@@ -67,10 +101,14 @@ _FREE_BEFORE = re.compile(
     r"year|box|gift"
 )
 """What stands before "free" where it speaks of a price; after others it is `jargon free`, `break free`."""
+_GIVEN_AWAY = re.compile(
+    r"\b(?:get|gets|have|take|receive|add|adds|send|sends)\s+(?:you\s+)?(?:the|an?|your|one|two)\s+\w+\s+$",
+    re.IGNORECASE,
+)
 _FREE_AFTER = re.compile(
     r"to|of|from|up|as|range|ranging|time|hand|hands|hour|evening|evenings|afternoon|afternoons|morning|"
     r"mornings|day|days|weekend|weekends|spirit|spirits|spirited|rein|reign|fall|will|verse|style|standing|"
-    r"kick|throw|flowing|movement|world|mind|moment|seat|seats|space|speech|agent"
+    r"kick|throw|this|tonight|tomorrow|flowing|movement|world|mind|moment|seat|seats|space|speech|agent"
 )
 
 
@@ -86,8 +124,9 @@ def _claim(words: str, why: str, topic: str) -> Callable[[Reading], Iterator[Hit
     def check(reading: Reading) -> Iterator[Hit]:
         given, severity = normalise(reading.given), _severity(reading, topic)
         for line in reading.lines if severity else ():
-            for match in pattern.finditer(line.own.replace("’", "'")):
-                if normalise(match.group()) not in given:
+            for match in pattern.finditer(line.plain.replace("’", "'")):
+                said = any(map(str.isalnum, line.own[slice(*match.span())]))  # and not a fact of the brief
+                if said and normalise(match.group()) not in given:
                     quoted = line.text[slice(*match.span())]
                     yield Hit(
                         line=line, span=match.span(), reason=f"claims {quoted!r}: {why}", severity=severity
@@ -135,7 +174,9 @@ def _free_of_charge(text: str) -> Iterator[re.Match[str]]:
     """Find where a text says "free" of a price, and not of a hand, a spirit or a fragrance."""
     for match in _FREE.finditer(text):
         before, after = (match["before"] or "").casefold(), (match["after"] or "").casefold()
-        if _FREE_BEFORE.fullmatch(before) and not _FREE_AFTER.fullmatch(after):
+        given_away = _GIVEN_AWAY.search(text[: match.start("free")])
+        priced = _FREE_BEFORE.fullmatch(before) and not _FREE_AFTER.fullmatch(after)
+        if priced or (given_away and not after):
             yield match
 
 

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Iterator
 
 from prompts.checks import personal
+from prompts.checks.links import addresses
 from prompts.checks.quantities import Kind, find, is_given
 from prompts.checks.reading import Hit, Reading, Rule, normalise
 
@@ -24,34 +25,52 @@ _FREE = (
 )
 SPECIFIC = re.compile(
     rf"\b(?:{_FREE}|cashback|gift\s+cards?|two\s+for\s+one|2\s+for\s+1|buy\s+one|bogo|early\s+access|"
-    r"(?:double|triple)\s+points|money[\s-]back|price\s+match)\b",
+    r"(?:double|triple|extra|loyalty)\s+points|money[\s-]back|price\s+match|"
+    r"(?:we(?:'ll|\s+will|\s+also)?\s+)throw\s+in|(?:get|earn|receive|claim)\s+(?:an?\s+|your\s+|the\s+)?rewards?|"
+    r"we\s+(?:pay|cover)\s+(?:the\s+|your\s+)?(?:postage|delivery|shipping|returns?)|"
+    r"(?:delivery|postage|shipping|returns?)\s+(?:is|are)\s+(?:free|on\s+us)|(?:prize\s+draw|giveaway)s?|"
+    r"bonus\s+(?:gifts?|items?|packs?|bags?|months?|points?|class|downloads?|maps?|samples?|bottles?|credit|prizes?)|(?:welcome|sign-up|joining)\s+bonus|surprise\s+(?:present|gift|treat)|"
+    r"(?:present|gift|surprise)\s+in\s+every|"
+    r"first\s+(?:class|lesson|visit|month|session|order|delivery|year|week)\s+(?:is|are|comes)\s+free|"
+    r"(?:gift|treat|present)\s+with\s+(?:every|each|your)|trade[\s-]in)\b",
     re.IGNORECASE,
 )
 _GENERIC = re.compile(
     r"\b(?:discounts?|discounted|on\s+sale|sale\s+prices?|special\s+(?:offer|price)s?|money\s+off|price\s+drops?|"
-    r"reduced\s+prices?|promotions?|vouchers?|coupons?|bargains?|save\s+(?:big|money|up\s+to))\b",
+    r"reduced\s+prices?|promotions?|vouchers?|coupons?|bargains?|(?:the|our|a|summer|winter|spring|autumn)\s+sale|save\s+(?:big|money|up\s+to))\b",
     re.IGNORECASE,
 )
 _CODE_WORD = re.compile(
     r"\b(?:(?:promo|discount|voucher|coupon)\s+codes?|(?:use|enter|with|apply)\s+(?:the\s+|this\s+)?code)\b",
     re.IGNORECASE,
 )
-_NAMED_CODE = re.compile(r"\bcode:?\s+['\"“]?([A-Z][A-Z0-9-]{2,})\b")
+_NAMED_CODE = re.compile(
+    r"\b[Cc]ode:?\s+['\"“]?([A-Z][A-Z0-9-]{2,})\b|"
+    r"\b(?:[Uu]se|[Ee]nter|[Tt]ype|[Qq]uote|[Aa]pply)\s+['\"“]?([A-Z][A-Z0-9-]{3,})['\"”]?(?=\s+(?:at|when|in|as)\b)"
+)
 
 
 def _quantity(kind: Kind) -> Callable[[Reading], Iterator[Hit]]:
     def check(reading: Reading) -> Iterator[Hit]:
         given = find(reading.given, bare_words=True)
         for line in reading.lines:
-            numbers = personal.spans(line)  # a telephone number is one fault, and `personal` finds it
+            # A telephone number is one fault, which `personal` finds, and so is a code in parts.
+            taken = list(personal.spans(line))
+            taken += addresses(line)
+            if kind != "code":
+                taken += [match.span() for match in _NAMED_CODE.finditer(line.own)]
             for quantity in find(line.own):
-                if any(start < quantity.span[1] and quantity.span[0] < end for start, end in numbers):
+                if any(_overlap(quantity.span, span) for span in taken):
                     continue
                 if quantity.kind == kind and not is_given(quantity, given):
                     quoted = line.text[slice(*quantity.span)]
                     yield Hit(line=line, span=quantity.span, reason=f"says {quoted!r}: {_WANTS[kind]}")
 
     return check
+
+
+def _overlap(first: tuple[int, int], second: tuple[int, int]) -> bool:
+    return first[0] < second[1] and second[0] < first[1]
 
 
 def _codes(reading: Reading) -> Iterator[Hit]:
@@ -62,8 +81,11 @@ def _codes(reading: Reading) -> Iterator[Hit]:
     )
     for line in reading.lines:
         for match in _NAMED_CODE.finditer(line.own):
-            if match[1] not in known and not re.search(r"\d", match[1]):
-                yield Hit(line=line, span=match.span(1), reason=f"says {match[1]!r}: {_WANTS['code']}")
+            name = match[1] or match[2]
+            mixed = name.isalnum() and re.search(r"\d", name)  # found by its digits already
+            if name not in known and not mixed:
+                span = match.span(match.lastindex or 0)
+                yield Hit(line=line, span=span, reason=f"says {name!r}: {_WANTS['code']}")
         for match in () if has_code else _CODE_WORD.finditer(line.own):
             yield Hit(line=line, span=match.span(), reason=f"says {match.group()!r}: the brief gives no code")
 

@@ -67,6 +67,11 @@ _UNITS = _spread(
         "piece": "piece pieces",
         "clock": "am pm",
         "off": "off",
+        "mile": "mile miles",
+        "kilometre": "km kilometre kilometres kilometer kilometers",
+        "foot": "foot feet",
+        "ounce": "oz ounce ounces",
+        "pint": "pint pints",
     }
 )
 _BASE: Mapping[str, tuple[str, Decimal]] = {
@@ -84,7 +89,12 @@ _BASE: Mapping[str, tuple[str, Decimal]] = {
     "millimetre": ("millimetre", Decimal(1)),
     "centimetre": ("millimetre", Decimal(10)),
     "metre": ("millimetre", Decimal(1000)),
+    "kilometre": ("millimetre", Decimal(1_000_000)),
     "inch": ("inch", Decimal(1)),
+    "foot": ("inch", Decimal(12)),
+    "mile": ("mile", Decimal(1)),
+    "ounce": ("ounce", Decimal(1)),
+    "pint": ("pint", Decimal(1)),
     "watt": ("watt", Decimal(1)),
 }
 """Units that measure something, each in the smallest of its kind: 0.9 litres are 900 ml."""
@@ -132,11 +142,17 @@ _NUMBER = re.compile(
 _WORD = "|".join(sorted({*_NUMERALS, *_SCALES}, key=len, reverse=True))
 _SPELLED = re.compile(
     rf"\b(?P<words>(?:{_WORD})(?:(?:\s|-|\sand\s)(?:{_WORD}))*)\b(?P<half>\s+and\s+a\s+half\b)?"
-    rf"(?:[\s-]+(?:(?:whole|full|more|extra)\s+)?(?:(?P<percent>{_PER_CENT})|(?P<unit>{_MEASURE})\b))?",
+    rf"(?:(?=\s+out\s+of\s)(?P<share>)|[\s-]+(?:(?:whole|full|more|extra)\s+)?(?:(?P<percent>{_PER_CENT})|(?P<unit>{_MEASURE})\b))?",
     re.IGNORECASE,
 )
 _HALF_A = re.compile(rf"\bhalf\s+an?\s+(?P<unit>{_MEASURE})\b", re.IGNORECASE)
-_HALF = re.compile(r"\bhalf[\s-](?:price|off)\b", re.IGNORECASE)
+_AND_A_HALF = re.compile(rf"\b(?:an?|one)\s+(?P<unit>{_MEASURE})\s+and\s+a\s+half\b", re.IGNORECASE)
+_LOOSE_HALVES = frozenset(
+    {"second", "minute", "day", "off", "times", "star", "point", "customer", "piece", "clock"}
+)
+_LESS_THAN = re.compile(r"\b(?:under|below|less than|almost|nearly|about)\s+$", re.IGNORECASE)
+_HALF = re.compile(r"\bhalf[\s-](?:(?:the\s+)?price|off)\b", re.IGNORECASE)
+_RANKED = re.compile(r"(?:#|\bno\.?\s?|\bnumber\s)$", re.IGNORECASE)
 _MIXED = re.compile(r"(?<![\w])(?=\w*\d)(?=\w*[^\W\d_])[^\W_]+(?!\w)")
 _IDIOMS = frozenset(_UNITS.values()) - {"week", "month", "year"}
 """Units after which `one` promises nothing: one day, at one point, a one-off."""
@@ -157,9 +173,16 @@ _MONTH = re.compile(
     r"\b(january|february|april|june|july|august|september|october|november|december)\b", re.IGNORECASE
 )
 _SHORT_MONTH = re.compile(r"\b(?:in|by|until|till|before|on|this|from|of)\s+(May|March)\b")
+_NUMERIC_DATE = re.compile(r"(?<![\w/.-])(\d{1,2})([/.-])(\d{1,2})\2(?:20)?\d{2}(?![\w/-])")
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_HOLIDAY = (
+    r"Christmas(?:\s+(?:Eve|Day))?|Easter|New\s+Year(?:'s\s+(?:Eve|Day))?|Valentine's(?:\s+Day)?|(?:Mother|Father)'s\s+Day|"
+    r"Black\s+Friday|Halloween|Boxing\s+Day|Thanksgiving"
+)
 _DEADLINE = re.compile(
     r"\b(?:until|till|by|before|ends?|ending|expires?|closes?|only)\s+(?:at\s+)?"
-    r"(?P<a>midnight|noon|tonight|today|tomorrow|(?:this|the)\s+weekend|(?:the\s+)?end\s+of\s+(?:the\s+)?\w+)\b"
+    rf"(?P<a>{_HOLIDAY}|\d{{1,2}}(?:[:.]\d\d)?\s?[ap]\.?m\.?\s+(?:today|tonight|tomorrow)|midnight|noon|"
+    r"tonight|today|tomorrow|(?:this|the)\s+weekend|(?:the\s+)?end\s+of\s+(?:the\s+)?\w+)\b"
     r"|\b(?P<b>today|tonight|tomorrow|this weekend|this week)\s+only\b",
     re.IGNORECASE,
 )
@@ -222,10 +245,11 @@ def _canonical(number: str) -> str:
 
 
 def _digits(text: str) -> Iterator[Quantity]:
-    days = [match.span() for match in _DAY_OF_MONTH.finditer(text)]
+    days = [match.span() for dates in (_DAY_OF_MONTH, _NUMERIC_DATE) for match in dates.finditer(text)]
     for match in _NUMBER.finditer(text):
         in_date = any(start <= match.start("number") < end for start, end in days)
-        ranked = text[: match.start("number")].endswith("#")  # `#1` is a rank, which claims.superlative reads
+        ranked = _RANKED.search(text[: match.start("number")])  # `#1` is a rank: claims.superlative reads it
+        ranked = ranked is not None and match["number"] == "1"
         if in_date or ranked or _touches_letters(text, match):
             continue
         money = match["before"] or match["sign"]
@@ -261,12 +285,17 @@ def _quantity(
 def _spelled(text: str, bare: bool) -> Iterator[Quantity]:
     for match in _HALF.finditer(text):
         yield Quantity(kind="percent", value="50", unit=None, span=match.span())
-    for match in _HALF_A.finditer(text) if bare else ():
-        yield _quantity("0.5", None, None, match["unit"], match.span())
+    for match in _HALF_A.finditer(text):
+        loose = _UNITS.get(match["unit"].lower()) in _LOOSE_HALVES or _LESS_THAN.search(text[: match.start()])
+        if bare or not loose:
+            yield _quantity("0.5", None, None, match["unit"], match.span())
+    for match in _AND_A_HALF.finditer(text):
+        yield _quantity("1.5", None, None, match["unit"], match.span())
     for match in _SPELLED.finditer(text):
         words, unit = match["words"].lower(), match["unit"]
         idiom = words == "one" and _UNITS.get((unit or "").lower()) in _IDIOMS
-        if not bare and (idiom or not (unit or match["percent"])):
+        counted = unit or match["percent"] or match["share"] is not None or words == "dozen"
+        if not bare and (idiom or not counted):
             continue
         value = f"{_value(words)}.5" if match["half"] else str(_value(words))
         yield _quantity(value, match["percent"], None, unit, match.span())
@@ -292,6 +321,9 @@ def _codes(text: str) -> Iterator[Quantity]:
         word = match.group()
         if re.fullmatch(rf"\d+(?:st|nd|rd|th|{_MEASURE})", word, re.IGNORECASE):
             continue
+        if re.fullmatch(r"\d+p", word):
+            yield Quantity(kind="price", value=_canonical(word[:-1]), unit="cent", span=match.span())
+            continue
         yield Quantity(kind="code", value=word.casefold(), unit=None, span=match.span())
 
 
@@ -303,6 +335,11 @@ def _dates(text: str) -> Iterator[Quantity]:
         month = (match["month"] or match["month2"]).lower()[:3]
         day = int(match["day"] or match["day2"])
         yield Quantity(kind="date", value=f"{month} {day}", unit=None, span=match.span())
+    for match in _NUMERIC_DATE.finditer(text):
+        first, second = int(match[1]), int(match[3])
+        day, month = (second, first) if second > 12 else (first, second)  # day first, unless it cannot be
+        if 1 <= month <= 12 and 1 <= day <= 31:
+            yield Quantity(kind="date", value=f"{_MONTHS[month - 1]} {day}", unit=None, span=match.span())
     for match in [*_MONTH.finditer(text), *_SHORT_MONTH.finditer(text)]:
         if not any(day.start() <= match.start(1) < day.end() for day in days):
             yield Quantity(kind="date", value=match[1].lower()[:3], unit=None, span=match.span(1))

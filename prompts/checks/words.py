@@ -35,25 +35,32 @@ _OTHER_WORDS = frozenset(
 """Words that only look like an inflection: a sweater is no comparative of sweat."""
 _LEFTOVER = re.compile(
     r"\{%|%\}|\}\}|\[(?:your\s+|insert\s+|first\s+|last\s+)?"
-    r"(?:name|product|company|brand|link|url|offer|price|date|code)(?:\s+(?:name|here))?\]|"
+    r"(?:name|product|company|brand|link|url|offer|price|date|code|customer|reader|recipient|subscriber|city|title)"
+    r"(?:\s+(?:name|here))?\]|\$\{\w+\}|\[insert\b[^\]]*\]|"
+    r"\b(?:hi|hello|dear)\s+(?-i:NAME|FIRST_?NAME|CUSTOMER)\b|"
     r"<(?:name|product|link|url|offer|first_?name)>|\blorem ipsum\b|\bTBD\b|\bX{3,}\b|%\w+%",
     re.IGNORECASE,
 )
 _PROMPT = re.compile(
     r"(?m)^\s*(?:channel|tone|goal|stage|audience|product|benefits|offer|rewrite|draft|subject|preheader|headline|"
-    r"headlines|body|cta|hashtags|system|user|assistant)\s*:|"
-    r"\bas an ai\b|\b(?:here is|here's|here are) (?:your|the|an?|some) (?:\w+ )?"
-    r"(?:e-?mail|ad|copy|variants?|rewrite|draft|post|sms)\s*:|"
+    r"headlines|title|message|descriptions?|body|cta|button|hashtags|system|user|assistant)\s*:|"
+    r"^\s*(?:sure|certainly|of course|absolutely)[!,.]\s+(?:here|i\b)|\(?\bnote:\s+i\b|"
+    r"\bi (?:kept|wrote|have written|made|used|included) (?:the|this|your) "
+    r"(?:copy|text|e-?mail|tone|offer|facts)\b|"
+    r"^\s*(?:push notification|e-?mail|sms|text message|social post|banner|search ad)\s*:|"
+    r"\blet me know if you(?:'d| would) like|\bas an ai\b|"
+    r"\b(?:here is|here's|here are) (?:your|the|an?|some) (?:\w+ )?"
+    r"(?:e-?mail|ad|copy|variants?|rewrite|draft|post|sms)\b[^.!?:\n]{0,40}:|"
     r"\b(?:language model|json|system prompt|previous instructions)\b|<\|[^|]*\|>|<<<\w|>>>\w|```|"
     r"\"(?:subject|preheader|body|cta|title|text|headlines?|descriptions?|hashtags)\"\s*:",
     re.IGNORECASE,
 )
 _MARKUP = re.compile(
-    r"</?(?:p|br|b|i|em|strong|a|div|span|h[1-6]|ul|li|img)\b[^>]*>|\*\*[^*]+\*\*|\[[^\]]+\]\([^)]+\)|"
+    r"</?(?:p|br|b|i|em|strong|a|div|span|h[1-6]|ul|li|img)\b[^>]*>|\*\*[^*]+\*\*|(?<![\w*])\*[^*\s](?:[^*\n]*[^*\s])?\*(?![\w*])|__[^_\n]+__|\[[^\]]+\]\([^)]+\)|"
     r"^#{1,6}\s+\S|&(?:amp|nbsp|lt|gt|quot|#\d+);",
     re.IGNORECASE | re.MULTILINE,
 )
-_SHOUT = re.compile(r"\b[A-Z]{2,}(?:\s+[A-Z]{2,}){2,}\b|!{2,}|\?{2,}")
+_SHOUT = re.compile(r"\b[A-Z]{2,}(?:[\s.!]+[A-Z]{2,}){2,}\b|!{2,}|\?{2,}")
 _HASHTAG = re.compile(r"#[^\W_]\w{0,79}")
 
 

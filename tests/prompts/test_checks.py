@@ -340,6 +340,11 @@ def test_no_text_breaks_a_check_and_every_span_lies_in_its_text(first: str, seco
         ("Ready in half an hour.", "Ready in 30 minutes."),
         ("Guaranteed for two years.", "Guaranteed for 24 months."),
         ("It fits the X20.", "Two X20s fit in a drawer."),
+        ("It lasts 90 minutes.", "It lasts an hour and a half."),
+        ("Open on 1 December.", "Open on 01/12/2026."),
+        ("Open on 13 December.", "Open on 12/13/2026."),
+        ("From 10 am.", "Doors open a little before 10 a.m. on the day."),
+        ("It weighs 400 g.", "It weighs under half a kilo."),
     ],
 )
 def test_the_same_amount_in_another_unit_is_given(described: str, text: str) -> None:
@@ -357,6 +362,17 @@ def test_the_same_amount_in_another_unit_is_given(described: str, text: str) -> 
         ("claims.guarantee", "Guaranteed for two years.", "Your joy is guaranteed."),
         ("claims.guarantee", "Guaranteed for two years.", "Guaranteed for ten years."),
         ("invented.code", "Made by Fern.", "Use code FERN."),
+        ("invented.code", "Made by Fern.", "Type SPLASH at the checkout."),
+        ("invented.code", "Made by Fern.", "Your code: FERN-2026."),
+        ("invented.number", "It lasts an hour.", "It lasts an hour and a half."),
+        ("invented.number", "It is small.", "Seen from half a mile away."),
+        ("invented.number", "It is small.", "A dozen in each box."),
+        ("invented.number", "It is small.", "Nine out of ten gardeners."),
+        ("invented.price", "It is small.", "Just 32p a day."),
+        ("invented.percent", "It is small.", "Now at half the price."),
+        ("invented.date", "Open on 1 December.", "Open on 02/12/2026."),
+        ("invented.date", "It is small.", "Delivered before Christmas."),
+        ("invented.date", "From 5 pm.", "Order by 5 p.m. tomorrow."),
     ],
 )
 def test_a_number_or_word_of_the_brief_gives_nothing_else(rule: str, described: str, text: str) -> None:
