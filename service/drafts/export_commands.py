@@ -40,11 +40,12 @@ def preferences(out: Path, as_json: bool) -> None:
     async def work(runtime: "Runtime") -> "tuple[bytes, PreferenceCounts]":
         import msgspec
 
-        from prompts.catalog import Catalog
         from service.drafts.preferences import gather_preferences
+        from service.prompts.actions import catalog_of
 
-        catalog = await runtime.run(Catalog.load)
-        pairs, counts = await gather_preferences(runtime, runtime.settings.workspace, catalog)
+        workspace = runtime.settings.workspace
+        catalog = await catalog_of(runtime, workspace)
+        pairs, counts = await gather_preferences(runtime, workspace, catalog)
         return msgspec.json.Encoder().encode_lines(pairs), counts
 
     content, counts = run(work)
