@@ -88,9 +88,8 @@ _SCARCITY = (
 
 
 _TAKEN: Mapping[Policy, Severity | None] = {"allow": None, "warn": "warning", "forbid": "error"}
-_FREE = re.compile(
-    r"(?:(?P<before>[\w'’]+)\s+)?(?<![\w-])(?P<free>free)(?![\w-])(?:\s+(?P<after>\w+))?", re.IGNORECASE
-)
+_FREE = re.compile(r"(?<![\w-])(?P<free>free)(?![\w-])(?:\s+(?P<after>\w+))?", re.IGNORECASE)
+_WORD_BEFORE = re.compile(r"([\w'’]+)\s+$")
 _FREE_BEFORE = re.compile(
     r"|is|are|was|were|be|being|it|it's|that's|this|that|one|ones|two|both|all|them|they're|these|those|"
     r"yours|yourself's|for|and|or|but|a|an|the|any|every|your|our|my|their|its|with|plus|also|now|today|"
@@ -150,13 +149,15 @@ def _guarantee(reading: Reading) -> Iterator[Hit]:
         if _GUARANTEED.search(sentence)
         for quantity in _terms(sentence)
     )
-    severity = _severity(reading, "guarantees")
+    given, severity = normalise(reading.given), _severity(reading, "guarantees")
     for line in reading.lines if terms and severity else ():
         for sentence in _SENTENCE.finditer(line.own):
             named = any(is_given(quantity, terms) for quantity in _terms(sentence.group()))
             for match in () if named else _GUARANTEED.finditer(sentence.group()):
-                known = normalise(match.group()) in normalise(reading.given)
-                if known and not _OF_WHAT_IS_KNOWN.search(sentence.group()[: match.start()]):
+                known = normalise(match.group()) in given
+                if known and not _OF_WHAT_IS_KNOWN.search(
+                    sentence.group()[max(0, match.start() - 20) : match.start()]
+                ):
                     start = sentence.start() + match.start()
                     yield Hit(
                         line=line,
@@ -173,8 +174,10 @@ def _terms(sentence: str) -> Iterator[Quantity]:
 def _free_of_charge(text: str) -> Iterator[re.Match[str]]:
     """Find where a text says "free" of a price, and not of a hand, a spirit or a fragrance."""
     for match in _FREE.finditer(text):
-        before, after = (match["before"] or "").casefold(), (match["after"] or "").casefold()
-        given_away = _GIVEN_AWAY.search(text[: match.start("free")])
+        lead = text[max(0, match.start() - 60) : match.start()]  # all of it would make long texts quadratic
+        word = _WORD_BEFORE.search(lead)
+        before, after = (word[1] if word else "").casefold(), (match["after"] or "").casefold()
+        given_away = _GIVEN_AWAY.search(lead)
         priced = _FREE_BEFORE.fullmatch(before) and not _FREE_AFTER.fullmatch(after)
         if priced or (given_away and not after):
             yield match

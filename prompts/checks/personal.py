@@ -8,7 +8,7 @@ from prompts.checks.reading import Hit, Line, Reading, Rule
 
 Span = tuple[int, int]
 
-_EMAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
+_EMAIL = re.compile(r"(?<![\w.+-])[\w.+-]{1,64}@[\w-]+(?:\.[\w-]+)+")
 _PHONE = re.compile(r"(?<![\w/])\+?\(?\d[\d\s().-]{6,}\d(?!\w)")
 _CARD = re.compile(r"(?<![\w-])\d(?:[ -]?\d){12,18}(?![\w-])")
 _IBAN = re.compile(r"\b[A-Z]{2}\d{2}(?:[ ]?[A-Z0-9]{4}){2,7}(?:[ ]?[A-Z0-9]{1,3})?\b")
@@ -68,7 +68,7 @@ def _phones(text: str) -> Iterator[Span]:
 
 def _emails(text: str) -> Iterator[Span]:
     # Before the @ of `https://shop.example@evil.example` stands no mailbox; `links` finds the address.
-    return ((start, end) for start, end in _matches(_EMAIL, text) if not text[:start].endswith("://"))
+    return ((start, end) for start, end in _matches(_EMAIL, text) if text[max(0, start - 3) : start] != "://")
 
 
 _FINDERS: Mapping[str, tuple[str, Callable[[str], Iterator[Span]]]] = {

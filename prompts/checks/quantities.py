@@ -248,12 +248,19 @@ def _digits(text: str) -> Iterator[Quantity]:
     days = [match.span() for dates in (_DAY_OF_MONTH, _NUMERIC_DATE) for match in dates.finditer(text)]
     for match in _NUMBER.finditer(text):
         in_date = any(start <= match.start("number") < end for start, end in days)
-        ranked = _RANKED.search(text[: match.start("number")])  # `#1` is a rank: claims.superlative reads it
+        ranked = _RANKED.search(
+            _before(text, match.start("number"))
+        )  # `#1` is a rank: claims.superlative reads it
         ranked = ranked is not None and match["number"] == "1"
         if in_date or ranked or _touches_letters(text, match):
             continue
         money = match["before"] or match["sign"]
         yield _quantity(_canonical(match["number"]), match["percent"], money, match["unit"], _tight(match))
+
+
+def _before(text: str, place: int) -> str:
+    """Take the few characters before a place; all of them would make long texts quadratic."""
+    return text[max(0, place - 20) : place]
 
 
 def _touches_letters(text: str, match: re.Match[str]) -> bool:
@@ -286,7 +293,9 @@ def _spelled(text: str, bare: bool) -> Iterator[Quantity]:
     for match in _HALF.finditer(text):
         yield Quantity(kind="percent", value="50", unit=None, span=match.span())
     for match in _HALF_A.finditer(text):
-        loose = _UNITS.get(match["unit"].lower()) in _LOOSE_HALVES or _LESS_THAN.search(text[: match.start()])
+        loose = _UNITS.get(match["unit"].lower()) in _LOOSE_HALVES or _LESS_THAN.search(
+            _before(text, match.start())
+        )
         if bare or not loose:
             yield _quantity("0.5", None, None, match["unit"], match.span())
     for match in _AND_A_HALF.finditer(text):

@@ -1,4 +1,5 @@
 import re
+import time
 from pathlib import Path
 from typing import Any
 
@@ -500,6 +501,16 @@ def test_near_duplicates_share_their_words_and_facts_do_not_count() -> None:
     assert likeness(asked, one, other) < 0.6
     assert nearest(asked, one, [other, almost]) == (1, likeness(asked, one, almost))
     assert nearest(asked, one, []) is None
+
+
+@pytest.mark.parametrize(
+    "piece", ["a", " free", "x@", "guarantee ", "w'w", "12 34-", "half an hour ", "[insert "]
+)
+def test_checks_take_time_in_proportion_to_the_text(piece: str) -> None:
+    text = (piece * 50_000)[:50_000]
+    started = time.process_time()
+    run_checks(brief(), changed("email", body=text))
+    assert time.process_time() - started < 10  # half a second; a quadratic pattern takes minutes
 
 
 def test_rule_ids_are_dotted_lower_case() -> None:
