@@ -41,11 +41,11 @@ def preferences(out: Path, as_json: bool) -> None:
         import msgspec
 
         from service.drafts.preferences import gather_preferences
-        from service.prompts.actions import catalog_of
+        from service.prompts.actions import every_template
 
         workspace = runtime.settings.workspace
-        catalog = await catalog_of(runtime, workspace)
-        pairs, counts = await gather_preferences(runtime, workspace, catalog)
+        templates = await every_template(runtime, workspace)
+        pairs, counts = await gather_preferences(runtime, workspace, templates)
         return msgspec.json.Encoder().encode_lines(pairs), counts
 
     content, counts = run(work)

@@ -4,14 +4,14 @@ Pairs are of one prompt: the messages of the brief, rendered again by the very t
 copy written back as the engine would have answered it.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, Literal
 
 import msgspec
 
 from prompts.answers import as_answer
-from prompts.catalog import Catalog, Template
+from prompts.catalog import Template
 from prompts.engine import Message
 from prompts.render import render
 from prompts.variant import Fields, Variant
@@ -22,6 +22,8 @@ from service.drafts.store import DraftStore
 from service.runtime import Runtime
 
 DRAFTS_AT_ONCE = 200
+SHOWN_DIGITS = 16
+"""Of a template's digest, as in a variant's provenance."""
 
 
 class Pair(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,9 +82,13 @@ class _Prompt(msgspec.Struct, kw_only=True):
 
 
 async def gather_preferences(
-    runtime: Runtime, workspace: str, catalog: Catalog
+    runtime: Runtime, workspace: str, templates: Iterable[Template]
 ) -> tuple[list[Pair], PreferenceCounts]:
-    """Make every pair of the workspace's decisions, the earliest acceptance first; the same each time."""
+    """Make every pair of the workspace's decisions, the earliest acceptance first; the same each time.
+
+    `templates` are all that may have asked for a variant; which one did, its provenance says.
+    """
+    known = {(template.name, template.digest[:SHOWN_DIGITS]): template for template in templates}
     prompts: dict[bytes, _Prompt] = {}
     drafts = gone = 0
     after: str | None = None
@@ -92,7 +98,7 @@ async def gather_preferences(
             histories = await DecisionStore(session, workspace).of_drafts([draft.id for draft in page.rows])
         for draft in page.rows:
             drafts += 1
-            gone += await runtime.run(_collect, prompts, draft, histories.get(draft.id, {}), catalog)
+            gone += await runtime.run(_collect, prompts, draft, histories.get(draft.id, {}), known)
         after = page.next_after
         if after is None:
             break
@@ -111,16 +117,20 @@ async def gather_preferences(
     )
 
 
-def _collect(prompts: dict[bytes, _Prompt], draft: Draft, history: History, catalog: Catalog) -> int:
+def _collect(
+    prompts: dict[bytes, _Prompt],
+    draft: Draft,
+    history: History,
+    known: Mapping[tuple[str, str], Template],
+) -> int:
     """File a draft's decided variants under their prompts; answers how many prompts are gone."""
-    templates = {template.name: template for template in catalog.templates}
     gone = 0
     for variant in draft.variants:
         decisions = history.get(variant.id, ())
         if not decisions:
             continue
-        template = templates.get(variant.provenance.prompt)
-        if template is None or not template.digest.startswith(variant.provenance.prompt_digest):
+        template = known.get((variant.provenance.prompt, variant.provenance.prompt_digest))
+        if template is None:
             gone += 1
             continue
         messages = render(template, draft.brief)

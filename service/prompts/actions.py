@@ -34,6 +34,15 @@ async def catalog_of(runtime: Runtime, workspace: str) -> Catalog:
     return catalog
 
 
+async def every_template(runtime: Runtime, workspace: str) -> tuple[Template, ...]:
+    """Return every template a variant may have been asked with: shipped, the folder's, and all its own."""
+    base, _, _ = await _state(runtime, workspace)
+    async with runtime.database.read() as session:
+        changes = await PromptStore(session, workspace).all()
+    own = (template_of(change) for change in changes if change.source is not None)
+    return (*Catalog.load().templates, *base.templates, *own)
+
+
 async def list_prompts(runtime: Runtime, workspace: str) -> tuple[Prompt, ...]:
     """Return every prompt of a workspace, the one in use of each channel and dialect, by name."""
     _, catalog, changes = await _state(runtime, workspace)

@@ -45,6 +45,12 @@ class PromptStore:
         )
         return tuple(map(_stored, rows))
 
+    async def all(self) -> tuple[Stored, ...]:
+        """Return every change of every prompt, by name and revision."""
+        query = select(PromptChangeRow).where(self._mine())
+        rows = await self._session.scalars(query.order_by(PromptChangeRow.name, PromptChangeRow.revision))
+        return tuple(map(_stored, rows))
+
     async def get(self, name: str, revision: int) -> Stored | None:
         """Return one change."""
         row = await self._session.get(PromptChangeRow, (self._workspace, name, revision))

@@ -11,10 +11,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from indexing.definition import definition_schema
+from prompts.brief import Audience, Brief, Product
+from prompts.variant import Provenance, Variant
 from service.app import create_app
+from service.drafts.model import Draft
+from service.drafts.store import DraftStore
+from service.runtime import open_runtime
 from service.settings import Settings
 from tests.journeys.hostile import anything, changed, encoded, from_schema, in_path, in_query, raw_bodies
-from tests.service.http.shop import Shop, client_of, make_shop
+from tests.service.http.shop import NOW, Shop, client_of, make_shop
 
 pytestmark = pytest.mark.slow
 
@@ -25,7 +30,8 @@ SCHEMAS: dict[str, Any] = DOCUMENT["components"]["schemas"]
 OPERATIONS = [(method, path) for path, methods in DOCUMENT["paths"].items() for method in methods]
 OPERATIONS.sort(key=lambda operation: operation[0] == "delete")  # what is deleted is asked for before
 EXAMPLES = 250
-COSTLY = {("post", "/v1/drafts"): 180, ("post", "/v1/snapshots"): 8}
+_VARIANT = "/v1/drafts/{draft_id}/variants/{variant_id}"
+COSTLY = {("post", "/v1/drafts"): 180, ("post", f"{_VARIANT}/rewrite"): 120, ("post", "/v1/snapshots"): 8}
 """Fewer examples where one answer takes long: it generates text, or builds a snapshot."""
 
 KNOWN_IDS = {
@@ -33,10 +39,13 @@ KNOWN_IDS = {
     "profile_id": ("p-1", "p-40"),
     "segment_id": ("gardeners",),
     "draft_id": ("20261122T120000000000-000000000000",),
+    "variant_id": ("fuzzed-1", "fuzzed-2"),
     "name": ("push.pocket", "email.full"),
 }
 BODIES = {"patch": b"{}", "put": b'{"source": ""}', "post": b'{"revision": 0}'}
 """What is well formed for an operation that changes one thing."""
+ORDERS = {f"{_VARIANT}/decisions": b'{"verdict": "accepted"}', f"{_VARIANT}/rewrite": b'{"fields": ["text"]}'}
+"""The same, by path."""
 ROWS = ("/v1/items", "/v1/profiles", "/v1/events")
 DEFINITIONS = from_schema(definition_schema(), definition_schema()["$defs"])
 HEADERS = {
@@ -63,6 +72,7 @@ def ask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ask]:
     """Send requests to the real service on one event loop, which must bear all of them."""
     with asyncio.Runner() as runner:
         shop: Shop = runner.run(make_shop(tmp_path_factory.mktemp("fuzz") / "var"))
+        runner.run(keep_draft(shop.settings()))
         serving = client_of(shop.settings(), shop.keys["default/admin"])
         client = runner.run(serving.__aenter__())
 
@@ -72,6 +82,20 @@ def ask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ask]:
 
         yield send
         runner.run(serving.__aexit__(None, None, None))
+
+
+async def keep_draft(settings: Settings) -> None:
+    """Store a draft under the known ids, so that what is done with one meets one."""
+    texts = ("A trowel for Sunday.", "Dig {{ first_name | default: 'in' }}!")
+    asked = Brief(channel="sms", product=Product(id="1", title="Trowel"), audience=Audience(name="All"))
+    made_by = Provenance(prompt="sms/pocket.v2", prompt_digest="0", engine="e", model="m", seed=1, attempts=1)
+    variants = tuple(
+        Variant(id=name, status="passed", fields={"text": text}, checks=(), provenance=made_by)
+        for name, text in zip(KNOWN_IDS["variant_id"], texts, strict=True)
+    )
+    draft = Draft(id=KNOWN_IDS["draft_id"][0], created_at=NOW, brief=asked, variants=variants)
+    async with open_runtime(settings) as runtime, runtime.database.write() as session:
+        await DraftStore(session, "default").add(draft)
 
 
 def requests_of(method: str, path: str) -> st.SearchStrategy[Sent]:
@@ -119,6 +143,8 @@ def _bodies(path: str, operation: dict[str, Any]) -> st.SearchStrategy[bytes]:
         trees = DEFINITIONS | st.just({"like": "music"})
         values.append(st.fixed_dictionaries({"name": st.text(max_size=9), "definition": trees}))
         values.append(st.fixed_dictionaries({"definition": trees}))
+    if path.endswith("/rewrite"):
+        values = [each.map(_short) for each in [*values, changed({"instruction": "shorter", "n": 1})]]
     if path == "/v1/drafts":
         values = [each.map(_short) for each in [*values, changed(SHORT_FORM), changed(SHORT_FORM)]]
     return st.one_of(values).map(encoded) | raw_bodies
@@ -154,7 +180,7 @@ WITH_IDS = [(method, path) for method, path in OPERATIONS if "{" in path]
 
 @pytest.mark.parametrize(("method", "path"), WITH_IDS)
 def test_an_unknown_id_is_not_found(ask: Ask, method: str, path: str):
-    body = BODIES.get(method)
+    body = ORDERS.get(path) if method == "post" and path in ORDERS else BODIES.get(method)
     for name, known in KNOWN_IDS.items():
         if f"{{{name}}}" not in path:
             continue

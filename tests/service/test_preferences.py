@@ -20,6 +20,8 @@ from service.drafts.decision import Actor, DecisionRequest, Verdict
 from service.drafts.model import Draft
 from service.drafts.preferences import Pair, PreferenceCounts, gather_preferences
 from service.drafts.store import DraftStore
+from service.prompts.actions import every_template, put_prompt
+from service.prompts.model import NewPrompt
 from service.runtime import Runtime, open_runtime
 from service.settings import Settings
 from service.workspaces.actions import create_workspace
@@ -61,7 +63,7 @@ async def say(runtime: Runtime, place: str, verdict: Verdict, *, where: str = "d
 
 
 async def gathered(runtime: Runtime, where: str = "default") -> tuple[list[Pair], PreferenceCounts]:
-    return await gather_preferences(runtime, where, CATALOG)
+    return await gather_preferences(runtime, where, await every_template(runtime, where))
 
 
 ASKED = brief("push", n=2)
@@ -174,6 +176,29 @@ async def test_a_prompt_that_has_changed_is_counted_not_guessed(runtime: Runtime
     await say(runtime, "d1/a", "accepted")
     pairs, counts = await gathered(runtime)
     assert (pairs, counts.prompt_gone, counts.accepted) == ([], 1, 0)
+
+
+async def test_a_prompt_of_the_workspace_that_has_been_replaced_since_is_still_known(runtime: Runtime):
+    shipped = CATALOG.get("push", "full")
+    version = shipped.front.version
+
+    def changed_to(number: int) -> NewPrompt:
+        source = shipped.source.replace(f"version: {version}\n", f"version: {number}\n", 1)
+        line = f'changelog:\n  - {{version: {number}, date: "2026-11-26", change: ours}}\n'
+        return NewPrompt(source=source.replace("changelog:\n", line, 1))
+
+    await put_prompt(runtime, "default", "push.full", changed_to(version + 1))
+    name = f"push/full.v{version + 1}"
+    ours = next(each for each in await every_template(runtime, "default") if each.name == name)
+    await put_prompt(runtime, "default", "push.full", changed_to(version + 2))
+    made = variant("a", ASKED, CLEAN["push"])
+    asked = msgspec.structs.replace(made.provenance, prompt=name, prompt_digest=ours.digest[:16])
+    both = (msgspec.structs.replace(each, provenance=asked) for each in (made, variant("b", ASKED, OTHER)))
+    await stored(runtime, 1, ASKED, *both)
+    await say(runtime, "d1/a", "accepted")
+    await say(runtime, "d1/b", "rejected")
+    [pair] = (await gathered(runtime))[0]
+    assert pair.template == name
 
 
 async def test_another_workspaces_decisions_are_not_in_it(runtime: Runtime):
