@@ -125,6 +125,7 @@ async def show_history(
         request={"revision": 0, "note": "the old one sold more"},
         response=PROMPT_TEXT,
         problems=(404, 412, 422, 428),
+        idempotent=True,
     ),
 )
 async def roll_back(
