@@ -1,10 +1,12 @@
 """Real catalogues the model is measured on: products as their shops wrote them, asked for at random."""
 
 import hashlib
+import html
 import random
 from collections.abc import Mapping
 from pathlib import Path
 
+import msgspec
 import polars as pl
 
 from indexing.embedder import Embedder
@@ -33,7 +35,12 @@ def read_catalogue(folder: Path, name: str) -> list[Product]:
     else:
         rows = rows.filter(pl.col("description").fill_null("").str.strip_chars() != "")
         rows = rows.select(id="asin", title=pl.col("title").str.strip_chars(), description="description")
-    return [Product(**row) for row in rows.to_dicts()]
+    # These titles were scraped off pages: `Chili&#39;s` is read as a browser shows it.
+    return [_product(row) for row in rows.to_dicts()]
+
+
+def _product(row: dict[str, str]) -> Product:
+    return msgspec.convert({name: html.unescape(text) for name, text in row.items()}, Product)
 
 
 def catalogue_briefs(folder: Path, name: str, embedder: Embedder, seed: int) -> list[Brief]:

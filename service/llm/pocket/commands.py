@@ -63,7 +63,7 @@ def train(resume: bool, out: Path, threads: int, **choices: int | float | str | 
 
     \b
     Example:
-      python -m service.llm.pocket train --tokens 12000000 --seed 1 --out var/pocket
+      python -m service.llm.pocket train --tokens 14000000 --seed 1 --out var/pocket
     """
     import msgspec
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -101,10 +101,17 @@ def train(resume: bool, out: Path, threads: int, **choices: int | float | str | 
 
 @main.command()
 @click.option("--briefs", default=2000, show_default=True, help="Briefs answered several times each.")
+@click.option(
+    "--share",
+    type=click.FloatRange(0, 1),
+    default=0.5,
+    show_default=True,
+    help="How far the weights go from where they began to where tuning took them.",
+)
 @click.option("--seed", default=1, show_default=True, help="Decides the briefs and the sampling.")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for the tuned model.")
 @_model
-def prefer(briefs: int, seed: int, out: Path, model: Path) -> None:
+def prefer(briefs: int, share: float, seed: int, out: Path, model: Path) -> None:
     r"""Tune the model by its own answers that pass every check, against those that do not (DPO).
 
     \b
@@ -116,7 +123,7 @@ def prefer(briefs: int, seed: int, out: Path, model: Path) -> None:
 
     try:
         pairs = preference.prefer(
-            model, out, briefs=briefs, seed=seed, tell=lambda line: click.echo(line, err=True)
+            model, out, briefs=briefs, seed=seed, share=share, tell=lambda line: click.echo(line, err=True)
         )
     except EngineUnavailable as error:
         click.echo(str(error), err=True)
@@ -126,7 +133,7 @@ def prefer(briefs: int, seed: int, out: Path, model: Path) -> None:
 
 @main.command()
 @click.option("--briefs", default=600, show_default=True, help="How many held-out briefs.")
-@click.option("--seed", default=7, show_default=True, help="Decides the briefs and the sampling.")
+@click.option("--seed", default=21, show_default=True, help="Decides the briefs and the sampling.")
 @click.option("--samples", default=0, show_default=True, help="Also show the first answers, unselected.")
 @click.option(
     "--data",

@@ -12,7 +12,7 @@ from service.llm.pocket.sketch import Sketch, draw_sketch, dump_fields, texts_of
 
 CHUNK_SAMPLES = 1024
 
-REWRITE_SHARE = 0.1
+REWRITE_SHARE = 0.12
 """How many samples ask for a rewrite of a draft."""
 
 SHORTER = 0.85

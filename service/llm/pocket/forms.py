@@ -5,10 +5,10 @@ from functools import partial
 
 from prompts.variant import Fields
 from service.llm.pocket.sketch import visible
-from service.llm.pocket.writer import Maker, Writer, join
+from service.llm.pocket.writer import SHORT_HEAD, Maker, Writer, join
 
 ROOM: Mapping[str, Mapping[str, int]] = {
-    "search": {"headlines": 29, "descriptions": 86},
+    "search": {"headlines": SHORT_HEAD, "descriptions": 86},
     "email": {"subject": 56, "preheader": 92, "sentence": 160, "body": 660},
     "push": {"title": 47, "body": 168},
     "sms": {"text": 157},
@@ -132,7 +132,8 @@ def sms(writer: Writer) -> Fields:
     limit = ROOM["sms"]["text"] - visible(end, writer.sizes) - 1
     plan: list[tuple[int, Maker]] = []
     drawn = writer.rng.random()
-    crowd = writer.link != "product" and (writer.tight or (drawn < 0.3 and not writer.sketch.name))
+    asked = writer.sketch.name or writer.sketch.stage
+    crowd = writer.link != "product" and (writer.tight or (drawn < 0.3 and not asked))
     if writer.has("offer") and crowd:
         plan.append((3, lambda n: writer.packed(n, people=True) or writer.packed(n)))
         plan.append((4, lambda n: writer.benefit(n) if not _benefits_told(writer) else None))
@@ -193,8 +194,8 @@ def _heads(writer: Writer) -> list[Maker]:
     makers.append(lambda n: writer.pick(["head.ware"], n))
     if "benefit" in writer.facts:
         makers.append(lambda n: writer.pick(["head.benefit"], n))
-    makers.append(lambda n: writer.pick(["head.plain"], n))
-    makers.append(lambda n: writer.pick(["head.plain"], n))
+    makers.append(lambda n: writer.pick(["head.plain"], n, half=0))
+    makers.append(lambda n: writer.pick(["head.plain"], n, half=1))
     return makers
 
 
@@ -207,7 +208,9 @@ def social(writer: Writer) -> Fields:
     parts.append("{{link}}" if writer.has("link") else None)
     tags = [writer.rng.choice(writer.lines["hashtag"]).text]
     if writer.interest:
-        tags = [*writer.rng.sample(writer.interest.hashtags, writer.rng.choice((1, 1, 2))), *tags]
+        own = writer.interest.hashtags
+        halves = (own[::2], own[1::2])[: writer.rng.choice((1, 1, 2))]
+        tags = [*map(writer.rng.choice, halves), *tags]
     return {"text": join(parts), "hashtags": tags}
 
 

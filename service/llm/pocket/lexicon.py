@@ -106,6 +106,8 @@ class Line(msgspec.Struct, frozen=True):
     """Characters beside its slots."""
     calls_out: bool
     """Whether it calls to a crowd, or greets by itself: such a line does not follow a greeting by name."""
+    heads: bool
+    """Whether it is a headline."""
 
 
 class Lexicon(msgspec.Struct, frozen=True, kw_only=True):
@@ -146,10 +148,11 @@ def key(line: str) -> str:
     return line.casefold().strip(".!? ")
 
 
-def read_line(text: str) -> Line:
-    """Work out what choosing a line asks about."""
+def read_line(kind: str, text: str) -> Line:
+    """Work out what choosing a line of a kind asks about."""
     slots = tuple(_SLOT.findall(text))
-    return Line(text, key(text), slots, beside(text), bool(_CALLS_OUT.search(text)))
+    calls_out = bool(_CALLS_OUT.search(text))
+    return Line(text, key(text), slots, beside(text), calls_out, kind.startswith("head."))
 
 
 @cache
@@ -163,7 +166,7 @@ def load_lexicon() -> Lexicon:
     return Lexicon(
         tones={
             tone: {
-                kind: tuple(map(read_line, lines))
+                kind: tuple(read_line(kind, line) for line in lines)
                 for kind, lines in parse_lines(texts[f"{tone}.txt"]).items()
             }
             for tone in TONES

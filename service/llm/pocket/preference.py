@@ -38,6 +38,8 @@ RATE = 1e-4
 PASSES = 2
 """How often each pair is learnt from."""
 PAIRS_A_STEP = 16
+SHARE = 0.5
+"""How far the weights go from where they began to where tuning took them."""
 
 
 class Preference(msgspec.Struct, frozen=True, kw_only=True):
@@ -116,13 +118,16 @@ def prefer(
     *,
     briefs: int,
     seed: int,
+    share: float = SHARE,
     tell: Callable[[str], None] = lambda _line: None,
 ) -> int:
     """Tune the model in a folder by direct preference optimisation and write it into `out`; return the pairs.
 
     With p the tuned model, r the one it began as, c and w the chosen and the rejected answer to a prompt, the
     loss is -log sigmoid(b · (log p(c)/r(c) - log p(w)/r(w))) - a · mean log p(c) per token. Assumes that
-    preferences follow Bradley and Terry in one reward. Rafailov et al., "Direct preference optimization:
+    preferences follow Bradley and Terry in one reward. Of the way the weights went, `share` is kept: halfway
+    most of what was gained stays, and what tuning spoilt elsewhere comes back (Wortsman et al., "Robust
+    fine-tuning of zero-shot models", 2022). Rafailov et al., "Direct preference optimization:
     your language model is secretly a reward model", 2023; the likelihood term of Pang et al., "Iterative
     reasoning preference optimization", 2024. Raises `EngineUnavailable` when there is no model.
     """
@@ -158,6 +163,10 @@ def prefer(
         optimiser.step()
         optimiser.zero_grad(set_to_none=True)
         tell(f"{first + PAIRS_A_STEP} of {len(learnt)}, loss {float(loss.detach()):.4f}")
+    begun = start.state_dict()
+    model.load_state_dict(
+        {name: torch.lerp(begun[name], tuned, share) for name, tuned in model.state_dict().items()}
+    )
     save_model(model, tokenizer, out)
     shutil.copy(folder / "training.json", out / "training.json")
     return len(pairs)

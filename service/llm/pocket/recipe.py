@@ -10,7 +10,7 @@ Optimiser = Literal["muon", "adamw"]
 class Recipe(msgspec.Struct, frozen=True, kw_only=True):
     """The choices of one training. The defaults are those of the model that ships."""
 
-    tokens: int = 12_000_000
+    tokens: int = 14_000_000
     """To see in all, padding included."""
     seed: int = 1
     """Decides data, tokenizer and first weights."""

@@ -12,6 +12,9 @@ _text_features: Any = import_module("sklearn.feature_extraction.text")
 _linear: Any = import_module("sklearn.linear_model")
 _pipeline: Any = import_module("sklearn.pipeline")
 
+TONE_PAIRS = 12_000
+"""Samples the tone is learnt from; the stage, told in one line of several, needs all there are."""
+
 _WORD = r"[a-z']+|[!?{}]"
 
 
@@ -24,8 +27,8 @@ class Recovery:
 
     def __init__(self, pairs: Sequence[Pair]) -> None:
         fresh = [(sketch, fields) for sketch, fields in pairs if not sketch.rewrite]
-        texts = [_text(fields) for _, fields in fresh]
-        self._tone = _fit(texts, [sketch.tone for sketch, _ in fresh])
+        toned = fresh[:TONE_PAIRS]
+        self._tone = _fit([_text(fields) for _, fields in toned], [sketch.tone for sketch, _ in toned])
         staged = [(sketch.stage, fields) for sketch, fields in fresh if sketch.stage is not None]
         self._stage = _fit([_text(fields) for _, fields in staged], [stage for stage, _ in staged])
 

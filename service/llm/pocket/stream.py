@@ -13,7 +13,7 @@ from service.llm.pocket.held_out import load_facts
 from service.llm.pocket.sketch import dump_fields, held_out
 from service.llm.pocket.training import Progress
 
-KEPT_PAIRS = 12_000
+KEPT_PAIRS = 40_000
 """Samples kept, from the first on: what classifiers learn from."""
 
 _END = re.compile(r"(?<=[.!?])\s+|\n+")

@@ -25,6 +25,9 @@ DATED = frozenset({"classes", "trips", "apps"})
 USE_SHARE = 0.3
 """How often a product is named by what one does with it, where such a line fits."""
 
+SHORT_HEAD = 29
+"""Characters of a search ad's headline, the shortest there is."""
+
 Maker = Callable[[int], str | None]
 """Makes a sentence of at most n characters, or none."""
 
@@ -134,12 +137,18 @@ class Writer:
         """Whether a filled line has at most `limit` characters."""
         return visible(line, self.sizes) <= limit
 
-    def pick(self, kinds: Sequence[str], limit: int, *, need: str = "", ban: str = "") -> str | None:
-        """Return a random unused line of one of these kinds that fits, or none."""
+    def pick(
+        self, kinds: Sequence[str], limit: int, *, need: str = "", ban: str = "", half: int | None = None
+    ) -> str | None:
+        """Return a random unused line of one of these kinds that fits, or none.
+
+        With `half`, 0 or 1, every other line is left out: what stands first and what stands second is then
+        never drawn from the same lines, so that a model's likeliest first and second differ.
+        """
         pool = [
             line
             for kind in kinds
-            for line in self.lines[kind]
+            for line in (self.lines[kind] if half is None else self.lines[kind][half::2])
             if line.beside + sum(map(self._least, line.slots)) <= limit
             and line.key not in self.used
             and not (self.sketch.name and line.calls_out)
@@ -155,11 +164,20 @@ class Writer:
             pool.pop()
             for _ in range(2 if self.dearest(drawn) else 1):
                 line = self.fill(drawn.text)
-                if line and self.fits(line, limit):
+                if line and self.fits(line, limit) and not self._outgrows(drawn, line):
                     self.used.add(drawn.key)
                     self._keep(line)
                     return line
         return None
+
+    def _outgrows(self, line: Line, filled: str) -> bool:
+        """Whether a headline that some phrase makes short enough for a search ad is too long for one.
+
+        Such a pair of line and phrase is kept out of every channel: seen in a subject, it would be
+        written where it does not fit. A headline's length is then a matter of facts alone.
+        """
+        own = line.heads and self.dearest(line) and not any(slot in self.facts for slot in line.slots)
+        return own and len(filled) > SHORT_HEAD >= line.beside + sum(map(self._least, line.slots))
 
     def dearest(self, line: Line) -> bool:
         """Whether a line's length depends on which phrase is drawn for it."""
@@ -233,9 +251,14 @@ class Writer:
         return None
 
     def address(self, limit: int) -> str | None:
-        """Return a sentence to the audience, unless one spoke to it; a mere call where room is short."""
+        """Return a sentence to the audience, unless one spoke to it: on its stage, at worst a mere call."""
         if self.link == "product" or self.spoken():
             return None
+        if self.sketch.stage and not self.staged:
+            told = self.pick([f"head.people.{self.sketch.stage}"], limit - 1)
+            if told:
+                self.staged = True
+                return told + ("" if told[-1] == "?" else ".")
         line = self.pick([self.link], limit, ban="do") or self.whole("saying", limit)
         if line is None:
             head = self.pick(["head.people"], limit - 1)
@@ -311,7 +334,7 @@ def join(sentences: Sequence[str | None]) -> str:
     """Put sentences behind one another; one that follows a comma goes on in lower case."""
     out = ""
     for text in filter(None, sentences):
-        if out[-1:] == "," and text[:1].isalpha() and text[1:2].islower():
+        if out[-1:] == "," and text[:1].isalpha() and (text[1:2].islower() or text.startswith("A ")):
             text = text[0].lower() + text[1:]
         out += (" " if out else "") + text
     return out
