@@ -80,6 +80,11 @@ def index(
 
 @bench.command()
 @click.option("--engine", metavar="URL", help="An OpenAI-compatible server [a paced stand-in].")
+@click.option(
+    "--vllm-python",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Start the real vLLM with this Python, on the embedded model's weights.",
+)
 @click.option("--model", help="The model's name there [the first it lists].")
 @click.option(
     "--dialect",
@@ -105,6 +110,7 @@ def index(
 @json_option
 def drafts(
     engine: str | None,
+    vllm_python: Path | None,
     model: str | None,
     dialect: "Dialect",
     rate: float,
@@ -120,8 +126,10 @@ def drafts(
     writes recorded answers at a fixed rate, as a GPU machine elsewhere would. Exit code 1 when a goal is
     missed.
 
-    Example: pitchwright bench drafts --engine http://localhost:8001/v1 --json
+    Example: pitchwright bench drafts --vllm-python .venv-vllm/bin/python --json
     """
+    if engine is not None and vllm_python is not None:
+        raise Usage("--engine and --vllm-python both say what to measure: give one of them")
     from service.benchmarks.drafts import Plan, benchmark_drafts
 
     plan = Plan(
@@ -129,6 +137,7 @@ def drafts(
         concurrency=concurrency,
         seed=seed,
         engine=engine,
+        vllm_python=vllm_python,
         model=model,
         dialect=dialect,
         tokens_per_second=rate,

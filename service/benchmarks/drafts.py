@@ -30,6 +30,7 @@ from service.llm.chat_wire import request_body
 from service.llm.load import POCKET_FOLDER
 from service.llm.openai_engine import base_url
 from service.llm.pocket.held_out import draw_briefs
+from service.llm.pocket.vllm_server import vllm_server
 from service.llm.transformers_engine import TransformersEngine
 from service.runtime import open_runtime
 from service.settings import Settings
@@ -39,6 +40,8 @@ PACED_TOKENS_PER_SECOND = 2000.0
 PACED_RATIO, REAL_RATIO = 0.95, 0.6
 """How much of the engine's bare speed must be left: with the engine elsewhere, and on the same cores."""
 ROUNDS = 3
+LONGEST_PROMPT = 4096
+"""Tokens a vLLM started here takes: prompts of the full dialect are longer than the embedded model reads."""
 PROBES = 32
 """Prompts of the full dialect that measure what an engine's prefix cache keeps."""
 
@@ -56,6 +59,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     model: str | None = None
     dialect: Dialect = "pocket"
     tokens_per_second: float = PACED_TOKENS_PER_SECOND
+    vllm_python: Path | None = None
+    """Start the real vLLM on the embedded model's weights with this interpreter, and measure that."""
 
 
 class _Round(msgspec.Struct, frozen=True):
@@ -78,6 +83,11 @@ async def benchmark_drafts(plan: Plan, settings: Settings, progress: Progress | 
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-drafts-")))
         drawn = draw_briefs(plan.drafts, plan.seed, held=False)
         briefs = [msgspec.structs.replace(brief, n=1) for brief in drawn]
+        if plan.vllm_python is not None:
+            tell("starting vLLM", 0, None)
+            log = folder / "vllm.log"
+            served = vllm_server(plan.vllm_python, POCKET_FOLDER, log, longest=LONGEST_PROMPT)
+            plan = msgspec.structs.replace(plan, engine=stack.enter_context(served))
         url = plan.engine or stack.enter_context(_paced(plan, await _record(briefs, tell), folder))
         root = base_url(url)
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=plan.concurrency)

@@ -17,12 +17,14 @@ LONGEST_TOKENS = 512
 
 
 @contextmanager
-def vllm_server(python: Path, folder: Path, log: Path, *, name: str = "pocket") -> Generator[str]:
+def vllm_server(
+    python: Path, folder: Path, log: Path, *, name: str = "pocket", longest: int = LONGEST_TOKENS
+) -> Generator[str]:
     """Start vLLM with a venv's interpreter; give its address once it is healthy, and stop it in the end.
 
-    It serves the folder under `name`, in float32 on the processor; what it says goes into `log`. Raises
-    `FileNotFoundError` when there is no such interpreter, and `TimeoutError`, with the end of the log, when
-    the server does not come up.
+    It serves the folder under `name`, in float32 on the processor; what it says goes into `log`. `longest`
+    may be more than the model was made for, to measure speed alone. Raises `FileNotFoundError` when there is
+    no such interpreter, and `TimeoutError`, with the end of the log, when the server does not come up.
     """
     if not python.exists():
         raise FileNotFoundError(f"no vLLM at {python}: run `make test-vllm`, or set PITCHWRIGHT_VLLM_PYTHON")
@@ -31,7 +33,10 @@ def vllm_server(python: Path, folder: Path, log: Path, *, name: str = "pocket") 
         port = probe.getsockname()[1]
     command = [python, "-m", "vllm.entrypoints.openai.api_server", "--model", folder]
     command += ["--served-model-name", name, "--host", "127.0.0.1", "--port", str(port)]
-    command += ["--dtype", "float32", "--max-model-len", str(LONGEST_TOKENS), "--enforce-eager"]
+    command += ["--dtype", "float32", "--max-model-len", str(longest), "--enforce-eager"]
+    command += ["--block-size", "32"]
+    if longest > LONGEST_TOKENS:
+        command += ["--hf-overrides", f'{{"max_position_embeddings": {longest}}}']
     environment = {
         **os.environ,
         "VLLM_CPU_KVCACHE_SPACE": "1",
