@@ -7,7 +7,7 @@ from datetime import datetime
 import msgspec
 
 from eval.scorers.registry import rank, score_variants
-from prompts.brief import Audience, Brief, Product
+from prompts.brief import Audience, Brand, Brief, Product, Tone
 from prompts.brief_limits import MOST_EXAMPLES
 from prompts.channels import find_channel
 from prompts.copywriter import write
@@ -29,6 +29,7 @@ from service.events.store import EventStore
 from service.listing import Page
 from service.llm.pocket.nearest import understand
 from service.profiles.actions import get_profile
+from service.profiles.store import ProfileStore
 from service.prompts.actions import catalog_of
 from service.runtime import Runtime
 from service.segments.actions import get_segment, resolve_audience
@@ -103,15 +104,16 @@ async def prepare_brief(runtime: Runtime, workspace: str, request: DraftRequest)
     settings = await get_workspace(runtime, workspace)
     product = await _product(runtime, settings, request)
     whom = await _whom(runtime, settings, request)
+    brand = settings.brand if request.brand is None else request.brand
     brief = Brief(
         channel=request.channel,
         product=product,
         audience=whom.audience,
         offer=offer_of(request.offer),
-        tone=request.tone,
+        tone=request.tone or _usual_tone(brand),
         goal=request.goal,
         language=request.language,
-        brand=settings.brand if request.brand is None else request.brand,
+        brand=brand,
         personalise=request.personalise,
         rewrite=request.rewrite,
         n=request.n,
@@ -145,7 +147,10 @@ async def keep_draft(
     profile_id: str | None,
     parent: Parent | None = None,
 ) -> Draft:
-    """Score, rank and store variants as a draft about an item, for a profile, from a parent, if any."""
+    """Score, rank and store variants as a draft about an item, for a profile, from a parent, if any.
+
+    Raises NotFound for a profile that was erased while they were written: nothing of it is kept.
+    """
     asked = msgspec.structs.replace(prepared.brief, audience=prepared.audience)
     embedder = await runtime.embedder()
     scored = await runtime.run(score_variants, asked, variants, embedder)
@@ -164,6 +169,8 @@ async def keep_draft(
         parent=parent,
     )
     async with runtime.database.write() as session:
+        if profile_id is not None and not await ProfileStore(session, workspace).hold(profile_id):
+            raise NotFound(f"profile {profile_id!r} of workspace {workspace!r} was erased meanwhile")
         await DraftStore(session, workspace).add(draft)
     return draft
 
@@ -205,6 +212,11 @@ def _check(request: DraftRequest) -> None:
         raise InvalidInput(f"n is {request.n}: ask for 1 to {MAX_VARIANTS} variants")
     if request.examples is not None and not 0 <= request.examples <= MOST_EXAMPLES:
         raise InvalidInput(f"examples is {request.examples}: ask for 0 to {MOST_EXAMPLES}")
+
+
+def _usual_tone(brand: Brand) -> Tone:
+    """Return the tone of a request that names none: the first of the brand's range."""
+    return brand.tones[0] if brand.tones else "friendly"
 
 
 async def _product(runtime: Runtime, workspace: Workspace, request: DraftRequest) -> Product:

@@ -31,7 +31,7 @@ SHOWN_SCORES = {"relevance": "relevance", "distinct_2": "variety", "readability"
 @click.option("--code", help="The offer's code.")
 @click.option("--ends", help='When the offer ends, e.g. "Sunday".')
 @click.option(
-    "--tone", type=click.Choice(get_args(Tone)), default="friendly", show_default=True, help="The voice."
+    "--tone", type=click.Choice(get_args(Tone)), help="The voice [the brand's first, else friendly]."
 )
 @click.option("--goal", type=click.Choice(get_args(Goal)), default="shop", show_default=True, help="The aim.")
 @click.option("--language", default="en", show_default=True, help="BCP 47 tag.")

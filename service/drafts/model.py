@@ -31,7 +31,8 @@ class DraftRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """A description, or just a few words."""
     offer: Offer | str | None = None
     """What is promised; a text alone is an offer without code or end."""
-    tone: Tone = "friendly"
+    tone: Tone | None = None
+    """Left out, the first of the brand's range, or `friendly` where it has none."""
     goal: Goal = "shop"
     language: str = "en"
     brand: Brand | None = None

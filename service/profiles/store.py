@@ -86,6 +86,13 @@ class ProfileStore:
         row = await self._session.scalar(query)
         return None if row is None else _profile(row)
 
+    async def hold(self, profile_id: str) -> bool:
+        """Whether a profile is there; if so, it cannot be erased until this transaction ends."""
+        query = select(ProfileRow.id).where(
+            self._mine(), ProfileRow.id == profile_id, ProfileRow.erased_at.is_(None)
+        )
+        return await self._session.scalar(query.with_for_update()) is not None
+
     async def page(self, after: str | None, limit: int) -> Page[Profile]:
         """Return a page in the order of ids."""
         query = select(ProfileRow).where(

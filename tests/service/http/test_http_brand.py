@@ -70,3 +70,17 @@ async def test_the_next_draft_is_held_against_the_brand(shop: Shop):
         urgent = await client.post("/v1/drafts", json={**request, "tone": "urgent"}, headers=keys)
         assert urgent.status_code == 422
         assert "outside the brand's range" in urgent.json()["detail"]
+
+
+async def test_a_request_without_a_tone_gets_the_first_of_the_brands_range(shop: Shop):
+    async with client_of(shop.settings()) as client:
+        admin = {"X-API-Key": shop.keys["default/admin"]}
+        asked = {"item_id": "garden-0", "channel": "push", "n": 1}
+        usual = await client.post("/v1/drafts", json=asked, headers=admin)
+        assert usual.json()["brief"]["tone"] == "friendly"
+        brand = {"name": "Fernhill", "tones": ["luxury", "professional"]}
+        assert (await client.put("/v1/brand", json=brand, headers=admin)).status_code == 200
+        branded = await client.post("/v1/drafts", json=asked, headers=admin)
+        assert branded.json()["brief"]["tone"] == "luxury"
+        refused = await client.post("/v1/drafts", json={**asked, "tone": "friendly"}, headers=admin)
+        assert refused.status_code == 422

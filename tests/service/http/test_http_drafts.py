@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 
+from tests.service.chat_server import Reply, Request, chat_server, completion, models
 from tests.service.http.shop import Shop, client_of
 
 SHORT: dict[str, Any] = {
@@ -232,3 +233,27 @@ async def test_an_engine_that_answers_rubbish_gives_a_draft_that_says_so(shop: S
     assert response.status_code == 201, response.text
     assert [variant["status"] for variant in response.json()["variants"]] == ["malformed"]
     assert response.json()["variants"][0]["raw"] == "Certainly!"
+
+
+async def test_nothing_is_kept_of_a_customer_erased_while_the_draft_was_written(shop: Shop):
+    asked, free = asyncio.Event(), asyncio.Event()
+
+    async def handle(request: Request) -> Reply:
+        if request.path == "/v1/models":
+            return models("m")
+        asked.set()
+        await free.wait()
+        return completion("Certainly!")
+
+    async with chat_server(handle) as url:
+        settings = shop.settings(engine_url=url, engine_model="m")
+        async with client_of(settings, shop.keys["default/admin"]) as client:
+            body = {"item_id": "garden-0", "profile_id": "p-0", "channel": "push", "n": 1}
+            writing = asyncio.create_task(client.post("/v1/drafts", json=body))
+            await asked.wait()
+            assert (await client.delete("/v1/profiles/p-0")).status_code == 200
+            free.set()
+            response = await writing
+            assert response.status_code == 404, response.text
+            assert "erased meanwhile" in response.json()["detail"]
+            assert (await client.get("/v1/drafts")).json()["results"] == []
