@@ -3,6 +3,7 @@
 The same value enters prompts and checks.
 """
 
+import hashlib
 from typing import Literal
 
 import msgspec
@@ -72,6 +73,11 @@ class Brand(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """The tones a brief may ask for; none is all of them."""
     allowed_domains: tuple[str, ...] = ()
     """Where addresses may lead beside the brief's link, e.g. `fernhill.example`; subdomains included."""
+
+
+def version(brand: Brand) -> str:
+    """Name a brand by what it says: sha256 of its canonical JSON, first 16 hex digits."""
+    return hashlib.sha256(msgspec.json.encode(brand, order="deterministic")).hexdigest()[:16]
 
 
 def disclaimers(brand: Brand, channel: str) -> tuple[str, ...]:

@@ -94,6 +94,12 @@ class Brief(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     language: str = "en"
     """BCP 47 tag."""
     brand: Brand = Brand()
+    must_say: tuple[str, ...] = ()
+    """Said word for word in the piece, and true: what they state counts as given."""
+    must_not_say: tuple[str, ...] = ()
+    """Never said in it, in any inflection, beside what the brand never says."""
+    keywords: tuple[str, ...] = ()
+    """Words to work in where they fit."""
     personalise: bool = False
     """Whether the copy greets by the merge tag `first_name`."""
     rewrite: RewriteRequest | None = None

@@ -37,6 +37,7 @@ LONGEST: dict[str, int] = {
 MOST_BENEFITS, LONGEST_BENEFIT = 20, 120
 MOST_WORDS, LONGEST_WORD = 500, 80
 MOST_EXAMPLES, MOST_EXAMPLE_TEXTS, LONGEST_EXAMPLE = 5, 20, 2_000
+MOST_WISHES, LONGEST_WISH = 20, 200
 MOST_DRAFTED, LONGEST_DRAFTED = 20, 5_000
 """Texts in one field of a draft to rewrite, and the characters of each."""
 MOST_TRAITS, MOST_TRAIT_LINES, LONGEST_TRAIT_LINE = 12, 10, 500
@@ -76,12 +77,7 @@ def validate(brief: Brief) -> None:
         raise BriefError(
             f"language {brief.language[:40]!r} is no BCP 47 tag: write one such as 'en' or 'de-AT'"
         )
-    if len(brief.examples) > MOST_EXAMPLES:
-        raise BriefError(f"examples has {len(brief.examples)} entries: at most {MOST_EXAMPLES}")
-    for example in brief.examples:
-        shown = tuple(texts(example.fields))
-        _list(f"example {example.source!r}", shown, MOST_EXAMPLE_TEXTS, LONGEST_EXAMPLE)
-    _list("benefits", brief.product.benefits, MOST_BENEFITS, LONGEST_BENEFIT)
+    _lists(brief)
     validate_brand(brief.brand)
     if brief.brand.tones and brief.tone not in brief.brand.tones:
         raise BriefError(
@@ -90,6 +86,17 @@ def validate(brief: Brief) -> None:
     if brief.rewrite is not None:
         validate_rewrite(brief.channel, brief.rewrite)
         _draft(brief.channel, brief.rewrite.fields)
+
+
+def _lists(brief: Brief) -> None:
+    _list("benefits", brief.product.benefits, MOST_BENEFITS, LONGEST_BENEFIT)
+    for name in ("must_say", "must_not_say", "keywords"):
+        _list(name, getattr(brief, name), MOST_WISHES, LONGEST_WISH, filled=True)
+    if len(brief.examples) > MOST_EXAMPLES:
+        raise BriefError(f"examples has {len(brief.examples)} entries: at most {MOST_EXAMPLES}")
+    for example in brief.examples:
+        shown = tuple(texts(example.fields))
+        _list(f"example {example.source!r}", shown, MOST_EXAMPLE_TEXTS, LONGEST_EXAMPLE)
 
 
 def validate_brand(brand: Brand) -> None:

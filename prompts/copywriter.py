@@ -19,6 +19,7 @@ from typing import Any, Literal
 import msgspec
 
 from prompts import merge_tags
+from prompts.brand import Brand, version
 from prompts.brief import Brief, texts_of
 from prompts.brief_limits import validate
 from prompts.catalog import Catalog, Template
@@ -85,7 +86,9 @@ class _Job:
         self.slots = fact_slots(brief)
         self.examples = tuple(each.source for each in brief.examples) if shows_examples(template) else ()
         # Not the draft to rewrite, nor accepted copy: their merge tags somebody meant.
-        told = texts_of((brief.product, brief.offer, brief.audience, brief.brand))
+        told = texts_of(
+            (brief.product, brief.offer, brief.audience, brief.brand, brief.must_say, brief.keywords)
+        )
         self.given = "\n".join(clean(line) for text in told for line in text.split("\n"))
         self.best: list[_Attempt | None] = [None] * brief.n
         self.last: list[_Attempt | None] = [None] * brief.n
@@ -215,6 +218,7 @@ class _Job:
                 seed=best.seed,
                 attempts=self.tries[index],
                 snapshot=snapshot,
+                brand=version(self.brief.brand) if self.brief.brand != Brand() else None,
                 examples=self.examples,
                 note=self.engine.note,
             ),

@@ -49,6 +49,7 @@ INPUTS: Mapping[str, Readable] = {
     "rewrite_instruction": Readable("word"),
     "rewrite_draft": Readable("fenced", FULL),
     "examples": Readable("fenced", FULL),
+    "wishes": Readable("fenced", FULL),
     "interest": Readable("word"),
     "kind": Readable("word"),
     "belongs": Readable("flag"),

@@ -102,6 +102,8 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     """Fenced: what a person wishes in free text, if anything; the text to rewrite."""
     examples: str | None
     """Fenced, a block each: copy of this brand that was accepted for other briefs; none without any."""
+    wishes: str | None
+    """Fenced: what the piece must say, must not say, and words to work in; none without any."""
     interest: str
     """One of the embedded engine's interests, or `anyone`."""
     kind: str
@@ -171,6 +173,7 @@ def context(brief: Brief) -> Context:
         rewrite_instruction=_change(rewrite) if rewrite else None,
         rewrite_draft=_before(rewrite) if rewrite else None,
         examples="\n".join(map(_example, brief.examples)) or None,
+        wishes=_wishes(brief),
         interest=interest,
         kind=kind or UNKNOWN,
         belongs=belongs(kind or UNKNOWN, interest),
@@ -307,6 +310,19 @@ def _slots(brief: Brief) -> Slots:
         offer=shown.get("offer", "none"),
         ends=shown.get("ends", "none"),
         link=shown.get("link", "none"),
+    )
+
+
+def _wishes(brief: Brief) -> str | None:
+    if not (brief.must_say or brief.must_not_say or brief.keywords):
+        return None
+    return fence(
+        "wishes",
+        {
+            "say word for word": brief.must_say,
+            "never say": brief.must_not_say,
+            "work in where they fit": brief.keywords,
+        },
     )
 
 

@@ -60,6 +60,8 @@ class Provenance(msgspec.Struct, frozen=True, kw_only=True):
     attempts: int
     """How many asks it took, the successful one included."""
     snapshot: str | None = None
+    brand: str | None = None
+    """The brand's version, a digest of what it says (`prompts.brand.version`); none without one."""
     examples: tuple[str, ...] = ()
     """The accepted copy its prompt showed, as `draft/variant`."""
     note: str = ""

@@ -120,6 +120,7 @@ def _facts(brief: Brief) -> tuple[str, ...]:
         *product.benefits,
     ]
     texts += [brief.brand.name, *brief.brand.required_words, *disclaimers(brief.brand, brief.channel)]
+    texts += [*brief.must_say, *brief.keywords]
     if offer is not None:
         texts += [offer.text, offer.code, offer.ends]
     return tuple(cleaned for text in texts if text and (cleaned := clean(text)))

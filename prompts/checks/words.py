@@ -85,8 +85,9 @@ def _inflected(words: tuple[str, ...]) -> re.Pattern[str] | None:
 
 
 def _banned(reading: Reading) -> Iterator[Hit]:
-    pattern = _inflected(reading.brief.brand.banned_words)
-    banned = {normalise(word) for word in reading.brief.brand.banned_words}
+    words = (*reading.brief.brand.banned_words, *reading.brief.must_not_say)
+    pattern = _inflected(words)
+    banned = {normalise(word) for word in words}
     for line in reading.lines if pattern else ():
         linked = addresses(line)
         for match in pattern.finditer(line.plain) if pattern else ():
@@ -100,16 +101,23 @@ def _banned(reading: Reading) -> Iterator[Hit]:
             yield Hit(
                 line=line,
                 span=match.span(),
-                reason=f"says {match.group()!r}, which the brand never uses{note}",
+                reason=f"says {match.group()!r}, which brand or brief never says{note}",
                 severity="warning" if given else "error",
             )
 
 
 def _required(reading: Reading) -> Iterator[Hit]:
-    for word in reading.brief.brand.required_words:
-        wanted = clean(word)
-        if wanted and not re.search(rf"(?<!\w){re.escape(normalise(wanted))}(?!\w)", reading.whole):
-            yield Hit(reason=f"the copy never says {wanted!r}, which the brand always uses")
+    brief = reading.brief
+    for wanted in map(clean, (*brief.brand.required_words, *brief.must_say)):
+        if not _says(reading, wanted):
+            yield Hit(reason=f"the copy never says {wanted!r}, which brand or brief wants in every piece")
+    for keyword in map(clean, brief.keywords):
+        if not _says(reading, keyword):
+            yield Hit(reason=f"the copy never says the keyword {keyword!r}", severity="warning")
+
+
+def _says(reading: Reading, wanted: str) -> bool:
+    return not wanted or bool(re.search(rf"(?<!\w){re.escape(normalise(wanted))}(?!\w)", reading.whole))
 
 
 def _leftover(reading: Reading) -> Iterator[Hit]:
@@ -160,7 +168,12 @@ RULES = (
         wants="No banned word, inflected or not; a warning where a fact of the brief holds one.",
         check=_banned,
     ),
-    Rule(id="words.required", severity="error", wants="Every word the brand requires.", check=_required),
+    Rule(
+        id="words.required",
+        severity="error",
+        wants="Every word the brand or the brief requires; a missing keyword is a warning.",
+        check=_required,
+    ),
     Rule(
         id="words.leftover",
         severity="error",

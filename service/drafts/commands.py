@@ -35,6 +35,9 @@ SHOWN_SCORES = {"relevance": "relevance", "distinct_2": "variety", "readability"
 )
 @click.option("--goal", type=click.Choice(get_args(Goal)), default="shop", show_default=True, help="The aim.")
 @click.option("--language", default="en", show_default=True, help="BCP 47 tag.")
+@click.option("--must-say", multiple=True, metavar="TEXT", help="What the copy says word for word.")
+@click.option("--must-not-say", multiple=True, metavar="TEXT", help="What it never says, in any inflection.")
+@click.option("--keyword", "keywords", multiple=True, metavar="TEXT", help="A word to work in where it fits.")
 @click.option("--personalise", is_flag=True, help="Greet by first name, as a merge tag.")
 @click.option(
     "--examples",

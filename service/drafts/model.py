@@ -37,6 +37,12 @@ class DraftRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     language: str = "en"
     brand: Brand | None = None
     """The workspace's own when left out."""
+    must_say: tuple[str, ...] = ()
+    """Said word for word in the piece, and true: what they state counts as given."""
+    must_not_say: tuple[str, ...] = ()
+    """Never said in it, in any inflection."""
+    keywords: tuple[str, ...] = ()
+    """Words to work in where they fit; a missing one is a warning."""
     personalise: bool = False
     rewrite: RewriteRequest | None = None
     examples: int | None = None

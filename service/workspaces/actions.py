@@ -6,11 +6,10 @@ from datetime import timedelta
 from typing import get_args
 from uuid import uuid4
 
-from prompts.brand import Brand
+from prompts.brand import Brand, version
 from service.errors import Conflict, InvalidInput, NotFound, PreconditionFailed, Unauthenticated
 from service.runtime import Runtime
 from service.security import matches, new_key, split_key
-from service.workspaces.brand_file import version
 from service.workspaces.model import ApiKey, CreatedKey, Scope, Workspace, WorkspacePatch, changed, checked
 from service.workspaces.store import KeyStore, WorkspaceStore, find_key, list_workspaces
 

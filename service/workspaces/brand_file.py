@@ -1,6 +1,5 @@
 """Brand files: a brand as YAML, the same keys as over HTTP."""
 
-import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -37,8 +36,3 @@ def load_brand(path: Path) -> Brand:
 def as_yaml(brand: Brand) -> str:
     """Write a brand as the YAML that `load_brand` reads, every field with its value."""
     return yaml.safe_dump(msgspec.to_builtins(brand), sort_keys=False, allow_unicode=True, width=100)
-
-
-def version(brand: Brand) -> str:
-    """Name a brand by what it says: sha256 of its canonical JSON, first 16 hex digits."""
-    return hashlib.sha256(msgspec.json.encode(brand, order="deterministic")).hexdigest()[:16]

@@ -10,11 +10,10 @@ from litestar import Response, get, put
 from litestar.di import NamedDependency
 from litestar.params import HeaderParameter, JSONBody
 
-from prompts.brand import Brand
+from prompts.brand import Brand, version
 from service.openapi import route
 from service.runtime import Runtime
 from service.workspaces import actions
-from service.workspaces.brand_file import version
 
 _BRAND = {
     "name": "Fernhill",

@@ -15,6 +15,7 @@ from prompts.brief_limits import (
     LONGEST_DISCLAIMER,
     LONGEST_DRAFTED,
     LONGEST_EXAMPLE,
+    LONGEST_WISH,
     LONGEST_WORD,
 )
 from prompts.channels import CHANNELS
@@ -66,6 +67,10 @@ def _drafted(written: Brief, text: str) -> Brief:
     return msgspec.structs.replace(written, rewrite=RewriteRequest(instruction="bolder", fields=fields))
 
 
+def _wish(name: str) -> Callable[[Brief, str], Brief]:
+    return lambda written, text: msgspec.structs.replace(written, **{name: (text,)})
+
+
 def _shown(written: Brief, text: str) -> Brief:
     fields: dict[str, str | list[str]] = {field.name: text for field in CHANNELS[written.channel].fields}
     accepted = Example(source=text, product=text, audience=text, fields=fields)
@@ -103,6 +108,7 @@ TARGETS: Mapping[str, Target] = {
     "brand.disclaimers": Target(_disclaimer, LONGEST_DISCLAIMER),
     "rewrite.fields": Target(_drafted, LONGEST_DRAFTED),
     "rewrite.instruction": Target(_part("rewrite", "instruction"), LONGEST_INSTRUCTION),
+    **{name: Target(_wish(name), LONGEST_WISH) for name in ("must_say", "must_not_say", "keywords")},
     "examples": Target(_shown, LONGEST_EXAMPLE),
 }
 """Every field of a brief that takes any text; the others take words of ours, a link or a language tag."""
@@ -142,6 +148,9 @@ def plain(channel: str, **changes: Any) -> Brief:
         ),
         "rewrite": RewriteRequest(instruction="bolder", fields=CLEAN[channel]),
         "examples": (Example(source="d/v", product="Trowel", audience="Gardeners", fields=CLEAN[channel]),),
+        "must_say": ("Sown by hand.",),
+        "must_not_say": ("plastic",),
+        "keywords": ("garden",),
         "personalise": True,
     }
     return brief(channel, **(values | changes))

@@ -515,3 +515,22 @@ def test_checks_take_time_in_proportion_to_the_text(piece: str) -> None:
 
 def test_rule_ids_are_dotted_lower_case() -> None:
     assert all(re.fullmatch(r"[a-z]+\.[a-z]+", rule.id) for rule in RULES)
+
+
+def test_a_brief_says_what_its_piece_must_and_must_not_say() -> None:
+    wished = brief(
+        "email",
+        must_say=("Sown by hand since 1981.",),
+        must_not_say=("plastic",),
+        keywords=("balcony", "glaze"),
+    )
+    body = str(CLEAN["email"]["body"])
+    kept = CLEAN["email"] | {"body": f"{body} Sown by hand since 1981. A glaze for any balcony."}
+    found = {check.rule: check for check in run_checks(wished, kept)}
+    assert not found["words.required"].findings
+    assert not found["invented.number"].findings, "what must be said is given"
+    lost = {check.rule: check for check in run_checks(wished, CLEAN["email"])}
+    assert not lost["words.required"].passed
+    assert [finding.severity for finding in lost["words.required"].findings].count("error") == 1
+    broken = CLEAN["email"] | {"body": f"{kept['body']} No plastics here."}
+    assert not {check.rule: check for check in run_checks(wished, broken)}["words.banned"].passed

@@ -69,7 +69,7 @@ def test_the_inputs_are_those_of_the_context_with_their_parts() -> None:
         ("system:\n", "", f"{line('system:')}: roles: the body must open with a line"),
         ("\nuser:\n", "\n", "roles: roles ['system'] must be at most one system message first"),
         ("{name: tone,", "{name: tune,", f"{line('{name: tone,')}: inputs: `tune` is declared and not used"),
-        ("{name: tone,", "{name: goal,", "partials/full-request.v2.j2:37: inputs: `tone` is used and not"),
+        ("{name: tone,", "{name: goal,", "partials/full-request.v2.j2:42: inputs: `tone` is used and not"),
         ("{name: brand,", "{name: brand, kind: word,", "inputs: `brand` is of kind 'fenced', not 'word'"),
         ("{name: brand,", "{name: brand, kind: prose,", "front-matter: `inputs[2].kind`: Invalid enum value"),
         ("user:\n", "user:\n{{ prodct }}\n", f"{line('user:') + 1}: inputs: `prodct` is no input: did you"),

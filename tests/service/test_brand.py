@@ -7,10 +7,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from prompts.brand import Brand
+from prompts.brand import Brand, version
 from service.cli import invoke
 from service.errors import InvalidInput
-from service.workspaces.brand_file import as_yaml, load_brand, version
+from service.workspaces.brand_file import as_yaml, load_brand
 
 README = Path(__file__).resolve().parents[2] / "service" / "README.md"
 

@@ -84,3 +84,21 @@ async def test_a_request_without_a_tone_gets_the_first_of_the_brands_range(shop:
         assert branded.json()["brief"]["tone"] == "luxury"
         refused = await client.post("/v1/drafts", json={**asked, "tone": "friendly"}, headers=admin)
         assert refused.status_code == 422
+
+
+async def test_a_draft_keeps_to_the_wishes_for_it_and_names_its_brand(shop: Shop):
+    async with client_of(shop.settings()) as client:
+        admin = {"X-API-Key": shop.keys["default/admin"]}
+        put = await client.put("/v1/brand", json={"name": "Fernhill"}, headers=admin)
+        asked = {"item_id": "garden-0", "channel": "push", "n": 1, "keywords": ["trowel"]}
+        draft = (await client.post("/v1/drafts", json=asked, headers=admin)).json()
+        assert draft["brief"]["keywords"] == ["trowel"]
+        variant = draft["variants"][0]
+        assert f'"{variant["provenance"]["brand"]}"' == put.headers["etag"]
+        wished = {**asked, "must_say": ["Made in Sheffield."], "must_not_say": ["cheap"]}
+        refused = (await client.post("/v1/drafts", json=wished, headers=admin)).json()["variants"][0]
+        failed = [check for check in refused["checks"] if not check["passed"]]
+        assert [check["rule"] for check in failed] == ["words.required"]
+        assert "Made in Sheffield." in failed[0]["findings"][0]["reason"]
+        empty = await client.post("/v1/drafts", json={**asked, "must_say": [" "]}, headers=admin)
+        assert empty.status_code == 422
