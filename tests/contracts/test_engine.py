@@ -41,9 +41,7 @@ def vllm_url(tmp_path_factory: pytest.TempPathFactory) -> Generator[str]:
 
 @pytest.fixture(scope="session")
 async def vllm_here() -> AsyncGenerator[Any]:
-    """vLLM in this process; only in a venv that has it, and in one event loop for the whole session."""
-    if importlib.util.find_spec("vllm") is None:
-        pytest.skip("vLLM is not installed here: `make test-vllm` runs this in the venv that has it")
+    """vLLM in this process, which needs one event loop for the whole session (see the Makefile)."""
     opened = await asyncio.to_thread(VllmEngine.open, POCKET_FOLDER, dialect="pocket")
     yield opened._llm  # pyright: ignore[reportPrivateUsage]
     await opened.close()
@@ -61,6 +59,9 @@ def opening(request: pytest.FixtureRequest) -> Opening:
     if request.param == "vllm":
         return partial(vllm_engine, request.getfixturevalue("vllm_url"))
     if request.param == "in_process":
+        # Asked before the fixture is: where vLLM is missing, so are the settings its event loop needs.
+        if importlib.util.find_spec("vllm") is None:
+            pytest.skip("vLLM is not installed here: `make test-vllm` runs this in the venv that has it")
         return partial(vllm_in_process, request.getfixturevalue("vllm_here"))
     return {"transformers": transformers_engine, "openai": openai_engine}[request.param]
 
