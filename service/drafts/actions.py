@@ -23,6 +23,7 @@ from service.drafts.facts import (
 )
 from service.drafts.few_shot import nearest_examples
 from service.drafts.model import MAX_VARIANTS, Draft, DraftRequest, Parent
+from service.drafts.repetition import against_accepted
 from service.drafts.store import DraftStore
 from service.errors import InvalidInput, NotFound
 from service.events.store import EventStore
@@ -150,13 +151,14 @@ async def keep_draft(
     profile_id: str | None,
     parent: Parent | None = None,
 ) -> Draft:
-    """Score, rank and store variants as a draft about an item, for a profile, from a parent, if any.
+    """Hold variants against accepted copy, score, rank and store them: about an item, for a profile.
 
     Raises NotFound for a profile that was erased while they were written: nothing of it is kept.
     """
     asked = msgspec.structs.replace(prepared.brief, audience=prepared.audience)
+    held = await against_accepted(runtime, workspace, asked, variants, parent)
     embedder = await runtime.embedder()
-    scored = await runtime.run(score_variants, asked, variants, embedder)
+    scored = await runtime.run(score_variants, asked, held, embedder)
     now = runtime.now()
     draft = Draft(
         # Sorts by time of writing, and cannot be guessed.

@@ -187,3 +187,23 @@ def test_a_draft_stored_before_there_were_decisions_is_read(field: str):
 
     old = {name: value for name, value in DRAFT.items() if name != field}
     assert msgspec.convert(old, Draft).standings == ()
+
+
+async def test_copy_that_says_what_was_accepted_before_is_warned_of(client: httpx.AsyncClient):
+    asked = {"item_id": "garden-0", "channel": "push", "n": 1, "seed": 5}
+    first = (await client.post("/v1/drafts", json=asked)).raise_for_status().json()
+    variant = first["variants"][0]
+    assert all(check["rule"] != "duplicates.sent" for check in variant["checks"])
+    path = f"/v1/drafts/{first['id']}/variants/{variant['id']}/decisions"
+    (await client.post(path, json={"verdict": "accepted"})).raise_for_status()
+    again = (await client.post("/v1/drafts", json=asked)).raise_for_status().json()["variants"][0]
+    assert again["status"] == "passed"
+    sent = next(check for check in again["checks"] if check["rule"] == "duplicates.sent")
+    assert sent["passed"]
+    assert f"{first['id']}/{variant['id']}" in sent["findings"][0]["reason"]
+    other = {**asked, "item_id": "kitchen-1", "tone": "luxury", "seed": 8}
+    apart = (await client.post("/v1/drafts", json=other)).raise_for_status().json()["variants"][0]
+    sent = next(check for check in apart["checks"] if check["rule"] == "duplicates.sent")
+    assert sent["findings"] == []
+    elsewhere = (await client.post("/v1/drafts", json={**asked, "channel": "sms"})).json()["variants"][0]
+    assert all(check["rule"] != "duplicates.sent" for check in elsewhere["checks"])
