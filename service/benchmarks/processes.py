@@ -59,6 +59,7 @@ def _wait(process: "subprocess.Popen[bytes]", health: str, log: Path) -> None:
                 return
         except httpx.TransportError:
             pass
+        # Between two looks; a benchmark has nothing else to do until the process is there.
         time.sleep(0.1)
     raise DependencyError(f"{process.args!r} did not come up: {log.read_text(errors='replace')[-2000:]}")
 

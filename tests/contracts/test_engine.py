@@ -43,6 +43,7 @@ def vllm_url(tmp_path_factory: pytest.TempPathFactory) -> Generator[str]:
 async def vllm_here() -> AsyncGenerator[Any]:
     """vLLM in this process, which needs one event loop for the whole session (see the Makefile)."""
     opened = await asyncio.to_thread(VllmEngine.open, POCKET_FOLDER, dialect="pocket")
+    # Each test makes an engine of its own on the one vLLM, which takes a minute to start.
     yield opened._llm  # pyright: ignore[reportPrivateUsage]
     await opened.close()
 

@@ -56,7 +56,7 @@ def main() -> None:
     "--out", type=click.Path(path_type=Path), required=True, help="Folder for checkpoint and model."
 )
 def train(resume: bool, out: Path, threads: int, **choices: int | float | str | bool) -> None:
-    r"""Train from scratch on the generated corpus; under an hour on two cores, or on a GPU.
+    r"""Train from scratch on the generated corpus; an hour or so on two cores, or on a GPU.
 
     Interrupted, it leaves a checkpoint to go on from with --resume. It writes weights, tokenizer,
     training.json and loss.png into OUT.
