@@ -33,6 +33,7 @@ from service.llm.pocket.sketch import (
     visible,
     write_prompt,
 )
+from service.llm.pocket.writer import SHORT_HEAD, Writer
 from tests.service.pocket.sketches import sketch_of
 
 
@@ -198,3 +199,44 @@ def test_a_shopkeeper_who_gives_little_still_gets_copy(tone: str) -> None:
         channel="push", tone=tone, goal="shop", kind=UNKNOWN, audience="anyone", lengths={"product": 90}
     )
     assert write_answer(random.Random(1), bare) is not None
+
+
+@pytest.mark.parametrize("tone", TONES)
+def test_a_headline_that_a_search_ad_can_hold_is_never_too_long_for_one_elsewhere(tone: str) -> None:
+    lexicon, rng = load_lexicon(), random.Random(4)
+    sketch = Sketch(
+        channel="email", tone=tone, goal="shop", kind="shoes", audience="gardening", lengths={"product": 20}
+    )
+
+    def drawn(kind: str, limit: int) -> dict[str, str]:
+        """Draw a headline many times: the texts without facts, by the line they were made of."""
+        found: dict[str, str] = {}
+        for _ in range(400):
+            writer = Writer(rng, sketch, lexicon)
+            text = writer.pick([kind], limit)
+            if text and "{{" not in text:
+                for line in lexicon.tones[tone][kind]:
+                    if line.key in writer.used and (
+                        line.key not in found or len(found[line.key]) < len(text)
+                    ):
+                        found[line.key] = text
+        return found
+
+    for kind in ("head.ware", "head.people", "head.direct"):
+        short, long = drawn(kind, SHORT_HEAD), drawn(kind, 56)
+        assert short
+        assert [text for key, text in long.items() if key in short and len(text) > SHORT_HEAD] == []
+
+
+@pytest.mark.parametrize("tone", TONES)
+def test_what_stands_first_and_what_stands_second_comes_from_different_lines(tone: str) -> None:
+    lexicon, rng = load_lexicon(), random.Random(4)
+    sketch = Sketch(
+        channel="search", tone=tone, goal="shop", kind="shoes", audience="gardening", lengths={"product": 20}
+    )
+    halves = [
+        {Writer(rng, sketch, lexicon).pick(["head.plain"], SHORT_HEAD, half=half) for _ in range(200)}
+        for half in (0, 1)
+    ]
+    assert min(map(len, halves)) > 5
+    assert halves[0].isdisjoint(halves[1])
