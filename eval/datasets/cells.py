@@ -5,10 +5,11 @@ import gzip
 import io
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
+from importlib import import_module
+from typing import Any
 
 import msgspec
 import polars as pl
-import polars.exceptions
 
 from eval.datasets.description import Column
 
@@ -73,7 +74,7 @@ def read_cells(content: bytes, columns: Mapping[str, Column]) -> Cells:
         misshapen: list[Fault] = []
     else:
         raw, unlisted, misshapen = _csv(_text(content), columns)
-    frame, faults = _typed(raw, columns)
+    frame, faults = _typed(raw.with_columns(pl.col(pl.String).replace("", None)), columns)
     return Cells(
         frame=frame,
         rows=raw.height + sum(fault.rows for fault in misshapen),
@@ -85,14 +86,15 @@ def read_cells(content: bytes, columns: Mapping[str, Column]) -> Cells:
 def _unlisted(columns: Mapping[str, Column], found: Sequence[str]) -> tuple[str, ...]:
     missing = [name for name in columns if name not in found]
     if missing:
-        raise Unreadable(f"has other columns: {_quoted(missing)} missing, it has {_quoted(found) or 'none'}")
+        raise Unreadable(f"has other columns: {quoted(missing)} missing, it has {quoted(found) or 'none'}")
     twice = [name for name in columns if found.count(name) > 1]
     if twice:
-        raise Unreadable(f"has {_quoted(twice)} more than once in its header")
+        raise Unreadable(f"has {quoted(twice)} more than once in its header")
     return tuple(name for name in found if name not in columns)
 
 
-def _quoted(names: Sequence[str]) -> str:
+def quoted(names: Sequence[str]) -> str:
+    """Name columns, the first twenty of them, however many or long a file's are."""
     shown = ", ".join(repr(name[:40]) for name in names[:20])
     return shown + (f" and {len(names) - 20} more" if len(names) > 20 else "")
 
@@ -111,12 +113,13 @@ def _text(content: bytes) -> str:
 
 def _csv(text: str, columns: Mapping[str, Column]) -> tuple[pl.DataFrame, tuple[str, ...], list[Fault]]:
     """Return the cells as text, with the line each row starts on; also rows of another width."""
+    header: list[str] = []
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     lines: list[int] = []
     rows: list[list[str]] = []
     misshapen: dict[int, list[int]] = {}
     try:
-        header: list[str] = next(reader, [])
+        header = next(reader, header)
         unlisted = _unlisted(columns, header)
         line = reader.line_num + 1
         for row in reader:
@@ -133,7 +136,7 @@ def _csv(text: str, columns: Mapping[str, Column]) -> tuple[pl.DataFrame, tuple[
         name: pl.Series([row[place] for row in rows], dtype=pl.String)
         for name, place in zip(columns, places, strict=True)
     }
-    frame = pl.DataFrame(cells).with_columns(pl.all().replace("", None))
+    frame = pl.DataFrame(cells)
     faults = [
         Fault(
             what=f"{width} cells where the header has {len(header)}",
@@ -146,12 +149,18 @@ def _csv(text: str, columns: Mapping[str, Column]) -> tuple[pl.DataFrame, tuple[
 
 
 def _parquet(content: bytes, columns: Mapping[str, Column]) -> tuple[pl.DataFrame, tuple[str, ...]]:
+    arrow: Any = import_module("pyarrow")
+    parquet: Any = import_module("pyarrow.parquet")
     try:
-        whole = pl.read_parquet(io.BytesIO(content))
-    except polars.exceptions.PolarsError as error:
+        # Not Polars' own reader: a damaged file ends the process there.
+        table = parquet.read_table(io.BytesIO(content), page_checksum_verification=True)
+        table.validate(full=True)
+        found: list[str] = table.column_names
+    except (arrow.ArrowException, OSError, UnicodeDecodeError) as error:
         raise Unreadable(f"is not a whole Parquet file ({error}): copy it again") from error
-    unlisted = _unlisted(columns, whole.columns)
-    frame = whole.select(columns)
+    unlisted = _unlisted(columns, found)
+    # One by one, so that what a damaged file says of its columns beside their values never reaches Polars.
+    frame = pl.DataFrame({name: pl.Series(table.column(name)) for name in columns})
     other = [
         f"{name} is {dtype}, not a column of {_CALLED[columns[name].type]}s"
         for name, dtype in frame.schema.items()
@@ -159,7 +168,8 @@ def _parquet(content: bytes, columns: Mapping[str, Column]) -> tuple[pl.DataFram
     ]
     if other:
         raise Unreadable(f"has columns of another type: {'; '.join(other)}")
-    return frame.with_columns(pl.int_range(1, pl.len() + 1, dtype=pl.Int64).alias(_LINE)), unlisted
+    places = pl.int_range(1, pl.len() + 1, dtype=pl.Int64).alias(_LINE)
+    return frame.with_columns(pl.col(pl.Categorical, pl.Enum).cast(pl.String), places), unlisted
 
 
 def _holds(column: Column, dtype: pl.DataType) -> bool:
@@ -181,16 +191,20 @@ def _holds(column: Column, dtype: pl.DataType) -> bool:
 def _typed(raw: pl.DataFrame, columns: Mapping[str, Column]) -> tuple[pl.DataFrame, list[Fault]]:
     """Give each column its type, and take out the rows with a cell that cannot be."""
     frame = raw.select(*(_cast(name, column, raw.schema[name]) for name, column in columns.items()))
-    bad = pl.repeat(False, raw.height, dtype=pl.Boolean, eager=True)
+    tests = [
+        (f"{name} {what}", test)
+        for name, column in columns.items()
+        for what, test in _tests(name, column, raw[name])
+    ]
+    found = frame.select(*(test.fill_null(False).alias(str(place)) for place, (_, test) in enumerate(tests)))
     faults: list[Fault] = []
-    for name, column in columns.items():
-        for what, test in _tests(name, column, raw[name]):
-            found = frame.select(test.fill_null(False)).to_series()
-            if found.any():
-                at = raw[_LINE].filter(found)
-                faults.append(Fault(what=f"{name} {what}", rows=len(at), lines=tuple(at.head(LINES_NAMED))))
-                bad |= found
-    return frame.filter(~bad), faults
+    faulty = pl.repeat(False, raw.height, dtype=pl.Boolean, eager=True)
+    for (what, _), rows in zip(tests, found, strict=True):
+        if rows.any():
+            at = raw[_LINE].filter(rows)
+            faults.append(Fault(what=what, rows=len(at), lines=tuple(at.head(LINES_NAMED))))
+            faulty |= rows
+    return frame.filter(~faulty), faults
 
 
 def _cast(name: str, column: Column, found: pl.DataType) -> pl.Expr:

@@ -62,8 +62,8 @@ class Dataset(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     title: str
     use: str
     licence: str
-    origin: str
-    """Where the public gets it."""
+    origin: Annotated[tuple[str, ...], msgspec.Meta(min_length=1)]
+    """Addresses where the public gets it."""
     cite: str
     copied_from: tuple[str, ...]
     """Repository, path and commit the files were taken from."""

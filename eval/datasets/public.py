@@ -6,13 +6,17 @@ aside and counted, columns nobody listed are left out and named.
 
 import hashlib
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 import polars as pl
 
-from eval.datasets.cells import Cells, Fault, Unreadable, read_cells
+from eval.datasets.cells import Cells, Fault, Unreadable, quoted, read_cells
 from eval.datasets.description import DataFile, dataset
 from eval.errors import DatasetError
+
+FAULTS_NAMED = 8
+"""A message names so many kinds of faults; `Reading.faults` has all."""
 
 
 class Reading(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,10 +79,44 @@ def read_file(name: str, file: str, path: Path, *, verify: bool = True) -> Readi
     return reading
 
 
+class Check(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of one file when it was checked."""
+
+    dataset: str
+    file: str
+    state: Literal["as listed", "another version", "unusable", "absent"]
+    rows: int | None = None
+    """That can be used."""
+    set_aside: int = 0
+    notes: tuple[str, ...] = ()
+    passed: bool = False
+    """Whether `load` would return it."""
+
+
+def check(name: str, file: str, folder: Path, *, verify: bool = True) -> Check:
+    """Check one file in the folder of all sets: is it there, whole, the listed version, without a fault."""
+    path = folder / name / file
+    if not path.exists():
+        return Check(dataset=name, file=file, state="absent")
+    try:
+        reading = read_file(name, file, path, verify=False)
+    except DatasetError as error:
+        return Check(dataset=name, file=file, state="unusable", notes=(str(error),))
+    return Check(
+        dataset=name,
+        file=file,
+        state="as listed" if reading.listed else "another version",
+        rows=reading.frame.height,
+        set_aside=reading.set_aside,
+        notes=reading.notes,
+        passed=(reading.listed or not verify) and not reading.set_aside,
+    )
+
+
 def whence(name: str) -> str:
     """Say where the public gets a set."""
     described = dataset(name)
-    return f"{name} is to be had at {described.origin} (licence: {described.licence})"
+    return f"{name} is to be had at {' and '.join(described.origin)} (licence: {described.licence})"
 
 
 def _content(path: Path) -> bytes:
@@ -100,7 +138,7 @@ def _notes(cells: Cells, listed: DataFile, digest: str) -> list[str]:
         if cells.rows != listed.rows:
             notes.append(f"{cells.rows:,} rows where the listed version has {listed.rows:,}")
     if cells.unlisted:
-        notes.append(f"columns left out because none lists them: {', '.join(map(repr, cells.unlisted))}")
+        notes.append(f"columns left out because none lists them: {quoted(cells.unlisted)}")
     if cells.faults:
         aside = cells.rows - cells.frame.height
         notes.append(f"{aside:,} of {cells.rows:,} rows set aside: {_listing(cells)}")
@@ -108,4 +146,7 @@ def _notes(cells: Cells, listed: DataFile, digest: str) -> list[str]:
 
 
 def _listing(cells: Cells) -> str:
-    return "; ".join(map(str, cells.faults))
+    more = len(cells.faults) - FAULTS_NAMED
+    return "; ".join(map(str, cells.faults[:FAULTS_NAMED])) + (
+        f"; and {more} other faults" if more > 0 else ""
+    )
