@@ -31,7 +31,7 @@ test-slow: install
 # Write the golden files anew; then read their differences before committing them.
 golden: install
 	UPDATE_GOLDEN=1 $(BIN)/pytest -q tests/prompts/test_render.py tests/service/http/test_http_openapi.py \
-	  tests/service/pocket/test_model.py -k "golden or openapi or samples"
+	  tests/service/pocket/test_model.py tests/eval/test_dataset_descriptions.py -k "golden or openapi or samples or readme_tells"
 
 # Keep a snapshot of the format written today; for when FORMAT_VERSION has been raised. Older ones stay as they are.
 snapshot-fixture: install
