@@ -9,6 +9,7 @@ from service.drafts.actions import Prepared, get_draft, keep_draft, understood, 
 from service.drafts.deciding import find_variant, history_of
 from service.drafts.decision import copy_of
 from service.drafts.model import MAX_VARIANTS, Draft, Parent, RewriteOrder
+from service.drafts.readers import find_readers
 from service.errors import Conflict, InvalidInput
 from service.runtime import Runtime
 
@@ -42,6 +43,7 @@ async def rewrite_variant(
         segment=draft.segment,
         as_of=draft.as_of,
         snapshot=draft.snapshot,
+        readers=await find_readers(runtime, workspace, copy.fields, draft.segment),
     )
     async with runtime.admission.turn(workspace, order.n):
         variants = await write_prepared(runtime, workspace, prepared)
