@@ -104,8 +104,12 @@ async def write_prepared(
 
 
 async def prepare_brief(runtime: Runtime, workspace: str, request: DraftRequest) -> Prepared:
-    """Look up the item and the audience a request names. Raises as `create_draft` does."""
+    """Look up the item and the audience a request names. Raises as `create_draft` does.
+
+    Whether there is room to write it is asked first, so that a refusal costs next to nothing.
+    """
     _check(request)
+    runtime.admission.ask(workspace, request.n)
     settings = await get_workspace(runtime, workspace)
     product = await _product(runtime, settings, request)
     whom = await _whom(runtime, settings, request)

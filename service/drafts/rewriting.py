@@ -24,6 +24,7 @@ async def rewrite_variant(
     and what `create_draft` raises of the engine.
     """
     _check(order)
+    runtime.admission.ask(workspace, order.n)
     draft = await get_draft(runtime, workspace, draft_id)
     variant = find_variant(draft, variant_id)
     history = await history_of(runtime, workspace, draft_id)
