@@ -7,6 +7,7 @@ from prompts.checks.duplicates import signature
 from prompts.checks.rules import run_checks
 from prompts.copywriter import DISTINCT_RULE
 from prompts.output import read_fields
+from prompts.readers import ASSUMED, Readers
 from prompts.variant import CheckResult, Fields, Finding
 
 
@@ -20,8 +21,13 @@ def revise(channel: str, fields: Fields, changes: Mapping[str, object]) -> Field
     return {name: value if name in changes else fields.get(name, value) for name, value in read.items()}
 
 
-def recheck(brief: Brief, fields: Fields, others: Iterable[Fields]) -> tuple[CheckResult, ...]:
-    """Hold copy against every rule, and against the other variants of its draft, as the copywriter does."""
+def recheck(
+    brief: Brief, fields: Fields, others: Iterable[Fields], readers: Readers = ASSUMED
+) -> tuple[CheckResult, ...]:
+    """Hold copy against every rule, and against the other variants of its draft, as the copywriter does.
+
+    Its merge tags and lengths are held against `readers`.
+    """
     written = signature(fields)
     repeats = any(signature(other) == written for other in others)
     finding = Finding(
@@ -32,4 +38,4 @@ def recheck(brief: Brief, fields: Fields, others: Iterable[Fields]) -> tuple[Che
         reason="says the same as another variant of this draft",
     )
     distinct = CheckResult(rule=DISTINCT_RULE, passed=not repeats, findings=(finding,) if repeats else ())
-    return (*run_checks(brief, fields), distinct)
+    return (*run_checks(brief, fields, readers), distinct)

@@ -11,6 +11,7 @@ from prompts.brief import Audience, Brand, Brief, Product, Tone
 from prompts.brief_limits import MOST_EXAMPLES
 from prompts.channels import find_channel
 from prompts.copywriter import write
+from prompts.readers import ASSUMED, Readers
 from prompts.variant import Variant
 from service.catalog.actions import get_item
 from service.catalog.store import ItemStore
@@ -52,6 +53,8 @@ class Prepared(msgspec.Struct, frozen=True, kw_only=True):
     """Segment id."""
     as_of: datetime | None = None
     snapshot: str | None = None
+    readers: Readers = ASSUMED
+    """Who might read it, where copy is written again whose merge tags name their traits."""
 
 
 class _Whom(msgspec.Struct, frozen=True, kw_only=True):
@@ -94,14 +97,19 @@ async def write_prepared(
         await runtime.engine(),
         await catalog_of(runtime, workspace),
         snapshot=prepared.snapshot,
+        readers=prepared.readers,
         on_variant=on_variant,
         on_piece=on_piece,
     )
 
 
 async def prepare_brief(runtime: Runtime, workspace: str, request: DraftRequest) -> Prepared:
-    """Look up the item and the audience a request names. Raises as `create_draft` does."""
+    """Look up the item and the audience a request names. Raises as `create_draft` does.
+
+    Whether there is room to write it is asked first, so that a refusal costs next to nothing.
+    """
     _check(request)
+    runtime.admission.ask(workspace, request.n)
     settings = await get_workspace(runtime, workspace)
     product = await _product(runtime, settings, request)
     whom = await _whom(runtime, settings, request)
