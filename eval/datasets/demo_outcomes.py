@@ -16,6 +16,7 @@ import polars as pl
 from eval.proxies.history.history import Place
 from eval.proxies.history.model import expit
 from eval.proxies.outcomes import CLICKED, EVENT_SCHEMA, SHOWN, Copy
+from eval.proxies.port import Floats
 
 STARTS = datetime(2026, 9, 1, tzinfo=UTC)
 DAYS = 28
@@ -85,17 +86,16 @@ def _events(
     rng: np.random.Generator, truth: Mapping[str, float], sizes: npt.NDArray[np.int64]
 ) -> pl.DataFrame:
     """Show each variant to people of its own, at any time; who clicks does so an hour later on average."""
-    second = rng.uniform(0, DAYS * 86_400, sizes.sum())
-    rates = np.repeat(expit(np.array(list(truth.values()))), sizes)
+    rates: Floats = np.repeat(expit(np.array(list(truth.values()))), sizes)
+    second: Floats = rng.uniform(0, DAYS * 86_400, len(rates))
     shown = pl.DataFrame(
         {
             "variant": pl.Series(list(truth)).gather(np.repeat(np.arange(len(sizes)), sizes)),
-            "who": np.concatenate([np.arange(size) for size in sizes]),
             "second": second,
             "later": second + rng.exponential(3_600, len(second)),
             "clicks": rng.random(len(second)) < rates,
         }
-    ).with_columns(pl.format("p-{}-{}", "variant", "who").alias("profile"))
+    ).with_columns(pl.format("p-{}-{}", "variant", pl.int_range(pl.len()).over("variant")).alias("profile"))
     start = pl.lit(STARTS).cast(EVENT_SCHEMA["time"])
     parts = [
         rows.select(

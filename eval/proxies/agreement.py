@@ -89,20 +89,24 @@ def agreement(test: BackTest, seed: int = 0) -> tuple[Figure, ...]:
 
 
 def verdicts(figures: Sequence[Figure]) -> list[str]:
-    """Say in words what the rank correlations show."""
+    """Say in words what the rank correlations show, or why nothing is concluded."""
+    counted = {entry.name: entry for entry in figures}
+    groups, contrasts = counted["proxies.outcomes.groups"], counted["proxies.outcomes.contrasts"]
+    if not (groups.met and contrasts.met):
+        return [
+            f"nothing is concluded of {groups.value:.0f} groups of competing texts and {contrasts.value:.0f} "
+            f"contrasts: it takes {LEAST_GROUPS} groups for an interval that is not too narrow, and "
+            f"{LEAST_CONTRASTS} contrasts to tell a proxy that is right on 60 % of pairs from chance"
+        ]
     ending = ".rank_correlation"
-    said: list[str] = []
-    for entry in figures:
-        if not entry.name.endswith(ending) or entry.low is None or entry.high is None:
-            continue
-        name = entry.name.removesuffix(ending).rpartition(".")[2]
-        word = "agrees" if entry.low > 0 else "contradicts" if entry.high < 0 else "inconclusive"
-        said.append(
-            f"{name}: {word} with people's clicks: {entry.value:.3f} ({entry.low:.3f} to {entry.high:.3f})"
-            if word != "inconclusive"
-            else f"{name}: inconclusive, between {entry.low:.3f} and {entry.high:.3f}"
-        )
-    return said
+    return [_verdict(entry, ending) for entry in figures if entry.name.endswith(ending)]
+
+
+def _verdict(entry: Figure, ending: str) -> str:
+    name = entry.name.removesuffix(ending).removeprefix("proxies.")
+    low, high = entry.low or 0.0, entry.high or 0.0
+    said = "agrees" if low > 0 else "disagrees" if high < 0 else "inconclusive: cannot be said to agree"
+    return f"{name} {said} with people's clicks: {entry.value:.3f} ({low:.3f} to {high:.3f})"
 
 
 def _measure(comparisons: Sequence[Comparison], name: str, seed: int) -> list[Figure]:
