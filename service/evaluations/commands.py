@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from service.console import NotMet, Progress, json_option, note, print_json, print_table, run
+from service.evaluations.history_commands import history, proxies
 
 if TYPE_CHECKING:
     from eval.figures import Figures
@@ -20,6 +21,10 @@ def eval_() -> None:
 
     Example: pitchwright eval run eval/suites/demo.yaml
     """
+
+
+eval_.add_command(history)
+eval_.add_command(proxies)
 
 
 @eval_.command("run")
