@@ -20,7 +20,7 @@ from eval.errors import DatasetError
 from eval.figures import Figure, bootstrap, figure
 from eval.proxies.history.history import Place, learn
 from eval.proxies.history.measure import SIZES, Ints, Progress, coverage, covered, guesses, losses, places_of
-from eval.proxies.history.tally import Counts, tally_of
+from eval.proxies.history.tally import Cell, Counts, Tally, tally_of
 from eval.proxies.port import Floats
 
 _LEAST = 1000
@@ -29,51 +29,61 @@ _CAMPAIGNS = ("all", "men", "women")
 
 
 def measure_upworthy(file: Path, seed: int, progress: Progress | None = None) -> list[Figure]:
-    """Measure on tests of headlines: what n people per headline tell of all the others.
+    """Measure on tests of headlines: what some people per headline tell of all the others.
 
-    Beside the log-loss: how often the headline ahead at n people is ahead among the later ones too, by
-    history and by raw rates (*winner*); and how often the 95 % interval of a difference, widened by the
-    sampling variance of what came later, held. Raises `DatasetError` when the file is another one.
+    `n100` learns from 100 people per headline, and so on; `mixed` from 30 to 1,000, another number for each.
+    Beside the log-loss: of two headlines of a test, how often the one ahead by history is ahead among the
+    later people too, beside the one ahead by raw rate (*winner*); and how often the 95 % interval of a
+    difference, widened by the sampling variance of what came later, held. Raises `DatasetError` when the
+    file is another one.
     """
     tests = _upworthy(file)
-    places = [Place("web", item=test) for test in tests["test"]]
-    cells = [place.cell(text) for place, text in zip(places, tests["headline"], strict=True)]
     shown, clicked = tests["impressions"].to_numpy(), tests["clicks"].to_numpy()
-    groups = places_of(tests["test"].to_list())
-    whole = learn(
-        tally_of((cell, Counts(*counts)) for cell, *counts in zip(cells, shown, clicked, strict=True))
-    )
+    whole = learn(Tally(dict(zip(_cells(tests), map(Counts, shown.tolist(), clicked.tolist()), strict=True))))
     figures = [
         figure(f"history.upworthy.sd.{factor}", whole.channels["web"][factor]) for factor in ("item", "text")
     ]
-    for done, size in enumerate(SIZES[1:]):
-        if progress:
-            progress("headline tests", done, len(SIZES) - 1)
-        rng = np.random.default_rng((seed, size))
+    rng = np.random.default_rng(seed)
+    sizes = {f"n{size}": np.full(len(shown), size) for size in SIZES[1:]}
+    sizes["mixed"] = np.exp(rng.uniform(np.log(SIZES[0]), np.log(SIZES[-1]), len(shown))).astype(np.int64)
+    for done, (name, size) in enumerate(sizes.items(), start=1):
         drawn = np.minimum(size, shown // 2)
         hits = rng.hypergeometric(clicked, shown - clicked, drawn)
-        learnt = [Counts(int(n), int(y)) for n, y in zip(drawn, hits, strict=True)]
-        history = learn(tally_of(zip(cells, learnt, strict=True)))
-        later, later_clicked = (shown - drawn).astype(np.float64), (clicked - hits).astype(np.float64)
-        guessed = guesses(history, cells, learnt)
-        name = f"history.upworthy.n{size}"
-        figures += losses(
-            f"{name}.log_loss",
-            {key: _observed_loss(later, later_clicked, guess) for key, guess in guessed.items()},
-            seed,
-            tests["test"].to_list(),
-        )
-        figures += _winners(name, groups, guessed, later_clicked / later, seed)
-        odds = np.log((later_clicked + 0.5) / (later - later_clicked + 0.5))
-        rates = np.empty(len(cells))
-        for members in groups:
-            rates[members] = (later_clicked[members].sum() + 0.5) / (later[members].sum() + 1)
-        noise = 1 / (later * rates * (1 - rates))
-        held = [covered(history, cells, members, odds, noise) for members in groups]
-        figures.append(coverage(name, held, seed))
-    if progress:
-        progress("headline tests", len(SIZES) - 1, len(SIZES) - 1)
+        figures += _thinned(f"history.upworthy.{name}", tests, drawn, hits, seed)
+        if progress:
+            progress("headline tests", done, len(sizes))
     return figures
+
+
+def _thinned(name: str, tests: pl.DataFrame, drawn: Ints, hits: Ints, seed: int) -> list[Figure]:
+    """Learn from `hits` clicks of `drawn` people a headline, and measure on all the others."""
+    cells, labels = _cells(tests), tests["test"].to_list()
+    groups = places_of(labels)
+    learnt = [Counts(*counts) for counts in zip(drawn.tolist(), hits.tolist(), strict=True)]
+    history = learn(Tally(dict(zip(cells, learnt, strict=True))))
+    guessed = guesses(history, cells, learnt)
+    shown = tests["impressions"].to_numpy().astype(np.float64) - drawn
+    clicked = tests["clicks"].to_numpy().astype(np.float64) - hits
+    rates = np.empty(len(cells))
+    for members in groups:
+        rates[members] = (clicked[members].sum() + 0.5) / (shown[members].sum() + 1)
+    odds = np.log((clicked + 0.5) / (shown - clicked + 0.5))
+    noise = 1 / (shown * rates * (1 - rates))
+    return [
+        *losses(
+            f"{name}.log_loss",
+            {key: _observed_loss(shown, clicked, guess) for key, guess in guessed.items()},
+            seed,
+            labels,
+        ),
+        *_winners(name, groups, guessed, clicked / shown, seed),
+        coverage(name, [covered(history, cells, members, odds, noise) for members in groups], seed),
+    ]
+
+
+def _cells(tests: pl.DataFrame) -> list[Cell]:
+    rows = tests.select("test", "headline").iter_rows()
+    return [Place("web", item=test).cell(headline) for test, headline in rows]
 
 
 def measure_open_bandit(folder: Path, seed: int) -> list[Figure]:
@@ -129,19 +139,30 @@ def _winners(
     name: str, groups: list[Ints], guessed: dict[str, Floats], later: Floats, seed: int
 ) -> list[Figure]:
     """Say how often the headline that leads leads later, over pairs; a tie either way counts half."""
-    figures: list[Figure] = []
+    right: dict[str, Floats] = {}
+    pairs = [members[np.array(np.triu_indices(len(members), k=1))] for members in groups]
+    first, second = np.concatenate(pairs, axis=1)
+    label = np.repeat(np.arange(len(groups)), [each.shape[1] for each in pairs]).tolist()
     for key in ("history", "raw"):
-        right: list[float] = []
-        label: list[int] = []
-        for number, members in enumerate(groups):
-            first, second = np.triu_indices(len(members), k=1)
-            ahead = np.sign(guessed[key][members][first] - guessed[key][members][second])
-            after = np.sign(later[members][first] - later[members][second])
-            right += (0.5 + 0.5 * ahead * after).tolist()
-            label += [number] * len(first)
-        interval = bootstrap(right, seed=seed, groups=label)
-        figures.append(figure(f"{name}.winner.{key}", float(np.mean(right)), interval=interval, n=len(right)))
-    return figures
+        ahead = np.sign(guessed[key][first] - guessed[key][second])
+        right[key] = 0.5 + 0.5 * ahead * np.sign(later[first] - later[second])
+    means = {key: float(values.mean()) for key, values in right.items()}
+    gain = right["history"] - right["raw"]
+    return [
+        figure(
+            f"{name}.winner",
+            means["history"],
+            interval=bootstrap(right["history"], seed=seed, groups=label),
+            n=len(first),
+            baseline=("raw", means["raw"]),
+        ),
+        figure(
+            f"{name}.winner.gain_on_raw",
+            float(gain.mean()),
+            interval=bootstrap(gain, seed=seed, groups=label),
+            n=len(first),
+        ),
+    ]
 
 
 def _upworthy(file: Path) -> pl.DataFrame:

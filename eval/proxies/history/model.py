@@ -19,8 +19,9 @@ from collapsing to 0. The trace is exact up to PROBES levels, else Hutchinson's 
 Assumes that people click independently, that effects add on the log-odds scale, and that levels of a factor
 are exchangeable. When it lies: (1) texts shown to people who differ for reasons not in the cell (a winner
 sent to the keenest first) keep that difference; (2) rates that drift with time look like texts that differ;
-(3) below about two clicks a text Laplace's method finds too small an s_f: it shrinks too far, which errs on
-the side of saying nothing; (4) the s_f are taken as known, so with few levels intervals are a little narrow.
+(3) below about two clicks a text Laplace's method finds too small an s_f: it shrinks too far, and its
+intervals hold the truth less often than they say; (4) the s_f are taken as known, so with few levels
+intervals are a little narrow.
 
 Sources: C. R. Henderson, "Best linear unbiased estimation and prediction under a selection model", Biometrics
 31 (1975), 423-447; N. E. Breslow, D. G. Clayton, "Approximate inference in generalized linear mixed models",
