@@ -73,6 +73,8 @@ def agreement(test: BackTest, seed: int = 0) -> tuple[Figure, ...]:
 
     *Lift*: texts in ten classes by predicted utility above their group's mean, 1 the best; clicks of a class
     / clicks it would have had at the rates of its groups.
+
+    *By channel*, `history.calibration.<channel>`: clicks / clicks history expected; drifting rates move it.
     """
     counted = enough(test)
     if any(entry.met is False for entry in counted):
@@ -81,6 +83,7 @@ def agreement(test: BackTest, seed: int = 0) -> tuple[Figure, ...]:
     measured = [entry for name in names for entry in _measure(test.comparisons, name, seed)]
     texts = sum(len(each.shown) for each in test.comparisons)
     seen = sum(each.seen for each in test.comparisons)
+    measured += _channels(test.comparisons, seed)
     measured.append(figure("proxies.history.seen", seen / texts, n=texts))
     for name in test.comparisons[0].weights:
         weights = np.concatenate([each.weights[name] for each in test.comparisons])
@@ -110,20 +113,44 @@ def _verdict(entry: Figure, ending: str) -> str:
 
 
 def _measure(comparisons: Sequence[Comparison], name: str, seed: int) -> list[Figure]:
-    codes: dict[tuple[str, ...], int] = {}
-    numbers = [codes.setdefault(each.group, len(codes)) for each in comparisons]
+    numbers, draws = _groups(comparisons, seed)
     parts = [
         _pairs(each, each.predictions[name], code) for each, code in zip(comparisons, numbers, strict=True)
     ]
     pairs = _Pairs(*(np.concatenate(column) for column in zip(*parts, strict=True)))
-    draws = np.random.default_rng(seed).multinomial(
-        len(codes), np.full(len(codes), 1 / len(codes)), size=_RESAMPLES
-    )
     return [
         _rank_correlation(name, pairs, draws),
         *_calibration(name, pairs, draws),
-        *_lift(name, comparisons, np.array(numbers), draws, seed),
+        *_lift(name, comparisons, numbers, draws, seed),
     ]
+
+
+def _groups(comparisons: Sequence[Comparison], seed: int) -> tuple[Ints, Ints]:
+    """Give each comparison its group's number; also how often each group is drawn, resample by resample."""
+    codes: dict[tuple[str, ...], int] = {}
+    numbers = np.array([codes.setdefault(each.group, len(codes)) for each in comparisons])
+    even = np.full(len(codes), 1 / len(codes))
+    return numbers, np.random.default_rng(seed).multinomial(len(codes), even, size=_RESAMPLES)
+
+
+def _channels(comparisons: Sequence[Comparison], seed: int) -> list[Figure]:
+    figures: list[Figure] = []
+    for channel in sorted({each.group[0] for each in comparisons}):
+        mine = [each for each in comparisons if each.group[0] == channel and np.isfinite(each.due).all()]
+        if not mine:
+            continue
+        numbers, draws = _groups(mine, seed)
+        had = _sums(numbers, np.array([each.clicked.sum() for each in mine]), draws.shape[1])
+        due = _sums(numbers, np.array([each.due.sum() for each in mine]), draws.shape[1])
+        figures.append(
+            figure(
+                f"proxies.history.calibration.{channel}",
+                had.sum() / due.sum(),
+                interval=_interval((draws @ had) / (draws @ due)),
+                n=sum(len(each.shown) for each in mine),
+            )
+        )
+    return figures
 
 
 def _pairs(each: Comparison, answer: Prediction, group: int) -> _Pairs:
@@ -198,12 +225,14 @@ def _lift(
     )
     figures: list[Figure] = []
     for number in range(DECILES):
+        if not due[:, number].any():  # nobody clicked anything there
+            continue
         drawn = draws @ due[:, number]
         lifts = (draws @ had[:, number])[drawn > 0] / drawn[drawn > 0]
         figures.append(
             figure(
                 f"proxies.{name}.lift.{number + 1}",
-                had[:, number].sum() / max(due[:, number].sum(), 1e-12),
+                had[:, number].sum() / due[:, number].sum(),
                 interval=_interval(lifts),
                 n=int((place == number).sum()),
             )

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 
 import msgspec
+import numpy as np
 import polars as pl
 
 from eval.proxies.blend import blend
@@ -34,6 +35,8 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     """By proxy; `history`, and where there is another one `blend`, among them."""
     weights: dict[str, Floats]
     """Of each proxy in the blend; empty without one."""
+    due: Floats
+    """float64[n]: clicks history expected; NaN in a channel it knew nothing of."""
     seen: int
     """Of how many texts history knew anything."""
 
@@ -119,11 +122,13 @@ def _comparison(
         blended = blend(predictions, predictions[history.name].spread)
         weights = blended.weights
         predictions["blend"] = blended.prediction
+    people = np.array([shown for _, shown, _ in rows], dtype=np.float64)
     return Comparison(
         group=group,
-        shown=pl.Series([shown for _, shown, _ in rows], dtype=pl.Float64).to_numpy(),
-        clicked=pl.Series([clicked for _, _, clicked in rows], dtype=pl.Float64).to_numpy(),
+        shown=people,
+        clicked=np.array([clicked for _, _, clicked in rows], dtype=np.float64),
         predictions=predictions,
         weights=weights,
+        due=people * history.rates(cells),
         seen=sum(history.evidence(cell).shown > 0 for cell in cells),
     )

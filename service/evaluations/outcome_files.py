@@ -3,6 +3,7 @@
 import csv
 import gzip
 import hashlib
+import io
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
@@ -90,7 +91,7 @@ def _json(body: bytes, kind: str) -> tuple[list[tuple[int, Event]], list[str]]:
 
 
 def _csv(text: str) -> tuple[list[tuple[int, Event]], list[str]]:
-    reader = csv.DictReader(text.splitlines(keepends=True))
+    reader = csv.DictReader(io.StringIO(text, newline=""))
     missing = {"profile_id", "type", "occurred_at"} - set(reader.fieldnames or ())
     if missing:
         raise InvalidInput(f"it has no column {', '.join(sorted(missing))}, only {reader.fieldnames}")

@@ -59,6 +59,12 @@ def found(drawn: DemoOutcomes) -> Outcomes:
     return outcomes(drawn.events, drawn.copies)
 
 
+@pytest.fixture(scope="module")
+def alone(found: Outcomes) -> BackTest:
+    """History, without another proxy."""
+    return put(found)
+
+
 def put(found: Outcomes, **proxies: Proxy) -> BackTest:
     known: Mapping[str, Proxy] = proxies
     return run_back_test(found, known)
@@ -98,28 +104,26 @@ def test_what_was_clicked_later_was_not_known_then() -> None:
     assert dict(count(made, DAY + timedelta(hours=4))) == {COPIES["a"].cell: Counts(2, 1)}
 
 
-def test_no_prediction_depends_on_what_came_after_it(drawn: DemoOutcomes, found: Outcomes) -> None:
-    test = put(found)
-    cut = test.origins[0]
+def test_no_prediction_depends_on_what_came_after_it(drawn: DemoOutcomes, alone: BackTest) -> None:
+    cut = alone.origins[0]
     late = (pl.col("type") == "click") & (pl.col("time") > cut)
     silent = outcomes(drawn.events.filter(~late), drawn.copies)
     other = put(silent)
-    assert other.origins == test.origins
-    first = [each.predictions["history"] for each in test.comparisons][:10]
+    assert other.origins == alone.origins
+    first = [each.predictions["history"] for each in alone.comparisons][:10]
     again = [each.predictions["history"] for each in other.comparisons][:10]
     for one, two in zip(first, again, strict=True):
         assert np.array_equal(one.mean, two.mean)
     assert sum(each.clicked.sum() for each in other.comparisons) < sum(
-        each.clicked.sum() for each in test.comparisons
+        each.clicked.sum() for each in alone.comparisons
     )
 
 
-def test_nobody_is_dropped_in_silence(drawn: DemoOutcomes, found: Outcomes) -> None:
-    test = put(found)
+def test_nobody_is_dropped_in_silence(drawn: DemoOutcomes, alone: BackTest) -> None:
     everybody = drawn.events.select("variant", "profile").unique().height
-    assert test.people + sum(test.set_aside.values()) == everybody
-    assert test.set_aside["variant_rarely_shown"] > 0
-    assert all((each.shown >= 100).all() and len(each.shown) > 1 for each in test.comparisons)
+    assert alone.people + sum(alone.set_aside.values()) == everybody
+    assert alone.set_aside["variant_rarely_shown"] > 0
+    assert all((each.shown >= 100).all() and len(each.shown) > 1 for each in alone.comparisons)
 
 
 def test_who_knows_agrees_who_has_it_turned_round_does_not_and_chance_is_inconclusive(
@@ -148,6 +152,9 @@ def test_history_is_calibrated_and_a_blend_beats_either(drawn: DemoOutcomes, fou
     assert taus["blend"].value > max(taus["headline"].value, taus["history"].value) - 0.03
     assert figures["history.ece"].value < 0.05
     assert figures["blend.weight.history"].value > figures["blend.weight.headline"].value > 0
+    for channel in ("email", "push"):
+        entry = figures[f"history.calibration.{channel}"]
+        assert (entry.low or 0) - 0.03 < 1 < (entry.high or 0) + 0.03
     bins = [figures[f"history.reliability.{number}"] for number in range(1, 6)]
     predicted = [entry.baseline_value or 0 for entry in bins]
     assert predicted == sorted(predicted)
@@ -163,6 +170,13 @@ def test_too_little_is_no_conclusion(groups: int) -> None:
     assert not any("rank_correlation" in entry.name for entry in figures)
     [said] = verdicts(figures)
     assert said.startswith("nothing is concluded of ")
+
+
+def test_a_log_without_clicks_says_nothing_for_or_against(drawn: DemoOutcomes) -> None:
+    silent = outcomes(drawn.events.filter(pl.col("type") == "impression"), drawn.copies)
+    figures = named(agreement(put(silent, headline=Knowing(drawn, 0.2))))
+    assert figures["headline.rank_correlation"].value == 0
+    assert "headline.lift.1" not in figures
 
 
 def test_copy_for_other_people_is_no_rival() -> None:

@@ -153,7 +153,7 @@ def test_spreads_are_found_within_their_standard_error() -> None:
 @pytest.mark.parametrize("people", [100, 1_000])
 def test_intervals_hold_the_truth_as_often_as_they_say(people: int) -> None:
     hits: list[float] = []
-    for seed in range(3):
+    for seed in range(2):
         counts, odds, groups = counted(100 + seed, people)
         history = learn(Tally(counts))
         for places in places_of(groups):

@@ -47,7 +47,7 @@ _linalg: Any = import_module("scipy.sparse.linalg")
 FACTORS = ("template", "segment", "item", "opening", "text")
 USUAL_SD: Mapping[str, float] = {"template": 0.1, "segment": 0.3, "item": 0.6, "opening": 0.2, "text": 0.3}
 """s0, in log-odds: what is believed before the channel has said otherwise. Of items and texts it is what
-`pitchwright eval history --data` finds for Upworthy's tests and headlines; the others are guesses."""
+`pitchwright eval history --upworthy` finds for Upworthy's tests and headlines; the others are guesses."""
 BELIEF_LEVELS = 4.0
 """NU: how many levels' worth of evidence the usual spread counts for."""
 CHANNEL_SD = 1.0
