@@ -6,7 +6,8 @@ EvalError
 ├── ScorerError     a scorer that answered something else than one score per variant
 ├── BenchmarkError  what a benchmark compares with is not installed, or answers something else
 ├── DatasetError    a data set that is missing or not the expected one
-└── RecommendationError  events that leave nothing to learn from or nothing to test
+├── RecommendationError  events that leave nothing to learn from or nothing to test
+└── ProxyError      outcomes or predictions a proxy cannot work with
 
 Messages quote the bad value and say what to do next.
 """
@@ -38,3 +39,7 @@ class DatasetError(EvalError):
 
 class RecommendationError(EvalError):
     """Events that leave nothing to learn from or nothing to test."""
+
+
+class ProxyError(EvalError):
+    """Outcomes or predictions a proxy cannot work with."""

@@ -30,6 +30,7 @@ from service.errors import InvalidInput, NotFound
 from service.events.store import EventStore
 from service.listing import Page
 from service.llm.pocket.nearest import understand
+from service.outcomes.actions import history_scores
 from service.profiles.actions import get_profile
 from service.profiles.store import ProfileStore
 from service.prompts.actions import catalog_of
@@ -167,6 +168,13 @@ async def keep_draft(
     held = await against_accepted(runtime, workspace, asked, variants, parent)
     embedder = await runtime.embedder()
     scored = await runtime.run(score_variants, asked, held, embedder)
+    clicked = await history_scores(
+        runtime, workspace, asked, scored, item_id=item_id, segment=prepared.segment
+    )
+    scored = [
+        variant if score is None else msgspec.structs.replace(variant, scores=(*variant.scores, score))
+        for variant, score in zip(scored, clicked, strict=True)
+    ]
     now = runtime.now()
     draft = Draft(
         # Sorts by time of writing, and cannot be guessed.

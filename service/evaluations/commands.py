@@ -8,6 +8,7 @@ import click
 
 from service.console import NotMet, Progress, json_option, note, print_json, print_table, run
 from service.evaluations.data_commands import data
+from service.evaluations.history_commands import history, proxies
 
 if TYPE_CHECKING:
     from eval.figures import Figures
@@ -24,6 +25,8 @@ def eval_() -> None:
 
 
 eval_.add_command(data)
+eval_.add_command(history)
+eval_.add_command(proxies)
 
 
 @eval_.command("run")
