@@ -7,6 +7,7 @@ which one broke and how (`Variant.unscored`), and `broken` counts it.
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Protocol
 
 import msgspec
 import numpy as np
@@ -126,7 +127,14 @@ def _sound(name: str, answers: Sequence[Answer], expected: int) -> Sequence[Answ
     return answers
 
 
-def broken(variants: Iterable[Variant]) -> Counter[str]:
+class Answered(Protocol):
+    """A variant, or a row made of one."""
+
+    @property
+    def unscored(self) -> tuple[Unscored, ...]: ...
+
+
+def broken(variants: Iterable[Answered]) -> Counter[str]:
     """Count the scores that are missing because a scorer broke, by its name."""
     return Counter(entry.name for variant in variants for entry in variant.unscored if entry.failed)
 
