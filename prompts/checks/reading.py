@@ -10,7 +10,7 @@ import msgspec
 from prompts import merge_tags
 from prompts.brand import disclaimers
 from prompts.brief import Brief
-from prompts.channels import Channel, Field, find_channel
+from prompts.channels import Channel, Field, channel_read
 from prompts.errors import SlotError
 from prompts.measure import label_texts, longest
 from prompts.readers import ASSUMED, Readers
@@ -99,7 +99,7 @@ def read(brief: Brief, fields: Fields, readers: Readers = ASSUMED) -> Reading:
 
     Raises `BriefError` for an unknown channel.
     """
-    channel = find_channel(brief.channel)
+    channel = channel_read(brief.channel)
     facts = _pattern(_facts(brief))
     lines = tuple(
         _line(field, label, text, facts, readers) for label, field, text in label_texts(channel, fields)

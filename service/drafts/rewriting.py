@@ -45,6 +45,7 @@ async def rewrite_variant(
         as_of=draft.as_of,
         snapshot=draft.snapshot,
         readers=await find_readers(runtime, workspace, copy.fields, draft.segment),
+        control=draft.control,
     )
     async with runtime.admission.turn(workspace, order.n):
         variants = await write_prepared(runtime, workspace, prepared)
