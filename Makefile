@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 EXTRAS := offline,postgres,dev
 
-.PHONY: install demo test check test-slow test-vllm golden snapshot-fixture lock clean
+.PHONY: install demo test check test-slow test-vllm golden eval-baseline snapshot-fixture lock clean
 
 install: .venv/.installed
 
@@ -32,6 +32,21 @@ test-slow: install
 golden: install
 	UPDATE_GOLDEN=1 $(BIN)/pytest -q tests/prompts/test_render.py tests/service/http/test_http_openapi.py \
 	  tests/service/pocket/test_model.py -k "golden or openapi or samples"
+
+# Measure anew what the regression suite is held against; for when weights, decoding or prompts were changed on purpose.
+# `make eval-compare` says first what became better and what worse.
+eval-baseline: var/regression/result.json
+	cp var/regression/result.json eval/results/regression.json
+
+eval-compare: var/regression/result.json
+	$(BIN)/pitchwright eval compare eval/results/regression.json var/regression --html var/regression/compared.html
+
+.PHONY: var/regression/result.json eval-compare
+var/regression/result.json: install
+	$(BIN)/pitchwright --data-dir var eval run eval/suites/regression.yaml --fresh --out var/regression
+	$(BIN)/pitchwright eval schema suite > eval/suites/suite.schema.json
+	$(BIN)/pitchwright eval schema result > eval/results/result.schema.json
+	$(BIN)/pitchwright eval schema sample > eval/results/sample.schema.json
 
 # Keep a snapshot of the format written today; for when FORMAT_VERSION has been raised. Older ones stay as they are.
 snapshot-fixture: install
