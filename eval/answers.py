@@ -136,13 +136,14 @@ class Booked:
 
     async def generate(self, asks: Sequence[Ask], *, on_text: OnText | None = None) -> list[Answer]:
         del on_text  # nobody listens while a suite runs
-        tasks = [asyncio.create_task(self._answer(ask)) for ask in asks]
-        try:
-            return list(await asyncio.gather(*tasks))
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+        # All of them to their end, so that what one ask was answered is kept although another one failed.
+        found = await asyncio.gather(*map(self._answer, asks), return_exceptions=True)
+        answers: list[Answer] = []
+        for answer in found:
+            if isinstance(answer, BaseException):
+                raise answer
+            answers.append(answer)
+        return answers
 
     async def _answer(self, ask: Ask) -> Answer:
         name = self._answers.name(self.info, ask, self._repeat)

@@ -141,7 +141,7 @@ def _sections(candidate: CandidateResult, samples: Sequence[Sample], name: str) 
                 FigureTable(figures=tuple(each for each in candidate.figures if not _is_cost(each))),
                 FigureTable(
                     figures=tuple(filter(_is_cost, candidate.figures)),
-                    caption="What it took. Of answers kept from earlier runs, tokens and time are those of then.",
+                    caption="What it took. Answers kept from earlier runs count as they did then.",
                 ),
                 _prompts(candidate),
             ),

@@ -32,14 +32,20 @@ def _environment() -> jinja2.Environment:
         loader=jinja2.FunctionLoader(lambda name: (folder / name).read_text(encoding="utf-8")),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
+        finalize=_finalize,
         trim_blocks=True,
         lstrip_blocks=True,
     )
     style = (folder / "style.css").read_text(encoding="utf-8")
     known: Any = environment  # its dictionaries have no types
     known.globals["style"] = Markup(style)  # noqa: S704 -- this package's own file
-    known.filters |= {"number": number, "shown": shown, "against_goal": _against_goal, "macro": _macro}
+    known.filters |= {"number": number, "against_goal": _against_goal, "macro": _macro}
     return environment
+
+
+def _finalize(value: object) -> object:
+    """Whatever is drawn passes here, and is escaped afterwards."""
+    return shown(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def _macro(block: Block) -> str:
