@@ -63,17 +63,16 @@ class _Asked(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def check_thresholds(suite: Suite, briefs: Sequence[Brief]) -> None:
-    """Raise `SuiteError` for a threshold on a figure these briefs do not give.
+    """Raise `SuiteError` for a threshold on a figure these briefs do not give, or that has a goal already.
 
     A goal nobody looks at is none, and after an hour of writing is a bad time to learn of it.
     """
-    own = {score_name(scorer): scorer for scorer in SCORERS}
-    known = [*measurable(briefs, ()), *SET_ASIDE, *(["engine.repeatable"] if suite.repeats > 1 else [])]
+    known = [*measurable(briefs, suite.scorers or SCORERS), *SET_ASIDE]
+    known += ["engine.repeatable"] if suite.repeats > 1 else []
+    twice = {score_name(scorer) for scorer, goal in suite.scorers.items() if goal.threshold}
     for name in suite.thresholds:
-        if name in own:
-            raise SuiteError(
-                f"threshold on {name!r}: a scorer's goal stands beside it, as `scorers: {{{own[name]}: ...}}`"
-            )
+        if name in twice:
+            raise SuiteError(f"{name!r} has a threshold and, as a scorer, a goal: leave one of them out")
         if name not in known:
             raise SuiteError(
                 f"threshold on {name!r}, which this suite does not measure; it measures {', '.join(known)}"

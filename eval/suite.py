@@ -162,7 +162,7 @@ class Suite(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     scorers: dict[str, ScorerGoal] = {}
     """By name; none: every scorer there is, without goals."""
     thresholds: dict[str, Threshold] = {}
-    """By the name of a figure that is not a scorer's."""
+    """By the name of a figure."""
     limits: Limits = Limits()
 
     def __post_init__(self) -> None:

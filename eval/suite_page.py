@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
-from eval.comparison import Comparison, Difference, compare
+from eval.comparison import Comparison, Difference, compare, find_candidate
 from eval.figures import Figure, number
 from eval.html.blocks import (
     Block,
@@ -54,7 +54,7 @@ def run_page(run: SuiteRun) -> Page:
         name = f" of {candidate.name}" if len(result.candidates) > 1 else ""
         samples = [sample for sample in run.samples if sample.candidate == candidate.name]
         sections += _sections(candidate, samples, name)
-    first = result.candidates[0]
+    first = find_candidate(result, None)
     for other in result.candidates[1:]:
         comparison = compare((result, first), (result, other))
         sections += _side_by_side(comparison, run.samples, run.samples, (first.name, other.name))

@@ -1,4 +1,4 @@
-"""`pitchwright eval init|validate|run|compare|ls|schema`: suites, their runs, and two runs side by side."""
+"""`pitchwright eval init|validate|run|compare|ls`: suites, their runs, and two runs side by side."""
 
 import time
 from collections.abc import Sequence
@@ -37,7 +37,8 @@ _data = click.option(
 
 @click.command("init")
 @click.argument("suite_file", metavar="SUITE", type=click.Path(dir_okay=False, path_type=Path))
-def init_suite(suite_file: Path) -> None:
+@json_option
+def init_suite(suite_file: Path, as_json: bool) -> None:
     """Begin a suite: a file to edit, with every key explained, and the schema editors complete it by.
 
     Example: pitchwright eval init suites/spring.yaml
@@ -50,7 +51,10 @@ def init_suite(suite_file: Path) -> None:
     suite_file.parent.mkdir(parents=True, exist_ok=True)
     starter = shipped_suites()["starter"].read_text(encoding="utf-8")
     suite_file.write_text(starter, encoding="utf-8")
-    (suite_file.parent / SCHEMA_FILE).write_text(encode_schema("suite"), encoding="utf-8")
+    schema_file = suite_file.parent / SCHEMA_FILE
+    schema_file.write_text(encode_schema("suite"), encoding="utf-8")
+    if as_json:
+        print_json({"suite": suite_file, "schema": schema_file})
     note(f"Edit {suite_file}, then: pitchwright eval validate {suite_file}")
 
 
@@ -283,16 +287,4 @@ def list_runs(as_json: bool) -> None:
     )
 
 
-@click.command("schema")
-@click.argument("name", type=click.Choice(["suite", "result", "sample"]), default="suite")
-def print_schema(name: str) -> None:
-    """Print the JSON Schema of a suite, of result.json, or of a line of samples.jsonl.
-
-    Example: pitchwright eval schema result
-    """
-    from eval.schemas import schema
-
-    print_json(schema(name))
-
-
-COMMANDS = (init_suite, validate_suite, run_suite, compare_runs, list_runs, print_schema)
+COMMANDS = (init_suite, validate_suite, run_suite, compare_runs, list_runs)

@@ -181,8 +181,12 @@ def test_goals_that_nothing_can_meet_are_told_before_anything_is_written() -> No
     held(thresholds={"closeness.margin": {"at_least": 0.1}, "scores.set_aside": {"at_most": 3}})
     with pytest.raises(SuiteError, match=r"'facts.kept.code'.*it measures structure.valid"):
         held(thresholds={"facts.kept.code": {"at_least": 1}})
-    with pytest.raises(SuiteError, match=r"stands beside it, as `scorers: \{readability: "):
-        held(thresholds={"readability.flesch": {"at_least": 0.5}})
+    held(thresholds={"readability.flesch": {"at_least": 0.5}})
+    goal = {"at_least": 0.5}
+    with pytest.raises(SuiteError, match=r"'readability.flesch' has a threshold and, as a scorer, a goal"):
+        held(thresholds={"readability.flesch": goal}, scorers={"readability": goal})
+    with pytest.raises(SuiteError, match=r"'readability.flesch'.*does not measure"):
+        held(thresholds={"readability.flesch": {"at_least": 0.5}}, scorers={"checks": {}})
     with pytest.raises(SuiteError, match=r"engine.repeatable"):
         held(thresholds={"engine.repeatable": {"at_least": 1}})
 

@@ -124,8 +124,3 @@ def test_what_a_suite_names_and_is_not_there_is_wrong_input(
 ) -> None:
     assert run(tmp_path, SUITE | change) == 2
     assert quoted in capsys.readouterr().err
-
-
-def test_schemas_are_printed(capsys: pytest.CaptureFixture[str]) -> None:
-    assert invoke(["eval", "schema", "result"]) == 0
-    assert json.loads(capsys.readouterr().out)["title"] == "Pitchwright result"
