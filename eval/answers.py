@@ -93,7 +93,7 @@ class Answers:
 
 
 class Purse:
-    """What a run may still cost, counted over all its drafts."""
+    """What a candidate may still cost, counted over all its drafts."""
 
     def __init__(self, limits: Limits, clock: Callable[[], float] = time.monotonic) -> None:
         self._limits = limits

@@ -144,7 +144,10 @@ def revision(root: Path) -> str | None:
     if git is None or not (root / ".git").exists():
         return None
     command = [git, "-C", str(root), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
-    asked = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    try:
+        asked = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
     return asked.stdout.strip() or None
 
 

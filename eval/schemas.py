@@ -9,7 +9,7 @@ import functools
 import inspect
 import itertools
 import textwrap
-from typing import Any, get_args
+from typing import Any, cast, get_args
 
 import msgspec
 
@@ -46,17 +46,12 @@ def encode_schema(name: str) -> str:
 
 
 def _portable(value: Any) -> Any:
-    r"""Write patterns as ECMAScript reads them: `$` there is only the end, and `\Z` is the letter Z."""
+    r"""Put texts on one line, and patterns as ECMAScript reads them: `$` ends a text, `\Z` is a letter."""
     if isinstance(value, dict):
-        return {
-            key: inner.replace(r"\Z", "$")
-            if key == "pattern" and isinstance(inner, str)
-            else _portable(inner)
-            for key, inner in value.items()  # pyright: ignore[reportUnknownVariableType] -- any JSON
-        }
+        return {key: _portable(inner) for key, inner in cast("dict[str, Any]", value).items()}
     if isinstance(value, list):
-        return [_portable(inner) for inner in value]  # pyright: ignore[reportUnknownVariableType] -- any JSON
-    return value
+        return [_portable(inner) for inner in cast("list[Any]", value)]
+    return " ".join(value.replace(r"\Z", "$").split()) if isinstance(value, str) else value
 
 
 def _structs(kind: Any, seen: set[Any]) -> set[Any]:

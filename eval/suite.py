@@ -1,6 +1,7 @@
 """A suite: what is asked of which engines, and what the answers must reach, as a strictly typed YAML file."""
 
 import hashlib
+import math
 from collections import Counter
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -19,6 +20,11 @@ Seed = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 Better = Literal["higher", "lower"]
 
 
+def _need_finite(*goals: float | None) -> None:
+    if not all(goal is None or math.isfinite(goal) for goal in goals):
+        raise ValueError("a goal is a finite number: nothing is at least or at most NaN")
+
+
 class Threshold(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a figure must reach; exactly one of the two."""
 
@@ -28,6 +34,7 @@ class Threshold(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     def __post_init__(self) -> None:
         if (self.at_least is None) == (self.at_most is None):
             raise ValueError("a threshold has either at_least or at_most")
+        _need_finite(self.at_least, self.at_most)
 
 
 class ScorerGoal(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -41,6 +48,7 @@ class ScorerGoal(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     def __post_init__(self) -> None:
         if self.at_least is not None and self.at_most is not None:
             raise ValueError("a scorer has either at_least or at_most, or neither")
+        _need_finite(self.at_least, self.at_most)
         if (self.better == "lower" and self.at_least is not None) or (
             self.better == "higher" and self.at_most is not None
         ):
@@ -89,7 +97,9 @@ class PromptSet(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What one run may cost; what is kept from earlier runs costs nothing. Asks under way are finished."""
+    """What each candidate may cost in a run; answers kept from earlier runs cost nothing, and asks under way
+    are finished.
+    """
 
     tokens: Annotated[int, msgspec.Meta(ge=1)] | None = None
     """Read and written together."""

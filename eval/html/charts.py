@@ -164,7 +164,7 @@ def reliability(bins: Sequence[Bin]) -> Reliability:
                 y=unit.place(each.observed),
                 low=unit.place(each.low),
                 high=unit.place(each.high),
-                radius=round(1.1 + 1.5 * math.sqrt(each.n / most), 2),
+                radius=round(0.7 + 0.9 * math.sqrt(each.n / most), 2),
             )
             for each in sorted(bins, key=lambda each: each.predicted)
         ),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from service.console import (
+    FiniteRange,
     NotMet,
     Progress,
     Usage,
@@ -148,7 +149,7 @@ def run_suite(suite_file: Path, out: Path | None, folder: Path | None, fresh: bo
 @click.argument("after", metavar="AFTER")
 @click.option(
     "--tolerance",
-    type=click.FloatRange(min=0),
+    type=FiniteRange(min=0),
     default=0.0,
     show_default=True,
     help="Differences up to this are neither better nor worse.",

@@ -105,11 +105,12 @@ async def evaluate_suite(
 
     begun, started = time.perf_counter(), runtime.now().isoformat(timespec="seconds")
     prepared = await runtime.run(prepare, path, folder)
+    settings = {engine: _settings(runtime.settings, engine) for engine in prepared.suite.engines}
     embedder = await runtime.embedder()
     results: list[CandidateResult] = []
     samples: list[Sample] = []
     for named in prepared.suite.engines:
-        async with _engine(runtime, named) as engine:
+        async with _engine(runtime, named, settings[named]) as engine:
             answers = await runtime.run(_answers, runtime.settings, named, keep=keep_answers)
             for prompts, catalog in prepared.catalogs.items():
                 name = engine_name(named) + (f"+{prompts}" if prompts else "")
@@ -134,14 +135,14 @@ async def evaluate_suite(
 
 
 @asynccontextmanager
-async def _engine(runtime: Runtime, named: "Engine") -> AsyncGenerator["LoadedEngine"]:
+async def _engine(runtime: Runtime, named: "Engine", settings: "Settings") -> AsyncGenerator["LoadedEngine"]:
     """Open the engine a suite names; the settings' own stays open, it is the runtime's."""
     if named == "settings":
         yield await runtime.engine()
         return
     from service.llm.load import load_engine
 
-    engine = await runtime.run(load_engine, _settings(runtime.settings, named))
+    engine = await runtime.run(load_engine, settings)
     try:
         yield engine
     finally:
