@@ -3,7 +3,7 @@
 EvalError
 ├── SuiteError      a suite file that cannot be read, or asks for what is not there
 ├── FigureError     a number that is not one: NaN, infinite, an empty sample
-├── ScorerError     a scorer that answered something else than one score per variant
+├── ScorerError     a scorer that answered something else than one score per variant; stated in the variant
 ├── LimitReached    a run has cost what its suite allows
 ├── ResultError     a result that cannot be read, or not be compared
 ├── BenchmarkError  what a benchmark compares with is not installed, or answers something else

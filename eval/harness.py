@@ -1,7 +1,7 @@
 """Runs a suite's candidates: briefs through an engine, variants through the scorers, scores into figures."""
 
 import asyncio
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 import numpy as np
@@ -20,7 +20,6 @@ from prompts.catalog import Catalog
 from prompts.copywriter import write
 from prompts.engine import Engine
 from prompts.errors import EngineOverloaded, EngineTimeout, EngineUnavailable, PromptError
-from prompts.variant import Variant
 
 Progress = Callable[[str, int, int | None], None]
 """Called with the stage, what is done and what there is in all."""
@@ -227,34 +226,15 @@ def _score(
     scored: list[Sample] = []
     aside: list[SetAside] = []
     for sample in samples:
-        variants, failures = _scores_of(sample, scorers, embedder)
+        variants = score_variants(sample.brief, sample.variants, embedder, scorers)
+        failures = {
+            each.name: each.reason for variant in variants for each in variant.unscored if each.failed
+        }
         one = _Asked(key=sample.key, brief=sample.brief, repeat=sample.repeat)
         aside += [one.aside("scoring", reason, scorer) for scorer, reason in failures.items()]
         scored.append(msgspec.structs.replace(sample, variants=tuple(variants)))
         tell(f"scoring drafts of {name}", len(scored), len(samples))
     return tuple(scored), aside
-
-
-def _scores_of(
-    sample: Sample, scorers: dict[str, Scorer], embedder: Embedder
-) -> tuple[Collection[Variant], dict[str, str]]:
-    """Score one draft; a scorer that fails is left out alone, with its reason."""
-    try:
-        return score_variants(sample.brief, sample.variants, embedder, scorers), {}
-    except Exception:  # a scorer is anybody's code: whatever it raises, the others' scores stand
-        failures: dict[str, str] = {}
-    variants = list(sample.variants)
-    for name, scorer in scorers.items():
-        try:
-            alone = score_variants(sample.brief, sample.variants, embedder, {name: scorer})
-        except Exception as error:  # as above
-            failures[name] = f"{type(error).__name__}: {error}"
-            continue
-        variants = [
-            msgspec.structs.replace(variant, scores=(*variant.scores, *new.scores))
-            for variant, new in zip(variants, alone, strict=True)
-        ]
-    return variants, failures
 
 
 def _repeatable(samples: Sequence[Sample], suite: Suite) -> list[Figure]:

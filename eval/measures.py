@@ -44,7 +44,7 @@ OWN_NAMES: Mapping[str, str] = {
 }
 """Figures of scorers that are not called `scores.<scorer>`."""
 
-LOWER_IS_BETTER = frozenset({"diversity.self_similarity", "closeness.p"})
+LOWER_IS_BETTER = frozenset({"diversity.self_similarity", "scores.self_bleu", "closeness.p"})
 CLOSENESS = ("closeness.audience", "closeness.margin", "closeness.p")
 
 
@@ -63,6 +63,11 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True):
 def score_name(scorer: str) -> str:
     """Name the figure of a scorer's mean."""
     return OWN_NAMES.get(scorer, f"scores.{scorer}")
+
+
+def passed_name(scorer: str) -> str:
+    """Name the figure of the share that is good enough by a scorer's own bar."""
+    return f"scores.{scorer}.passed"
 
 
 def measure(samples: Sequence[Sample], embedder: Embedder, *, seed: int) -> tuple[Figure, ...]:
@@ -96,7 +101,8 @@ def measurable(briefs: Sequence[Brief], scorers: Collection[str]) -> tuple[str, 
     variety = ["diversity.distinct_2"] if any(brief.n >= 2 for brief in briefs) else []
     told = [Sample(brief=brief, variants=()) for brief in briefs if audience_text(brief.audience)]
     closeness = CLOSENESS if any(_differ(told, group) for group in _strata(told)) else ()
-    return (*VERDICTS, *facts, *variety, *map(score_name, scorers), *closeness)
+    scores = [*map(score_name, scorers), *map(passed_name, scorers)]
+    return (*VERDICTS, *facts, *variety, *scores, *closeness)
 
 
 def verdicts(sample: Sample) -> dict[str, list[bool]]:
@@ -105,6 +111,10 @@ def verdicts(sample: Sample) -> dict[str, list[bool]]:
     for fact, given in GIVEN.items():
         if given(sample.brief):
             found[f"{FACTS}kept.{fact}"] = [_stated(variant, FACTS + fact) for variant in sample.variants]
+    for variant in sample.variants:
+        for score in variant.scores:
+            if score.passed is not None:
+                found.setdefault(passed_name(score.name), []).append(score.passed)
     return found
 
 

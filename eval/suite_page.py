@@ -237,6 +237,7 @@ def _card(sample: Sample, variant: Variant) -> Card:
     if variant.raw is not None:
         fields.append(Fact(name="the engine's answer", text=variant.raw))
     findings = [f"{each.rule}: {each.reason}" for result in variant.checks for each in result.findings]
+    said = [*variant.scores, *variant.unscored]
     attempts = variant.provenance.attempts
     return Card(
         labels=_labels(sample),
@@ -244,7 +245,7 @@ def _card(sample: Sample, variant: Variant) -> Card:
         status=variant.status,
         fields=tuple(fields),
         scores=tuple(Fact(name=score.name, text=number(score.value)) for score in variant.scores),
-        reasons=(*findings, *(f"{score.name}: {score.reason}" for score in variant.scores if score.reason)),
+        reasons=(*findings, *(f"{each.name}: {each.reason}" for each in said if each.reason)),
         note=f"seed {variant.provenance.seed}, {attempts} {'ask' if attempts == 1 else 'asks'}",
     )
 

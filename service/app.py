@@ -34,6 +34,7 @@ from service.profiles.routes import ROUTES as PROFILES
 from service.prompts.actions import catalog_of
 from service.prompts.routes import ROUTES as PROMPTS
 from service.runtime import Runtime, open_runtime
+from service.scoring.routes import ROUTES as SCORING
 from service.segments.routes import ROUTES as SEGMENTS
 from service.settings import Settings
 from service.snapshots.actions import refresh_forever
@@ -43,7 +44,7 @@ from service.workspaces.actions import list_all_workspaces
 from service.workspaces.model import ApiKey
 from service.workspaces.routes import ROUTES as BRAND
 
-ROUTES = [*DRAFTS, *BRAND, *CATALOG, *PROFILES, *EVENTS, *SEGMENTS, *PROMPTS, *SNAPSHOTS, *HEALTH]
+ROUTES = [*DRAFTS, *SCORING, *BRAND, *CATALOG, *PROFILES, *EVENTS, *SEGMENTS, *PROMPTS, *SNAPSHOTS, *HEALTH]
 
 TAGS = {
     "drafts": "Copy, written and checked for a brief.",

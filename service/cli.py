@@ -30,6 +30,7 @@ VERBS: Mapping[str, Verb] = {
     "recommend": Verb("service.profiles.commands:recommend", "Recommend items to a profile."),
     "segment": Verb("service.segments.commands:segment", "Create, preview and list audiences."),
     "draft": Verb("service.drafts.commands:draft", "Write copy for an item and an audience."),
+    "score": Verb("service.scoring.commands:score", "Score texts you bring, with reasons."),
     "prompts": Verb("service.prompts.commands:prompts", "List, check, render and compare prompts."),
     "campaign": Verb("service.campaigns.commands:campaign", "Write a whole campaign from a file; resumable."),
     "export": Verb("service.drafts.export_commands:export", "Export what people decided about copy."),

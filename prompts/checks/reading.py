@@ -10,7 +10,7 @@ import msgspec
 from prompts import merge_tags
 from prompts.brand import disclaimers
 from prompts.brief import Brief
-from prompts.channels import Channel, Field, find_channel
+from prompts.channels import Channel, Field, channel_read
 from prompts.errors import SlotError
 from prompts.slots import clean, escape, product_name
 from prompts.variant import Fields, Severity
@@ -89,11 +89,11 @@ def says(whole: str, fact: str) -> bool:
 
 def read(brief: Brief, fields: Fields) -> Reading:
     """Lay out a variant's fields. Raises `BriefError` for an unknown channel; unknown fields are not read."""
-    channel = find_channel(brief.channel)
+    channel = channel_read(brief.channel)
     facts = _pattern(_facts(brief))
     lines: list[Line] = []
     for field in channel.fields:
-        value = fields.get(field.name, "")
+        value = fields.get(field.name, [])
         if isinstance(value, str):
             lines.append(_line(field, field.name, value, facts))
         else:

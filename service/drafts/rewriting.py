@@ -42,6 +42,7 @@ async def rewrite_variant(
         segment=draft.segment,
         as_of=draft.as_of,
         snapshot=draft.snapshot,
+        control=draft.control,
     )
     async with runtime.admission.turn(workspace, order.n):
         variants = await write_prepared(runtime, workspace, prepared)

@@ -119,7 +119,10 @@ def _ordered(draft: Draft) -> Draft:
     if brief.rewrite is not None:
         rewrite = msgspec.structs.replace(brief.rewrite, fields=channel.ordered(brief.rewrite.fields))
         brief = msgspec.structs.replace(brief, rewrite=rewrite)
-    return msgspec.structs.replace(draft, brief=brief, variants=variants)
+    control = draft.control
+    if control is not None:
+        control = msgspec.structs.replace(control, fields=channel.ordered(control.fields))
+    return msgspec.structs.replace(draft, brief=brief, variants=variants, control=control)
 
 
 def _searched(draft: Draft) -> str:

@@ -125,7 +125,7 @@ async def test_a_scorer_that_fails_is_set_aside_and_the_other_scores_stand() -> 
     assert "scores.nan" not in found
     assert (found["scores.set_aside"].value, found["scores.set_aside"].met) == (2 + 12 + 12, False)
     reasons = {entry.scorer: entry.reason for entry in result.set_aside}
-    assert reasons["raising"] == "ZeroDivisionError: no words"
+    assert reasons["raising"] == "the scorer failed: ZeroDivisionError: no words"
     assert "must be finite" in reasons["nan"]
     assert "0 scores for 2 variants" in reasons["few"]
     assert len(samples) == 12

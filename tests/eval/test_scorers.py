@@ -3,10 +3,9 @@ from collections.abc import Sequence
 
 import pytest
 
-from eval.errors import ScorerError
 from eval.scorers import diversity, readability
 from eval.scorers.copy_text import parts, whole
-from eval.scorers.registry import merit, rank, score_variants
+from eval.scorers.registry import SCORERS, broken, merit, rank, score_variants
 from indexing.embedder import Embedder, Vectors
 from prompts.brief import Audience, Brief
 from prompts.variant import Score, Variant
@@ -68,7 +67,7 @@ def test_a_malformed_variant_scores_nothing_and_ranks_last(
 def test_a_failed_variant_never_ranks_above_a_passed_one(make_variant: MakeVariant) -> None:
     import msgspec
 
-    good = Score(name="relevance", value=0.9)
+    good = Score(name="audience", value=0.9)
     failed = msgspec.structs.replace(make_variant({"title": "a"}, failed=("length.hard",)), scores=(good,))
     passed = make_variant({"title": "b"})
     assert merit(failed) > merit(passed)
@@ -134,11 +133,50 @@ def test_hard_copy_reads_worse_and_other_languages_are_not_judged(
     "answers",
     [[], [Score(name="x", value=math.nan)], [Score(name="x", value=1.0), Score(name="x", value=1.0)]],
 )
-def test_a_scorer_that_answers_nonsense_is_refused(
+def test_what_is_no_score_is_refused_and_stated(
     brief: Brief, make_variant: MakeVariant, embedder: Embedder, answers: list[Score | None]
 ) -> None:
-    with pytest.raises(ScorerError, match="scorer 'x'"):
-        score_variants(brief, [make_variant({"title": "a"})], embedder, {"x": lambda *_: answers})
+    scorers = {"x": lambda *_: answers, "readability": readability.score}
+    [scored] = score_variants(brief, [make_variant({"title": "A fine day"})], embedder, scorers)
+    assert [score.name for score in scored.scores] == ["readability"]
+    [missing] = scored.unscored
+    assert (missing.name, missing.failed) == ("x", True)
+    assert missing.reason.startswith("scorer 'x' answered ")
+    assert broken([scored, scored]) == {"x": 2}
+
+
+def test_a_scorer_that_raises_takes_nothing_down_and_says_what_it_was(
+    brief: Brief, make_variant: MakeVariant, embedder: Embedder
+) -> None:
+    def broke(*_: object) -> list[Score | None]:
+        raise ZeroDivisionError("division\nby zero")
+
+    variants = [make_variant({"title": "A fine day"}), make_variant({"title": "A worse one"})]
+    scored = score_variants(brief, variants, embedder, {"broke": broke, **SCORERS})
+    for variant in scored:
+        assert {score.name for score in variant.scores} >= {"checks", "audience", "readability"}
+        [missing] = [entry for entry in variant.unscored if entry.failed]
+        assert missing.name == "broke"
+        assert missing.reason == "the scorer failed: ZeroDivisionError: division by zero"
+    assert [variant.fields for variant in scored] == [variant.fields for variant in variants]
+
+
+def test_scoring_again_leaves_nothing_of_the_scores_before(
+    brief: Brief, make_variant: MakeVariant, embedder: Embedder
+) -> None:
+    once = score_variants(brief, [make_variant({"title": "A fine day"})], embedder)
+    assert score_variants(brief, once, embedder) == once
+
+
+def test_every_scorer_answers_for_copy_it_cannot_read(
+    brief: Brief, make_variant: MakeVariant, embedder: Embedder
+) -> None:
+    nothing, facts = make_variant(None), make_variant({"title": "Copper Watering Can", "body": "42"})
+    for variant in score_variants(brief, [nothing, facts], embedder):
+        assert not broken([variant])
+        named = [score.name for score in variant.scores] + [entry.name for entry in variant.unscored]
+        assert len(named) == len(set(named))
+        assert {"audience", "voice"} <= {entry.name for entry in variant.unscored}
 
 
 def test_each_text_is_encoded_once_per_draft(
