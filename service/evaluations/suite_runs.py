@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 Progress = Callable[[str, int, int | None], None]
 
+IN_PROCESS_TIMEOUT_SECONDS = 600.0
+"""Nobody waits for one answer of a suite: a busy machine must not look like a worse engine."""
+
 
 class Prepared(msgspec.Struct, frozen=True, kw_only=True):
     """A suite that can be run: read, its data drawn, its prompts found, its goals possible."""
@@ -151,8 +154,12 @@ async def _engine(runtime: Runtime, named: "Engine", settings: "Settings") -> As
 
 def _settings(settings: "Settings", named: "Engine") -> "Settings":
     """Point the settings at the engine a suite names; their key goes nowhere but to their own server."""
+    in_process = isinstance(named, str) or named.url is None
     bare = msgspec.structs.replace(
         settings,
+        engine_timeout_seconds=max(
+            settings.engine_timeout_seconds, IN_PROCESS_TIMEOUT_SECONDS if in_process else 0
+        ),
         engine_url=None,
         engine_model=None,
         engine_dialect=None,
