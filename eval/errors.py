@@ -4,6 +4,8 @@ EvalError
 ├── SuiteError      a suite file that cannot be read, or asks for what is not there
 ├── FigureError     a number that is not one: NaN, infinite, an empty sample
 ├── ScorerError     a scorer that answered something else than one score per variant; stated in the variant
+├── LimitReached    a run has cost what its suite allows
+├── ResultError     a result that cannot be read, or not be compared
 ├── BenchmarkError  what a benchmark compares with is not installed, or answers something else
 ├── DatasetError    a data set that is missing or not the expected one
 ├── RecommendationError  events that leave nothing to learn from or nothing to test
@@ -27,6 +29,14 @@ class FigureError(EvalError):
 
 class ScorerError(EvalError):
     """A scorer answered something else than one score per variant."""
+
+
+class LimitReached(EvalError):
+    """A run has cost what its suite allows."""
+
+
+class ResultError(EvalError):
+    """A result cannot be read, or not be compared with another."""
 
 
 class BenchmarkError(EvalError):
