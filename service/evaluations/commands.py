@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from service.console import NotMet, Progress, json_option, note, print_json, print_table, run
+from service.evaluations.match_commands import match
 
 if TYPE_CHECKING:
     from eval.figures import Figures
@@ -20,6 +21,9 @@ def eval_() -> None:
 
     Example: pitchwright eval run eval/suites/demo.yaml
     """
+
+
+eval_.add_command(match)
 
 
 @eval_.command("run")
