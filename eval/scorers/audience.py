@@ -2,9 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
-from eval.scorers.copy_text import Sentence, own_words, sentences
+from eval.scorers.meaning import Meaning, meanings, standing_vectors
 from eval.scorers.relevance import audience_text
-from eval.scorers.standing import by_text, standing_vectors
 from indexing.embedder import Embedder, Vectors
 from prompts.brief import Audience, Brief
 from prompts.interests import INTERESTS
@@ -18,9 +17,9 @@ PANEL = tuple(INTERESTS)
 def score(brief: Brief, variants: Sequence[Variant], embedder: Embedder) -> list[Score | Unscored]:
     """Score c·a - mean over j of c·p_j, about -0.3..0.5; passed when c·a is above every c·p_j.
 
-    c is the unit vector of the copy without the brief's facts, a of what is known of the audience, p_j of
-    the panel: the interests of `prompts.interests`, less the audience's own (the one it names, else the
-    nearest). What the product says is left out of c, and what any copy shares with any audience is in the
+    c is the vector of the copy without the brief's facts (`meaning`), a of what is known of the audience,
+    p_j of the panel: the interests of `prompts.interests`, less the audience's own (the one it names, else
+    the nearest). What the product says is left out of c, and what any copy shares with any audience is in the
     mean, so both cancel. This project's own; `pitchwright eval match` measures it beside the raw cosine.
 
     When it lies: naming the interest is rewarded, not writing well for it; an audience with two interests is
@@ -30,14 +29,11 @@ def score(brief: Brief, variants: Sequence[Variant], embedder: Embedder) -> list
     target = audience_text(brief.audience)
     if not target:
         return [Unscored(name=NAME, reason="the brief is for everyone") for _ in variants]
-    said = [own_words(brief, variant) for variant in variants]
-    cut = [sentences(brief, variant) if own else [] for own, variant in zip(said, variants, strict=True)]
-    texts = [own for own in said if own] + [each.own for found in cut if len(found) > 1 for each in found]
-    vectors = by_text(embedder, [target, *texts])
-    rivals = _rivals(brief.audience, vectors[target], standing_vectors(embedder, tuple(INTERESTS.values())))
+    wanted = embedder.encode([target])[0]
+    rivals = _rivals(brief.audience, wanted, standing_vectors(embedder, tuple(INTERESTS.values())))
     return [
-        _score(own, found, vectors, vectors[target], rivals) if own else _silent(variant)
-        for own, found, variant in zip(said, cut, variants, strict=True)
+        _silent(variant) if meaning is None else _score(meaning, wanted, rivals)
+        for variant, meaning in zip(variants, meanings(brief, variants, embedder), strict=True)
     ]
 
 
@@ -53,30 +49,18 @@ def _silent(variant: Variant) -> Unscored:
     return Unscored(name=NAME, reason=reason)
 
 
-def _score(
-    own: str,
-    found: Sequence[Sentence],
-    vectors: Mapping[str, Vectors],
-    wanted: Vectors,
-    rivals: Mapping[str, Vectors],
-) -> Score:
-    copy = vectors[own]
-    to_own = float(copy @ wanted)
-    to_rivals = {name: float(copy @ row) for name, row in rivals.items()}
+def _score(meaning: Meaning, wanted: Vectors, rivals: Mapping[str, Vectors]) -> Score:
+    to_own = float(meaning.vector @ wanted)
+    to_rivals = {name: float(meaning.vector @ row) for name, row in rivals.items()}
     mean = sum(to_rivals.values()) / len(to_rivals)
     rival = max(to_rivals, key=lambda name: to_rivals[name])
     passed = to_own > to_rivals[rival]
-    reason = (
-        f"cosine {to_own:.2f} with the audience, {mean:.2f} with {len(rivals)} others on average; "
-        f"{'above' if passed else 'below'} the nearest of them, {rival} ({to_rivals[rival]:.2f})"
-    )
     direction = wanted - sum(rivals.values()) / len(rivals)
-    closest = max(found, key=lambda each: float(vectors[each.own] @ direction)) if len(found) > 1 else None
-    evidence = (closest,) if closest else tuple(found)
     return Score(
         name=NAME,
         value=to_own - mean,
-        reason=reason,
+        reason=f"cosine {to_own:.2f} with the audience, {mean:.2f} with {len(rivals)} others on average; "
+        f"{'above' if passed else 'below'} the nearest of them, {rival} ({to_rivals[rival]:.2f})",
         passed=passed,
-        evidence=tuple(sentence.text for sentence in evidence),
+        evidence=(meaning.sentences[int((meaning.rows @ direction).argmax())].text,),
     )

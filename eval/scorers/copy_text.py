@@ -36,18 +36,8 @@ def whole(variant: Variant) -> str:
     return "\n".join(parts(variant))
 
 
-def own_words(brief: Brief, variant: Variant) -> str:
-    """Give what the copy says on its own account: without the brief's facts, one line per part.
-
-    Title, benefits, offer and the like stand in every variant whoever it is for; left out, copy for two
-    audiences can be compared at one product. Empty when nothing is left.
-    """
-    lines = (_told(line.own) for line in read(brief, variant.fields).lines)
-    return "\n".join(line for line in lines if line)
-
-
 def sentences(brief: Brief, variant: Variant) -> list[Sentence]:
-    """Cut the copy into sentences that say something beyond the facts; the first twelve."""
+    """Cut the copy into sentences that say something beyond the brief's facts; the first twelve."""
     return list(_sentences(brief, variant))[:MOST_SENTENCES]
 
 

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from eval.scorers.copy_text import parts, whole
+from eval.scorers.copy_text import parts
+from eval.scorers.meaning import Meaning, meanings
 from indexing.embedder import Embedder, Vectors
 from prompts.brief import Brief
 from prompts.reading_ease import words
@@ -101,57 +102,51 @@ def _grams(text: Sequence[Sequence[str]], n: int) -> Counter[tuple[str, ...]]:
 def spread(brief: Brief, variants: Sequence[Variant], embedder: Embedder) -> list[Score | None]:
     """Score 1 - the cosine with the nearest other variant of the draft, 0..2; higher stands more apart.
 
-    None for a lone variant. It finds the twin that a mean over the draft hides. When it lies: facts are
-    shared on purpose, and an encoder takes two wordings of one thought for one.
+    Of what they say beside the brief's facts; none for a lone variant. It finds the twin that a mean over the
+    draft hides. When it lies: an encoder takes two wordings of one thought for one.
     """
-    del brief
-    texts = [whole(variant) for variant in variants]
-    written = [text for text in texts if text]
-    if len(written) < 2:
-        return [None for _ in variants]
-    cosines = _cosines(written, embedder)
+    said = meanings(brief, variants, embedder)
+    spoken = [place for place, meaning in enumerate(said) if meaning is not None]
+    scores: list[Score | None] = [None for _ in variants]
+    cosines = _cosines(said)
     np.fill_diagonal(cosines, -1.0)
-    rows = iter(cosines)
-    return [_apart(next(rows), written) if text else None for text in texts]
+    for row, place in enumerate(spoken) if len(spoken) > 1 else ():
+        nearest = int(cosines[row].argmax())
+        scores[place] = _apart(float(cosines[row, nearest]), variants[spoken[nearest]])
+    return scores
 
 
-def _apart(cosines: Vectors, written: Sequence[str]) -> Score:
-    nearest = int(cosines.argmax())
+def _apart(cosine: float, nearest: Variant) -> Score:
     return Score(
         name="spread",
-        value=1.0 - float(cosines[nearest]),
-        reason=f"cosine {float(cosines[nearest]):.2f} with the nearest of the others",
-        evidence=(written[nearest].partition("\n")[0],),
+        value=1.0 - cosine,
+        reason=f"cosine {cosine:.2f} with the nearest of the others",
+        evidence=(parts(nearest)[0],),
     )
 
 
 def self_similarity(brief: Brief, variants: Sequence[Variant], embedder: Embedder) -> list[Score | None]:
     """Score the mean cosine with the draft's other variants, -1..1; lower is more varied.
 
-    None for a lone variant.
+    Of what they say beside the brief's facts, which all of them state; none for a lone variant. When it lies:
+    as `spread`.
     """
-    del brief
-    texts = [whole(variant) for variant in variants]
-    written = [text for text in texts if text]
-    if len(written) < 2:
-        return [None for _ in variants]
-    means = iter(mean_similarities(written, embedder))
-    reason = f"mean cosine with the {_others(len(written) - 1)}"
-    return [
-        Score(name="self_similarity", value=next(means), reason=reason) if text else None for text in texts
-    ]
-
-
-def mean_similarities(texts: Sequence[str], embedder: Embedder) -> list[float]:
-    """Compute each text's mean cosine with the others, float[n] for n >= 2 texts."""
-    cosines = _cosines(texts, embedder)
+    said = meanings(brief, variants, embedder)
+    spoken = [place for place, meaning in enumerate(said) if meaning is not None]
+    scores: list[Score | None] = [None for _ in variants]
+    cosines = _cosines(said)
     np.fill_diagonal(cosines, 0.0)
-    return [float(total) / (len(texts) - 1) for total in cosines.sum(axis=1)]
+    reason = f"mean cosine with the {_others(len(spoken) - 1)}"
+    for row, place in enumerate(spoken) if len(spoken) > 1 else ():
+        mean = float(cosines[row].sum()) / (len(spoken) - 1)
+        scores[place] = Score(name="self_similarity", value=mean, reason=reason)
+    return scores
 
 
-def _cosines(texts: Sequence[str], embedder: Embedder) -> Vectors:
-    """Compute the cosine of every two texts, float32[n, n]."""
-    vectors = embedder.encode(texts)
+def _cosines(said: Sequence[Meaning | None]) -> Vectors:
+    """Compute the cosine of every two variants that say something, float32[n, n]."""
+    rows = [meaning.vector for meaning in said if meaning is not None]
+    vectors = np.stack(rows) if rows else np.zeros((0, 1), dtype=np.float32)
     return vectors @ vectors.T
 
 

@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 
 from eval.errors import ScorerError
-from eval.scorers import audience, checks, diversity, readability, relevance, voice
+from eval.scorers import audience, checks, diversity, readability, voice
 from indexing.embedder import Embedder, Vectors
 from prompts.brief import Brief
 from prompts.variant import Score, Unscored, Variant
@@ -29,7 +29,6 @@ SCORERS: Mapping[str, Scorer] = {
     "faithfulness": checks.faithfulness,
     "safety": checks.safety,
     "audience": audience.score,
-    "relevance": relevance.score,
     "voice": voice.score,
     "distinct_2": diversity.distinct,
     "self_bleu": diversity.self_bleu,

@@ -2,10 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-import numpy as np
-
-from eval.scorers.copy_text import own_words
-from eval.scorers.standing import by_text, standing_vectors
+from eval.scorers.meaning import meanings, standing_vectors
 from indexing.embedder import Embedder, Vectors
 from prompts.brief import Brief
 from prompts.variant import Score, Unscored, Variant, texts
@@ -62,15 +59,18 @@ def score(brief: Brief, variants: Sequence[Variant], embedder: Embedder) -> list
     if not own:
         return [Unscored(name=NAME, reason="the brand has no lines of its own") for _ in variants]
     dont = list(_lines(brief, "dont"))
-    said = [own_words(brief, variant) for variant in variants]
-    vectors = by_text(embedder, [*own, *dont, *filter(None, said)])
-    voices = {name: standing_vectors(embedder, lines) for name, lines in OTHERS.items()}
+    lines = embedder.encode([*own, *dont])
+    voices = {name: standing_vectors(embedder, panel) for name, panel in OTHERS.items()}
     if dont:
-        voices["what the brand does not say"] = np.stack([vectors[line] for line in dont])
-    rows = np.stack([vectors[line] for line in own])
+        voices["what the brand does not say"] = lines[len(own) :]
     return [
-        _score(vectors[text], own, rows, voices) if text else Unscored(name=NAME, reason="it says only facts")
-        for text in said
+        Unscored(
+            name=NAME,
+            reason="it says nothing but the brief's facts" if variant.fields else "there is no copy",
+        )
+        if meaning is None
+        else _score(meaning.vector, own, lines[: len(own)], voices)
+        for variant, meaning in zip(variants, meanings(brief, variants, embedder), strict=True)
     ]
 
 

@@ -10,6 +10,7 @@ from service.console import NotMet, Progress, json_option, note, print_json, pri
 from service.evaluations import suite_commands
 from service.evaluations.data_commands import data
 from service.evaluations.history_commands import history, proxies
+from service.evaluations.match_commands import match
 
 if TYPE_CHECKING:
     from eval.figures import Figures
@@ -24,7 +25,7 @@ def eval_() -> None:
     """
 
 
-for _command in (*suite_commands.COMMANDS, data, history, proxies):
+for _command in (*suite_commands.COMMANDS, data, history, match, proxies):
     eval_.add_command(_command)
 
 

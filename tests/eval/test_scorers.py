@@ -23,7 +23,7 @@ def test_the_text_of_a_variant_is_its_fields_lists_included(make_variant: MakeVa
     assert whole(make_variant(None)) == ""
 
 
-def test_copy_about_the_audience_is_more_relevant(
+def test_copy_about_the_audience_is_closer_and_ranks_first(
     brief: Brief, make_variant: MakeVariant, embedder: Embedder
 ) -> None:
     close = make_variant(
@@ -31,19 +31,19 @@ def test_copy_about_the_audience_is_more_relevant(
     )
     far = make_variant({"title": "Level up tonight", "body": "The fastest console for serious gamers."})
     scored = score_variants(brief, [far, close], embedder)
-    relevance = [value(variant, "relevance") or 0.0 for variant in scored]
-    assert relevance[1] > relevance[0] + 0.1
+    closeness = [value(variant, "audience") or 0.0 for variant in scored]
+    assert closeness[1] > closeness[0] + 0.1
     assert [variant.fields for variant in rank(scored)] == [close.fields, far.fields]
 
 
-def test_nobody_in_particular_has_no_relevance(
+def test_nobody_in_particular_is_no_audience(
     brief: Brief, make_variant: MakeVariant, embedder: Embedder
 ) -> None:
     import msgspec
 
     anyone = msgspec.structs.replace(brief, audience=Audience(name="everyone"))
     scored = score_variants(anyone, [make_variant({"title": "Hello", "body": "All of you."})], embedder)
-    assert value(scored[0], "relevance") is None
+    assert value(scored[0], "audience") is None
 
 
 def test_a_failed_check_lowers_the_share_and_is_named(
