@@ -195,4 +195,4 @@ async def test_a_scorers_goal_is_held_and_only_named_scorers_run() -> None:
     result, _ = await run(suite(scorers={"readability": {"at_least": 2}, "checks": {}}), ScriptedEngine())
     found = figures(result)
     assert (found["readability.flesch"].goal, found["readability.flesch"].met) == (">= 2", False)
-    assert "scores.relevance" not in found
+    assert "scores.audience" not in found

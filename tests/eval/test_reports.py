@@ -35,7 +35,7 @@ async def written() -> SuiteRun:
     audiences = [GRID["audiences"][0], {"name": EVIL, "interest": "cooking"}]
     asked = suite(
         grid=GRID | {"products": products, "audiences": audiences},
-        scorers={"checks": {"at_least": 0.99}, "relevance": {}},
+        scorers={"checks": {"at_least": 0.99}, "audience": {}},
     )
     candidate = Candidate(name="scripted", engine=ScriptedEngine(reply), catalog=Catalog.load())
     result, samples = await run_candidate(asked, expand(asked), candidate, PlainEmbedder(), Answers(None))
