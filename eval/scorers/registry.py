@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 
 from eval.errors import ScorerError
-from eval.scorers import audience, checks, diversity, readability, voice
+from eval.scorers import audience, checks, diversity, headline, readability, voice
 from indexing.embedder import Embedder, Vectors
 from prompts.brief import Brief
 from prompts.variant import Score, Unscored, Variant
@@ -35,6 +35,7 @@ SCORERS: Mapping[str, Scorer] = {
     "self_similarity": diversity.self_similarity,
     "spread": diversity.spread,
     "readability": readability.score,
+    "headline": headline.score,
 }
 
 RANK_WEIGHTS: Mapping[str, float] = {
@@ -43,8 +44,17 @@ RANK_WEIGHTS: Mapping[str, float] = {
     "distinct_2": 0.2,
     "self_similarity": -0.2,
     "readability": 0.1,
+    "headline": 0.5,
+    "clicks": 1.0,
 }
-"""Obedience and closeness to the audience decide; variety and ease break near ties. No clicks are in it."""
+"""Obedience and closeness to the audience decide; clicks foretold weigh in, more so where the workspace's
+own are known; variety and ease break near ties."""
+
+NEUTRAL: Mapping[str, float] = {"headline": 0.5, "clicks": 0.5}
+"""What a score says when it says nothing, 0 for the others: a variant without the score has this one."""
+
+SUPERSEDED: Mapping[str, str] = {"clicks": "headline"}
+"""Scores that already hold another one, which then does not count again."""
 
 
 class _Remembering:
@@ -139,8 +149,13 @@ def broken(variants: Iterable[Answered]) -> Counter[str]:
 
 
 def merit(variant: Variant, weights: Mapping[str, float] = RANK_WEIGHTS) -> float:
-    """Compute the weighted sum of a variant's scores; a missing score counts 0."""
-    return sum(weights.get(score.name, 0.0) * score.value for score in variant.scores)
+    """Compute the weighted sum of a variant's scores, each less its `NEUTRAL`; a missing one counts 0."""
+    held = {SUPERSEDED.get(score.name) for score in variant.scores}
+    return sum(
+        weights.get(score.name, 0.0) * (score.value - NEUTRAL.get(score.name, 0.0))
+        for score in variant.scores
+        if score.name not in held
+    )
 
 
 _ORDER = {"passed": 0, "failed": 1, "malformed": 2}

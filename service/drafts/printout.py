@@ -13,6 +13,8 @@ WORDS: Mapping[str, str] = {
     "distinct_2": "variety",
     "self_similarity": "sameness",
     "readability": "ease",
+    "headline": "headline",
+    "clicks": "clicks",
     "judge": "judge",
     "judge_preference": "preferred",
 }

@@ -11,6 +11,7 @@ from service.evaluations import suite_commands
 from service.evaluations.data_commands import data
 from service.evaluations.history_commands import history, proxies
 from service.evaluations.match_commands import match
+from service.evaluations.proxy_commands import proxy
 
 if TYPE_CHECKING:
     from eval.figures import Figures
@@ -25,7 +26,7 @@ def eval_() -> None:
     """
 
 
-for _command in (*suite_commands.COMMANDS, data, history, match, proxies):
+for _command in (*suite_commands.COMMANDS, data, history, match, proxies, proxy):
     eval_.add_command(_command)
 
 

@@ -7,11 +7,13 @@ from datetime import timedelta
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from eval.proxies.blend import Blend, blend
 from eval.proxies.history.history import History, Place, learn
 from eval.proxies.history.tally import Cell, Counts, tally_of
 from eval.proxies.outcomes import Copy, Outcomes, outcomes
-from eval.proxies.port import Prediction, beats
+from eval.proxies.port import beats
 from eval.scorers.copy_text import whole
+from eval.scorers.headline import first_line, shipped
 from prompts.brief import Brief
 from prompts.variant import Score, Variant
 from service.drafts.store import DraftStore
@@ -19,6 +21,8 @@ from service.outcomes.model import Added, Remembered, copies_of, copy_said, draf
 from service.outcomes.store import OutcomeStore
 from service.runtime import Runtime
 
+CLICKS = "clicks"
+"""The name of the score; `eval.scorers.registry` weighs it."""
 SETTLE = timedelta(seconds=10)
 """A history younger than this is not brought up to date: learning takes seconds where there is much of it."""
 
@@ -120,9 +124,11 @@ async def history_scores(
 ) -> list[Score | None]:
     """Score each variant by what the workspace's own clicks say of its text: in the order of `variants`.
 
-    The score is the probability of being clicked more than another variant of the brief, averaged over the
-    others (0.5: nothing speaks for or against it). None for all where nobody was shown any of the texts, nor
-    copy with the same opening, in this channel; and for a variant without copy.
+    The score `clicks` is the probability of being clicked more than another variant of the brief, averaged
+    over the others (0.5: nothing speaks for or against it). The headline proxy has a share in it that
+    dwindles as people are shown the text (`eval.proxies.blend`); the reason says how large. None for all
+    where nobody was shown any of the texts, nor copy with the same opening, in this channel; and for a
+    variant without copy.
 
     When it lies: as `eval.proxies.history.model` says; and a text is known again only when it is the same
     but for case and punctuation. Texts that mean the same are strangers to it.
@@ -139,20 +145,30 @@ async def history_scores(
     ]
     if len(cells) < 2 or not any(_known(history, cell) for cell in cells):
         return scores
-    answer = await runtime.run(history.utilities, cells)
+    lines = [first_line(variants[place]) for place in written]
+    answer = await runtime.run(_blended, history, cells, lines)
     for row, place in enumerate(written):
         scores[place] = _score(history, cells[row], answer, row)
     return scores
+
+
+def _blended(history: History, cells: Sequence[Cell], lines: Sequence[str]) -> Blend:
+    """Blend what clicks say of texts with what the headline proxy says of their first lines."""
+    known = history.utilities(cells)
+    proxy = shipped()
+    read = {} if isinstance(proxy, str) else {proxy.name: proxy.utilities(lines)}
+    return blend({history.name: known, **read}, known.spread)
 
 
 def _known(history: History, cell: Cell) -> bool:
     return history.evidence(cell).shown > 0 or history.evidence(cell, "opening").shown > 0
 
 
-def _score(history: History, cell: Cell, answer: Prediction, row: int) -> Score:
-    others = [other for other in range(len(answer)) if other != row]
-    value = sum(beats(answer, row, other) for other in others) / len(others)
-    return Score(name=history.name, value=value, reason=_reason(history, cell))
+def _score(history: History, cell: Cell, answer: Blend, row: int) -> Score:
+    others = [other for other in range(len(answer.prediction)) if other != row]
+    value = sum(beats(answer.prediction, row, other) for other in others) / len(others)
+    weights = ", ".join(f"{name} {weight[row]:.0%}" for name, weight in answer.weights.items())
+    return Score(name=CLICKS, value=value, reason=f"{_reason(history, cell)}; weights: {weights}")
 
 
 def _reason(history: History, cell: Cell) -> str:

@@ -1,5 +1,6 @@
 """What people clicked comes back as a score of the next draft."""
 
+import re
 from typing import Any
 
 import httpx
@@ -16,7 +17,7 @@ def history_of(draft: dict[str, Any]) -> dict[str, dict[str, Any]]:
         str(variant["fields"]): score
         for variant in draft["variants"]
         for score in variant["scores"]
-        if score["name"] == "history"
+        if score["name"] == "clicks"
     }
 
 
@@ -45,4 +46,9 @@ async def test_copy_that_was_clicked_before_is_known_to_have_been(
     scores = history_of(again)
     assert scores[str(loved["fields"])]["value"] > 0.9
     assert scores[str(other["fields"])]["value"] < 0.1
-    assert scores[str(loved["fields"])]["reason"] == "of 200 people shown this text, 50 clicked"
+    reason = scores[str(loved["fields"])]["reason"]
+    said = r"of 200 people shown this text, 50 clicked; weights: history (\d+)%, headline (\d+)%"
+    found = re.fullmatch(said, reason)
+    assert found
+    history, headline = map(int, found.groups())
+    assert history > 80 > 10 > headline
