@@ -160,8 +160,8 @@ def drafts(
 def ingest(events: int, seed: int, as_json: bool) -> None:
     """Measure how fast events come in over HTTP, and whether the server's memory stays flat.
 
-    Batches of 500 go through `pitchwright serve` and, in turns, through a bare `executemany` into a store of the
-    same schema; each batch is durable in both. Exit code 1 when a goal is missed.
+    Batches of 500 go through `pitchwright serve` and, in turns, through a bare `executemany` into a store of
+    the same schema; each batch is durable in both. Exit code 1 when a goal is missed.
 
     Example: pitchwright bench ingest --events 100000 --json
     """

@@ -1,8 +1,8 @@
-"""How fast events come in over HTTP, beside a bare `executemany` of the same rows, and whether memory stays flat.
+"""How fast events come in over HTTP beside a bare `executemany`, and whether memory stays flat.
 
-The same rows go, in batches of the same size and each batch durable, into two stores of the same schema with the
-same profiles and items in them: one through `pitchwright serve`, one through the driver alone, as a script would
-write them. They take turns, so that what slows the machine, and a store that grows, slow both.
+The same rows go, in batches of the same size and each batch durable, into two stores of the same schema
+with the same profiles and items: one through `pitchwright serve`, one through the driver alone, as a script
+would write them. They take turns, so that what slows the machine, and a store that grows, slow both.
 """
 
 import asyncio
@@ -14,7 +14,6 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AsyncExitStack, closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 import httpx
@@ -156,7 +155,7 @@ class _Server:
         self._headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
 
     async def record(self, bodies: Sequence[bytes]) -> float:
-        """Send bodies, some at a time; give the seconds. Raises DependencyError for one that is not stored."""
+        """Send bodies, some at a time; give the seconds. Raises DependencyError when one is not stored."""
         waiting = iter(bodies)
 
         async def go_on() -> None:
@@ -178,7 +177,7 @@ async def _rounds(
     process: int,
     tell: Progress,
 ) -> AsyncGenerator[_Round]:
-    chance, done = random.Random(plan.seed), 0
+    chance, done = random.Random(plan.seed), 0  # noqa: S311 # a seeded world, no secret
     while done < plan.events:
         batches = [_batch(chance, done + number * BATCH) for number in range(ROUND_BATCHES)]
         bodies = [msgspec.json.encode(batch) for batch in batches]
@@ -239,12 +238,7 @@ def _figures(rounds: Sequence[_Round]) -> list[Figure]:
     made = [
         figure("ingest.bare.events_per_second", bare, unit="events/s", n=n),
         figure("ingest.http.events_per_second", served, unit="events/s", n=n, baseline=("executemany", bare)),
-        figure(
-            "ingest.http.ratio",
-            median(each.bare_seconds / each.http_seconds for each in rounds),
-            n=len(rounds),
-            at_least=RATIO,
-        ),
+        figure("ingest.http.ratio", served / bare, n=len(rounds), at_least=RATIO),
     ]
     settled = [each for each in rounds[int(SETTLING * len(rounds)) :] if each.memory is not None]
     if len(settled) >= FEWEST_FOR_A_SLOPE:

@@ -79,7 +79,7 @@ def resident_bytes(process: int) -> int | None:
 
 
 def _family(process: int) -> list[list[str]]:
-    """Read what /proc says of a process and its descendants, from the state on; nothing where there is none."""
+    """Read what /proc says of a process and its descendants, from the state on; empty without /proc."""
     if not Path("/proc/self/stat").exists():
         return []
     known = dict[int, list[str]]()

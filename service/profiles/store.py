@@ -83,9 +83,9 @@ class ProfileStore:
     ) -> dict[str, str | None]:
         """Make sure these profiles exist, bare ones dated when first seen; say which ids are not their own.
 
-        Returns the owner's id for one that was merged, none for one that is erased, and nothing of the others.
-        Locks all rows against a simultaneous erasure or merge until the end of the transaction, and `to_change`
-        them against everybody.
+        Returns the owner's id for one that was merged, none for one that is erased, and nothing of the
+        others. Locks all rows against a simultaneous erasure or merge until the end of the transaction,
+        and with `to_change` against everybody.
         """
         known = await self._locked(first_seen, to_change)
         bare = [
@@ -97,7 +97,7 @@ class ProfileStore:
         merged = {each: owner for each, (erased, owner) in known.items() if owner is not None}
         owners = await self._locked(set(merged.values()) - known.keys(), to_change) if merged else {}
         erased = {each for each, (erased, _) in {**known, **owners}.items() if erased}
-        gone = {each: None for each in erased & first_seen.keys()}
+        gone = dict.fromkeys(erased & first_seen.keys())
         return {each: None if owner in erased else owner for each, owner in merged.items()} | gone
 
     async def _locked(self, ids: Iterable[str], to_change: bool) -> dict[str, tuple[bool, str | None]]:
@@ -133,7 +133,7 @@ class ProfileStore:
         return await self._session.scalar(query) or 0
 
     async def erase(self, profile_id: str, now: datetime) -> Erasure:
-        """Erase a profile with all that were merged into it; raises NotFound. Again, it returns the first erasure."""
+        """Erase a profile with all merged into it; raises NotFound. Again, it returns the first erasure."""
         row = await self._session.scalar(
             select(ProfileRow).where(self._mine(), ProfileRow.id == self._owner(profile_id)).with_for_update()
         )

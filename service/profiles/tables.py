@@ -20,7 +20,7 @@ from service.db import Base, Id, Instant, Json
 
 
 class ProfileRow(Base):
-    """One customer; with `erased_at` it is a tombstone that no read returns, with `merged_into` a signpost."""
+    """One customer; with `erased_at` it is a tombstone no read returns and with `merged_into` a signpost."""
 
     __tablename__ = "profiles"
     __table_args__ = (Index(None, "workspace_id", "merged_into"),)

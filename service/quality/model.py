@@ -11,7 +11,7 @@ from service.counts import Reject
 from service.workspaces.model import ApiKey
 
 Kind = Literal["refused", "missing", "impossible", "outlier", "duplicate", "unknown", "changed"]
-"""`refused` rows are not stored, `changed` values are stored as a cleaning rule made them, all others as they came."""
+"""`refused` rows are not stored, `changed` values as a rule made them, all others as they came."""
 
 LONGEST_ABOUT = 200
 LONGEST_EXAMPLE = 300

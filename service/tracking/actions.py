@@ -31,8 +31,8 @@ async def receive(
 ) -> Received:
     """Store what the calls say, each with its place in the body; `rejects` are those that could not be read.
 
-    An event whose id is there is a duplicate; one with the id of another is refused. An item need not be in the
-    catalogue yet. What was odd is noted for the source. Raises NotFound without the workspace.
+    An event whose id is there is a duplicate; one with the id of another is refused. An item need not be in
+    the catalogue yet. What was odd is noted for the source. Raises NotFound without the workspace.
     """
     translations = await runtime.run(_translated, calls, came)
     said = list(zip((place for place, _, _ in calls), translations, strict=True))
@@ -106,7 +106,7 @@ def _translated(calls: Sequence[tuple[int, Call, Message]], came: Arrival) -> li
 
 
 async def _merge(runtime: Runtime, workspace: str, links: Sequence[Link]) -> Outcome:
-    """Merge pairs, each in a transaction of its own: its locks are taken in one order, and nobody waits in a ring."""
+    """Merge pairs, each in its own transaction: locks are taken in one order, and none waits in a ring."""
     if not links:
         return Outcome(stored=0)
     now = runtime.now()
@@ -119,5 +119,6 @@ async def _merge(runtime: Runtime, workspace: str, links: Sequence[Link]) -> Out
         async with runtime.database.write() as session:
             outcome = await IdentityStore(session, workspace).link(link, now)
         stored += outcome.stored
-        refused |= {place: reason for reason in outcome.refused.values()}
+        if outcome.refused:
+            refused[place] = outcome.refused[0]
     return Outcome(stored=stored, refused=refused)

@@ -41,8 +41,8 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 class Received(msgspec.Struct, frozen=True, kw_only=True):
     """What became of the calls: read = stored + duplicate + rejected.
 
-    Counted are the records that calls are made of: an order of three products is three events, an `identify` with
-    both ids is traits and a merge.
+    Counted are the records that calls are made of: an order of three products is three events, an `identify`
+    with both ids is traits and a merge.
     """
 
     success: bool = True

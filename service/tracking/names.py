@@ -1,4 +1,4 @@
-"""What Segment's names of events mean here: one table, in the words of its specification of commerce and e-mail."""
+"""What Segment's names of events mean here: one table, of its specifications of commerce and e-mail."""
 
 from typing import NamedTuple
 

@@ -47,8 +47,8 @@ _SUMMARIES: dict[Call, str] = {
     "alias": "Merge one profile into another, with its history",
 }
 _DESCRIPTION = (
-    "Segment's call of this name, with a key as user name of basic auth. Sent again with the same messageId it "
-    "changes nothing; with another body it is refused."
+    "Segment's call of this name, with a key as user name of basic auth. Sent again with the same messageId "
+    "it changes nothing; with another body it is refused."
 )
 
 
