@@ -100,8 +100,8 @@ async def _receive_batch(
         _SCOPES,
         tag="tracking",
         summary="Take many calls at once",
-        description="As Segment's libraries send them; the body may be gzip. A call that cannot be stored is in "
-        "`rejects` with its place and stops no other; the status is 200 even then.",
+        description="As Segment's libraries send them; the body may be gzip. A call that cannot be stored is "
+        "in `rejects` with its place and stops no other; the status is 200 even then.",
         request={"batch": [{"type": "track", **_EXAMPLES["track"]}], "sentAt": "2026-11-21T18:04:12Z"},
         response=_ANSWER,
         problems=(413,),

@@ -37,7 +37,7 @@ class Translation(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Arrival(msgspec.Struct, frozen=True, kw_only=True):
-    """When a body came, and when its sender says it was sent; none where that does not matter, as in an import."""
+    """When a body came, and when its sender says it was sent; none where that does not matter: an import."""
 
     received_at: datetime
     sent_at: datetime | None = None
@@ -120,7 +120,7 @@ class _Reading:
         self._notes.append(Observation(kind=kind, about=pattern(about), done=done, example=shown))
 
     def _time(self) -> datetime | None:
-        """When it happened: by the sender's clock, put right where that is wrong; none for what is no time."""
+        """When it happened, by the sender's clock, put right where that is wrong; none for no time."""
         message, came = self._message, self._came
         said = message.timestamp or message.original_timestamp
         time = _moment(said) if said else came.sent_at or came.received_at
@@ -139,7 +139,8 @@ class _Reading:
         for name, value in _flat(self._message.traits or {}, ""):
             if isinstance(value, list):
                 texts = [
-                    each if isinstance(each, str) else msgspec.json.encode(each).decode() for each in value
+                    each if isinstance(each, str) else msgspec.json.encode(each).decode()
+                    for each in cast("list[Any]", value)
                 ]
                 traits[name] = ", ".join(texts)
                 self._note("changed", f"trait {name!r} is a list", "its values were joined by commas")

@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from datetime import datetime, timedelta
+from itertools import pairwise
 from random import Random
 from typing import Any
 from uuid import uuid4
@@ -35,6 +36,7 @@ from service.tracking.translation import Arrival
 from service.workspaces.actions import create_workspace
 from tests.contracts.conftest import NOW, Clock
 
+Said = tuple[Call, dict[str, Any]]
 HOUR = timedelta(hours=1)
 USERS = ("u1", "u2", "u3")
 OWNERS = {"a1": "u1", "a2": "u1", "a3": "u2", "a4": "a3"}
@@ -47,45 +49,35 @@ def root(profile_id: str) -> str:
     return profile_id
 
 
-async def told(runtime: Runtime, workspace: str, *calls: tuple[Call, dict[str, Any]]) -> Any:
-    messages = [
-        (place, call, msgspec.convert({"timestamp": NOW.isoformat(), **said}, Message))
-        for place, (call, said) in enumerate(calls)
+async def told(runtime: Runtime, workspace: str, *calls: Said) -> Any:
+    messages: list[tuple[int, Call, Message]] = [
+        (place, call, msgspec.convert({"timestamp": NOW.isoformat(), **fields}, Message))
+        for place, (call, fields) in enumerate(calls)
     ]
     return await receive(runtime, workspace, "test", messages, Arrival(received_at=runtime.now()))
 
 
-def stories() -> st.SearchStrategy[list[tuple[Call, dict[str, Any]]]]:
+def stories() -> st.SearchStrategy[list[Said]]:
     """Calls of a few people in any order: events and traits at any time, and every merge."""
     who = st.sampled_from([*USERS, *OWNERS])
     hours = st.integers(-100, 23)
     events = st.tuples(who, hours, st.sampled_from(["view", "Order Completed"]), st.integers(0, 30))
     traits = st.tuples(who, hours, st.sampled_from(["plan", "city"]), st.sampled_from(["x", "y", None]))
 
-    def written(parts: tuple[list[Any], list[Any], Random]) -> list[tuple[Call, dict[str, Any]]]:
-        did, said, order = parts
-        calls: list[tuple[Call, dict[str, Any]]] = [
-            (
-                "track",
-                {"userId": each, "event": name, "messageId": f"m{number}", "timestamp": at(hour)}
-                | {"properties": {"value": float(number)}},
-            )
+    def written(parts: tuple[list[Any], list[Any], Random]) -> list[Said]:
+        did, words, order = parts
+        calls = [
+            tracked(each, name, number, hour)
             for each, hour, name, number in {one[3]: one for one in did}.values()
         ]
         calls += [
-            ("identify", {"userId": each, "traits": {name: value}, "timestamp": at(hour)})
-            for each, hour, name, value in said
+            said("identify", userId=each, traits={name: value}, timestamp=at(hour))
+            for each, hour, name, value in words
         ]
-        calls += [
-            ("identify", {"userId": owner, "anonymousId": each, "timestamp": at(0)})
-            for each, owner in OWNERS.items()
-            if owner in USERS
-        ]
-        calls += [
-            ("alias", {"userId": owner, "previousId": each})
-            for each, owner in OWNERS.items()
-            if owner not in USERS
-        ]
+        for each, owner in OWNERS.items():
+            known = owner in USERS
+            merge = said("identify", userId=owner, anonymousId=each) if known else None
+            calls.append(merge or said("alias", userId=owner, previousId=each))
         order.shuffle(calls)
         return calls
 
@@ -97,21 +89,33 @@ def stories() -> st.SearchStrategy[list[tuple[Call, dict[str, Any]]]]:
     return parts.map(written)
 
 
+def said(call: Call, **fields: Any) -> Said:
+    return call, fields
+
+
+def tracked(who: str, event: str, number: int, hours: int) -> Said:
+    properties = {"value": float(number)}
+    when = at(hours)
+    return said(
+        "track", userId=who, event=event, messageId=f"m{number}", timestamp=when, properties=properties
+    )
+
+
 def at(hours: int) -> str:
     return (NOW + hours * HOUR).isoformat()
 
 
 def plain(
-    calls: list[tuple[Call, dict[str, Any]]],
+    calls: list[Said],
 ) -> tuple[Counter[tuple[str, str, float]], dict[str, dict[str, Any]]]:
-    """What the story says, by a few lines of Python: events up to now by owner, and each trait's last word."""
-    counts, words = Counter[tuple[str, str, float]](), dict[tuple[str, str], tuple[str, str, Any]]()
-    for call, said in calls:
-        owner, when = root(str(said["userId"])), said.get("timestamp", "")
+    """What the story says, in a few lines of Python: events up to now by owner, each trait's last word."""
+    counts, words = Counter[tuple[str, str, float]](), dict[tuple[str, str], tuple[datetime, str, Any]]()
+    for call, fields in calls:
+        owner, when = root(str(fields["userId"])), fields.get("timestamp", "")
         if call == "track" and datetime.fromisoformat(when) <= NOW:
-            kind = "purchase" if said["event"] == "Order Completed" else "view"
-            counts[owner, kind, said["properties"]["value"]] += 1
-        for name, value in said.get("traits", {}).items():
+            kind = "purchase" if fields["event"] == "Order Completed" else "view"
+            counts[owner, kind, fields["properties"]["value"]] += 1
+        for name, value in fields.get("traits", {}).items():
             word = (datetime.fromisoformat(when), value or "", value)
             words[owner, name] = max(words.get((owner, name), word), word, key=lambda one: one[:2])
     traits: dict[str, dict[str, Any]] = {}
@@ -125,12 +129,12 @@ def plain(
 @settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(calls=stories(), cuts=st.sets(st.integers(1, 15), max_size=3))
 async def test_any_order_in_any_batches_gives_the_counts_and_traits_of_the_story(
-    runtime: Runtime, calls: list[tuple[Call, dict[str, Any]]], cuts: set[int]
+    runtime: Runtime, calls: list[Said], cuts: set[int]
 ):
     workspace = f"w{uuid4().hex[:12]}"
     await create_workspace(runtime, workspace)
     places = [0, *sorted(cut for cut in cuts if cut < len(calls)), len(calls)]
-    for start, end in zip(places, places[1:], strict=False):
+    for start, end in pairwise(places):
         answer = await told(runtime, workspace, *calls[start:end])
         assert (answer.rejected, answer.rejects) == (0, ())
         if start % 2:  # a sender that heard no answer sends again
@@ -213,7 +217,7 @@ async def test_a_merge_in_a_ring_and_one_told_twice_change_nothing(runtime: Runt
 
 async def test_merges_traits_and_events_at_once_lose_nothing(runtime: Runtime):
     async def visit(number: int) -> None:
-        calls: list[tuple[Call, dict[str, Any]]] = [
+        calls: list[Said] = [
             ("track", {"anonymousId": f"a{number % 5}", "event": "view", "messageId": f"m{number}"}),
             (
                 "identify",

@@ -1,7 +1,7 @@
 """A process that has servers run by children of its own: they start at once, since all is imported here.
 
-For each line on standard input, a port, it forks a child that serves the real application there and prints the
-child's process id. Run as `python -m tests.journeys.event_server`, configured by PITCHWRIGHT_* variables.
+For each line on standard input, a port, it forks a child that serves the real application there, and prints
+the child's process id. Run as `python -m tests.journeys.event_server`, set up by PITCHWRIGHT_* variables.
 """
 
 import asyncio

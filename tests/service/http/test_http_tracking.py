@@ -3,11 +3,13 @@
 import gzip
 import zlib
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from service.tracking.names import MEANINGS
 from tests.service.http.shop import Shop, client_of
 
 NOW = datetime.now(UTC)
@@ -186,3 +188,10 @@ async def test_gzip_is_unpacked_and_a_bomb_is_refused_before_it_goes_off(shop: S
             response = await sent(body, encoding)
             assert (response.status_code, told in response.json()["detail"]) == (400, True)
         assert (await sent(b"[" + b" " * 200_000, "identity")).status_code == 413
+
+
+def test_the_table_of_names_is_documented_as_it_is():
+    text = (Path(__file__).parents[3] / "service" / "README.md").read_text()
+    for name, meaning in MEANINGS.items():
+        told = [*(["one for each product"] if meaning.each else []), *(["money"] if meaning.money else [])]
+        assert f"| {name} | `{meaning.type}` | {', '.join(told)} |" in text
