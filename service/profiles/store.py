@@ -94,11 +94,11 @@ class ProfileStore:
             if profile_id not in known
         ]
         await insert_rows(self._session, ProfileRow, COLUMNS, bare)
-        merged = {each: owner for each, (erased, owner) in known.items() if owner is not None}
+        merged = {each: owner for each, (_, owner) in known.items() if owner is not None}
         owners = await self._locked(set(merged.values()) - known.keys(), to_change) if merged else {}
-        erased = {each for each, (erased, _) in {**known, **owners}.items() if erased}
-        gone = dict.fromkeys(erased & first_seen.keys())
-        return {each: None if owner in erased else owner for each, owner in merged.items()} | gone
+        erased = {each for each, (gone, _) in {**known, **owners}.items() if gone}
+        nobody = dict.fromkeys(erased & first_seen.keys())
+        return {each: None if owner in erased else owner for each, owner in merged.items()} | nobody
 
     async def _locked(self, ids: Iterable[str], to_change: bool) -> dict[str, tuple[bool, str | None]]:
         """Lock these rows, in the order of their ids; say of each whether it is erased, and its owner."""
