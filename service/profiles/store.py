@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, delete, func, insert, select
+from sqlalchemy import ColumnElement, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.db import find_rows, insert_rows
@@ -21,6 +21,7 @@ from service.profiles.tables import (
     is_shown,
     owner_of,
 )
+from service.quality.tables import FindingRow
 
 COLUMNS = ("workspace_id", "id", "traits", "digest", "created_at", "updated_at", "trait_times")
 NO_TIMES: dict[str, float] = {}
@@ -158,11 +159,22 @@ class ProfileStore:
             await self._session.execute(
                 delete(table).where(table.workspace_id == self._workspace, table.profile_id.in_(ids))
             )
+        await self._forget_examples(ids)
         record = {"workspace_id": self._workspace, "erased_at": now}
         counts = {row.id: events or 0}
         records = [{**record, "profile_id": one, "events": counts.get(one, 0)} for one in ids]
         await self._session.execute(insert(ErasureRow), records)
         return Erasure(profile_id=row.id, erased_at=now, events=events or 0)
+
+    async def _forget_examples(self, ids: Sequence[str]) -> None:
+        """Take the examples of findings away that quote one of these ids."""
+        for one in ids:
+            quoting = FindingRow.example.contains(one, autoescape=True)
+            await self._session.execute(
+                update(FindingRow)
+                .where(FindingRow.workspace_id == self._workspace, quoting)
+                .values(example="")
+            )
 
     async def erased_among(self, ids: Iterable[str]) -> frozenset[str]:
         """Return which of the ids are erased."""

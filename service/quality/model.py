@@ -60,7 +60,8 @@ def refusals(rejects: Iterable[Reject]) -> list[Observation]:
             kind="refused",
             about=pattern(each.reason),
             done="not stored",
-            example=example(each.id, each.reason),
+            # Who was erased is not to be written down again.
+            example="" if "was erased" in each.reason else example(each.id, each.reason),
         )
         for each in rejects
     ]

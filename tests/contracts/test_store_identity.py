@@ -28,6 +28,7 @@ from service.profiles.actions import (
     upsert_profiles,
 )
 from service.profiles.model import Consent, Profile, Suppression
+from service.quality.actions import list_findings
 from service.runtime import Runtime
 from service.snapshots.world import live_world, read_world
 from service.tracking.actions import receive
@@ -201,6 +202,23 @@ async def test_erasing_one_erases_all_that_were_merged_into_it(runtime: Runtime)
         assert "was erased" in counts.rejects[0].reason
     refused = await told(runtime, "shop", ("alias", {"previousId": "w", "userId": "u"}))
     assert "'v' was erased" in refused.rejects[0].reason
+
+
+async def test_an_erased_customer_is_in_no_example_of_a_finding(runtime: Runtime):
+    await told(runtime, "shop", ("alias", {"previousId": "anna-1", "userId": "anna"}))
+    odd = {
+        "userId": "anna",
+        "event": "view",
+        "messageId": "m-of-anna-1",
+        "properties": {"price": -1, "quantity": "x"},
+    }
+    await told(runtime, "shop", ("track", odd), ("track", {**odd, "userId": "bert"}))
+    assert "anna" in str(await list_findings(runtime, "shop"))
+    await erase_profile(runtime, "shop", "anna")
+    await told(runtime, "shop", ("track", {**odd, "messageId": "m-2", "userId": "anna-1"}))
+    found = await list_findings(runtime, "shop")
+    assert "anna" not in str(found)
+    assert sum(each.count for each in found if "was erased" in each.about) == 1
 
 
 async def test_a_merge_in_a_ring_and_one_told_twice_change_nothing(runtime: Runtime):
