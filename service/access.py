@@ -1,9 +1,12 @@
 """Who may ask what: a request's key opens the routes whose scope it holds, in its own workspace.
 
-A route without a scope is opened by no key. `Authorization: Bearer KEY` and `X-API-Key: KEY` are the same.
-The same layer reads the body once, so that a refused value can be quoted back.
+A route without a scope is opened by no key. `Authorization: Bearer KEY`, `X-API-Key: KEY` and, as Segment's
+clients have it, HTTP basic auth with the key as user name are the same. The same layer reads the body once,
+unpacked where it came as gzip, so that a refused value can be quoted back.
 """
 
+import base64
+import binascii
 from typing import Any, cast
 
 from litestar.connection import Request
@@ -11,9 +14,12 @@ from litestar.enums import ScopeType
 from litestar.exceptions.http_exceptions import RequestEntityTooLarge
 from litestar.middleware import ASGIMiddleware
 from litestar.types import ASGIApp, Receive, Scope, Send
+from litestar.utils.scope.state import ScopeState
 
+from service.compression import inflated, is_plain
 from service.errors import TooLarge, Unauthenticated
 from service.openapi import PUBLIC
+from service.runtime import Runtime
 from service.security import require_scope
 from service.workspaces.actions import verify_key
 
@@ -34,27 +40,47 @@ class Access(ASGIMiddleware):
             scope["state"]["workspace"] = key.workspace
             scope["state"]["key"] = key
         if request.method in _WITH_BODY:
-            try:
-                scope["state"]["body"] = await request.body()
-            except RequestEntityTooLarge:
-                limit = request.app.state.runtime.settings.max_body_bytes
-                raise TooLarge(
-                    f"the body has more than {limit:,} bytes: send less, in several requests"
-                ) from None
+            scope["state"]["body"] = await _body(request)
         await next_app(scope, receive, send)
+
+
+async def _body(request: Request[Any, Any, Any]) -> bytes:
+    """Read the whole body; unpacked, everything behind this layer finds it so."""
+    runtime: Runtime = request.app.state.runtime
+    limit = runtime.settings.max_body_bytes
+    plain = is_plain(request.headers.get("content-encoding", ""))
+    try:
+        body = await request.body()
+    except RequestEntityTooLarge:
+        raise TooLarge(f"the body has more than {limit:,} bytes: send less, in several requests") from None
+    if not plain:
+        body = ScopeState.from_scope(request.scope).body = await runtime.run(inflated, body, limit)
+    return body
 
 
 def presented_key(request: Request[Any, Any, Any]) -> str:
     """Read the key out of the headers. Raises Unauthenticated when there is none, or there are two."""
-    bearer, plain = request.headers.get("authorization", ""), request.headers.get("x-api-key", "")
-    scheme, _, token = bearer.partition(" ")
-    if bearer and (scheme.lower() != "bearer" or not token.strip()):
-        raise Unauthenticated("the Authorization header is no `Bearer KEY`: send it so, or send X-API-Key")
-    if bearer and plain and token.strip() != plain.strip():
+    sent, plain = request.headers.get("authorization", ""), request.headers.get("x-api-key", "").strip()
+    scheme, _, token = sent.partition(" ")
+    read = {"bearer": str.strip, "basic": _user_name}.get(scheme.lower())
+    key = read(token) if read is not None else ""
+    if sent and not key:
+        raise Unauthenticated(
+            "the Authorization header is neither `Bearer KEY` nor basic auth with the key as user name: "
+            "send it so, or send X-API-Key"
+        )
+    if key and plain and key != plain:
         raise Unauthenticated("Authorization and X-API-Key hold different keys: send one")
-    key = token.strip() or plain.strip()
-    if not key:
+    if not (key or plain):
         raise Unauthenticated(
             "no API key was sent: send `Authorization: Bearer KEY`; `pitchwright keys create` makes one"
         )
-    return key
+    return key or plain
+
+
+def _user_name(token: str) -> str:
+    """Read who basic auth says it is (RFC 7617); empty for what is none."""
+    try:
+        return base64.b64decode(token.strip(), validate=True).decode().partition(":")[0].strip()
+    except (binascii.Error, ValueError):
+        return ""

@@ -26,6 +26,7 @@ VERBS: Mapping[str, Verb] = {
         "service.demo.commands:demo", "Build a demo shop, write a small campaign for it, and serve it."
     ),
     "import": Verb("service.importing.commands:import_", "Import a catalogue, profiles and events."),
+    "data": Verb("service.quality.commands:data", "Report what is odd about the data that came in."),
     "index": Verb("service.snapshots.commands:index", "Build and list snapshots."),
     "recommend": Verb("service.profiles.commands:recommend", "Recommend items to a profile."),
     "segment": Verb("service.segments.commands:segment", "Create, preview and list audiences."),

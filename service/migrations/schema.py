@@ -6,9 +6,10 @@ from service.drafts import tables as drafts
 from service.events import tables as events
 from service.profiles import tables as profiles
 from service.prompts import tables as prompts
+from service.quality import tables as quality
 from service.segments import tables as segments
 from service.snapshots import tables as snapshots
 from service.workspaces import tables as workspaces
 
-ROOMS = (workspaces, catalog, profiles, events, segments, drafts, prompts, snapshots)
+ROOMS = (workspaces, catalog, profiles, events, segments, drafts, prompts, snapshots, quality)
 metadata = Base.metadata

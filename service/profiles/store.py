@@ -1,21 +1,30 @@
 """Profiles: rows to values and back. No method here returns an erased profile."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, delete, func, insert, select
+from sqlalchemy import ColumnElement, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service.db import insert_rows
+from service.db import find_rows, insert_rows
 from service.drafts.tables import DraftRow
 from service.errors import NotFound
 from service.events.tables import EventRow
 from service.ingest import Outcome
 from service.listing import Page, content_digest, page_of
 from service.profiles.model import Consent, Erasure, Profile, Suppression, Trait
-from service.profiles.tables import ConsentRow, ErasureRow, ProfileRow, SuppressionRow
+from service.profiles.tables import (
+    ConsentRow,
+    ErasureRow,
+    ProfileRow,
+    SuppressionRow,
+    is_shown,
+    owner_of,
+)
+from service.quality.tables import FindingRow
 
-COLUMNS = ("workspace_id", "id", "traits", "digest", "created_at", "updated_at")
+COLUMNS = ("workspace_id", "id", "traits", "digest", "created_at", "updated_at", "trait_times")
+NO_TIMES: dict[str, float] = {}
 NO_TRAITS: dict[str, Trait] = {}
 BARE = content_digest((NO_TRAITS, None))
 """Digest of a profile that is known by its events only."""
@@ -32,8 +41,10 @@ class ProfileStore:
 
     async def upsert(self, profiles: Sequence[Profile], now: datetime) -> Outcome:
         """Store profiles; `stored` counts new and changed ones. Of equal ids the last one wins."""
-        erased = await self.erased_among({profile.id for profile in profiles})
-        last = {profile.id: profile for profile in profiles if profile.id not in erased}
+        ids = {profile.id for profile in profiles}
+        gone = {profile_id: _erased(profile_id) for profile_id in await self.erased_among(ids)}
+        gone |= {each: _merged(each, owner) for each, owner in (await self._merged_among(ids)).items()}
+        last = {profile.id: profile for profile in profiles if profile.id not in gone}
         ordered = [last[profile_id] for profile_id in sorted(last)]
         stored = 0
         for dated in (True, False):
@@ -46,6 +57,7 @@ class ProfileStore:
                     content_digest((one.traits, one.created_at)),
                     one.created_at or now,
                     now,
+                    NO_TIMES,
                 )
                 for one in part
             ]
@@ -54,84 +66,115 @@ class ProfileStore:
                 ProfileRow,
                 COLUMNS,
                 rows,
-                replace=("traits", "digest", "updated_at", *(("created_at",) if dated else ())),
-                replace_where="profiles.digest <> excluded.digest AND profiles.erased_at IS NULL",
+                replace=(
+                    "traits",
+                    "digest",
+                    "updated_at",
+                    "trait_times",
+                    *(("created_at",) if dated else ()),
+                ),
+                replace_where="profiles.digest <> excluded.digest AND profiles.erased_at IS NULL "
+                "AND profiles.merged_into IS NULL",
             )
-        refused = {place: _erased(one.id) for place, one in enumerate(profiles) if one.id in erased}
+        refused = {place: gone[one.id] for place, one in enumerate(profiles) if one.id in gone}
         return Outcome(stored=stored, refused=refused)
 
-    async def require(self, first_seen: dict[str, datetime], now: datetime) -> frozenset[str]:
-        """Make sure these profiles exist, bare ones dated when first seen; return those that are erased.
+    async def require(
+        self, first_seen: Mapping[str, datetime], now: datetime, *, to_change: bool = False
+    ) -> dict[str, str | None]:
+        """Make sure these profiles exist, bare ones dated when first seen; say which ids are not their own.
 
-        Locks the rows against a simultaneous erasure until the end of the transaction.
+        Returns the owner's id for one that was merged, none for one that is erased, and nothing of the
+        others. Locks all rows against a simultaneous erasure or merge until the end of the transaction,
+        and with `to_change` against everybody.
         """
-        known: dict[str, datetime | None] = {}
-        for ids in _slices(sorted(first_seen)):
-            query = select(ProfileRow.id, ProfileRow.erased_at).where(self._mine(), ProfileRow.id.in_(ids))
-            rows = await self._session.execute(query.order_by(ProfileRow.id).with_for_update(read=True))
-            known.update((row.id, row.erased_at) for row in rows)
+        known = await self._locked(first_seen, to_change)
         bare = [
-            (self._workspace, profile_id, NO_TRAITS, BARE, first_seen[profile_id], now)
+            (self._workspace, profile_id, NO_TRAITS, BARE, first_seen[profile_id], now, NO_TIMES)
             for profile_id in sorted(first_seen)
             if profile_id not in known
         ]
         await insert_rows(self._session, ProfileRow, COLUMNS, bare)
-        return frozenset(profile_id for profile_id, erased_at in known.items() if erased_at is not None)
+        merged = {each: owner for each, (_, owner) in known.items() if owner is not None}
+        owners = await self._locked(set(merged.values()) - known.keys(), to_change) if merged else {}
+        erased = {each for each, (gone, _) in {**known, **owners}.items() if gone}
+        nobody = dict.fromkeys(erased & first_seen.keys())
+        return {each: None if owner in erased else owner for each, owner in merged.items()} | nobody
+
+    async def _locked(self, ids: Iterable[str], to_change: bool) -> dict[str, tuple[bool, str | None]]:
+        """Lock these rows, in the order of their ids; say of each whether it is erased, and its owner."""
+        lock = "FOR UPDATE" if to_change else "FOR SHARE"
+        columns = "id, erased_at IS NOT NULL, merged_into"
+        rows = await find_rows(self._session, ProfileRow, columns, self._workspace, ids, lock)
+        return {row[0]: (bool(row[1]), row[2]) for row in rows}
 
     async def get(self, profile_id: str) -> Profile | None:
-        """Return one profile; none when it is unknown or erased."""
-        query = select(ProfileRow).where(
-            self._mine(), ProfileRow.id == profile_id, ProfileRow.erased_at.is_(None)
-        )
+        """Return one profile, by its own id or that of one merged into it; none when unknown or erased."""
+        query = select(ProfileRow).where(self._mine(), ProfileRow.id == self._owner(profile_id), is_shown())
         row = await self._session.scalar(query)
         return None if row is None else _profile(row)
 
     async def hold(self, profile_id: str) -> bool:
         """Whether a profile is there; if so, it cannot be erased until this transaction ends."""
         query = select(ProfileRow.id).where(
-            self._mine(), ProfileRow.id == profile_id, ProfileRow.erased_at.is_(None)
+            self._mine(), ProfileRow.id == self._owner(profile_id), is_shown()
         )
         return await self._session.scalar(query.with_for_update()) is not None
 
     async def page(self, after: str | None, limit: int) -> Page[Profile]:
         """Return a page in the order of ids."""
-        query = select(ProfileRow).where(
-            self._mine(), ProfileRow.erased_at.is_(None), ProfileRow.id > (after or "")
-        )
+        query = select(ProfileRow).where(self._mine(), is_shown(), ProfileRow.id > (after or ""))
         rows = await self._session.scalars(query.order_by(ProfileRow.id).limit(limit + 1))
         profiles = [_profile(row) for row in rows]
         return page_of(profiles, limit, profiles[limit - 1].id if len(profiles) > limit else None)
 
     async def count(self) -> int:
         """Return how many profiles there are."""
-        query = (
-            select(func.count()).select_from(ProfileRow).where(self._mine(), ProfileRow.erased_at.is_(None))
-        )
+        query = select(func.count()).select_from(ProfileRow).where(self._mine(), is_shown())
         return await self._session.scalar(query) or 0
 
     async def erase(self, profile_id: str, now: datetime) -> Erasure:
-        """Erase a profile; raises NotFound. Again, it returns the first erasure."""
+        """Erase a profile with all merged into it; raises NotFound. Again, it returns the first erasure."""
         row = await self._session.scalar(
-            select(ProfileRow).where(self._mine(), ProfileRow.id == profile_id).with_for_update()
+            select(ProfileRow).where(self._mine(), ProfileRow.id == self._owner(profile_id)).with_for_update()
         )
         if row is None:
             raise NotFound(f"no profile {profile_id!r} in workspace {self._workspace!r}")
         if row.erased_at is not None:
-            known = await self._session.get_one(ErasureRow, (self._workspace, profile_id))
-            return Erasure(profile_id=profile_id, erased_at=known.erased_at, events=known.events)
-        row.traits, row.digest, row.updated_at, row.erased_at = {}, BARE, now, now
+            known = await self._session.get_one(ErasureRow, (self._workspace, row.id))
+            return Erasure(profile_id=row.id, erased_at=known.erased_at, events=known.events)
+        merged = await self._session.scalars(
+            select(ProfileRow).where(self._mine(), ProfileRow.merged_into == row.id).with_for_update()
+        )
+        rows = [row, *merged]
+        for one in rows:
+            one.traits, one.trait_times, one.digest, one.updated_at, one.erased_at = {}, {}, BARE, now, now
         events = await self._session.scalar(
             select(func.count())
             .select_from(EventRow)
-            .where(EventRow.workspace_id == self._workspace, EventRow.profile_id == profile_id)
+            .where(EventRow.workspace_id == self._workspace, EventRow.profile_id == row.id)
         )
+        ids = [one.id for one in rows]
         for table in (EventRow, ConsentRow, DraftRow):
             await self._session.execute(
-                delete(table).where(table.workspace_id == self._workspace, table.profile_id == profile_id)
+                delete(table).where(table.workspace_id == self._workspace, table.profile_id.in_(ids))
             )
-        record = {"profile_id": profile_id, "erased_at": now, "events": events or 0}
-        await self._session.execute(insert(ErasureRow).values(workspace_id=self._workspace, **record))
-        return Erasure(profile_id=profile_id, erased_at=now, events=events or 0)
+        await self._forget_examples(ids)
+        record = {"workspace_id": self._workspace, "erased_at": now}
+        counts = {row.id: events or 0}
+        records = [{**record, "profile_id": one, "events": counts.get(one, 0)} for one in ids]
+        await self._session.execute(insert(ErasureRow), records)
+        return Erasure(profile_id=row.id, erased_at=now, events=events or 0)
+
+    async def _forget_examples(self, ids: Sequence[str]) -> None:
+        """Take the examples of findings away that quote one of these ids."""
+        for one in ids:
+            quoting = FindingRow.example.contains(one, autoescape=True)
+            await self._session.execute(
+                update(FindingRow)
+                .where(FindingRow.workspace_id == self._workspace, quoting)
+                .values(example="")
+            )
 
     async def erased_among(self, ids: Iterable[str]) -> frozenset[str]:
         """Return which of the ids are erased."""
@@ -145,12 +188,13 @@ class ProfileStore:
 
     async def set_consent(self, consent: Consent) -> Consent:
         """Note a word about a channel unless a later one is known; returns the one that holds."""
-        if await self.get(consent.profile_id) is None:
+        profile = await self.get(consent.profile_id)
+        if profile is None:
             raise NotFound(f"no profile {consent.profile_id!r} in workspace {self._workspace!r}")
         columns = ("workspace_id", "profile_id", "channel", "granted", "source", "changed_at")
         row = (
             self._workspace,
-            consent.profile_id,
+            profile.id,
             consent.channel,
             consent.granted,
             consent.source,
@@ -158,21 +202,23 @@ class ProfileStore:
         )
         newer = "consents.changed_at <= excluded.changed_at"
         await insert_rows(self._session, ConsentRow, columns, [row], replace=columns[3:], replace_where=newer)
-        key = (self._workspace, consent.profile_id, consent.channel)
+        key = (self._workspace, profile.id, consent.channel)
         return _consent(await self._session.get_one(ConsentRow, key, populate_existing=True))
 
     async def consents(self, profile_id: str) -> tuple[Consent, ...]:
         """Return a profile's consents, by channel."""
         query = select(ConsentRow).where(
-            ConsentRow.workspace_id == self._workspace, ConsentRow.profile_id == profile_id
+            ConsentRow.workspace_id == self._workspace, ConsentRow.profile_id == self._owner(profile_id)
         )
         return tuple(_consent(row) for row in await self._session.scalars(query.order_by(ConsentRow.channel)))
 
     async def suppress(self, suppression: Suppression) -> None:
-        """Keep a profile, known or not, from being written to."""
+        """Keep a profile, known or not, from being written to; under its own id and its owner's."""
         columns = ("workspace_id", "profile_id", "channel", "reason", "created_at")
         row = (self._workspace, *(getattr(suppression, name) for name in columns[1:]))
-        await insert_rows(self._session, SuppressionRow, columns, [row])
+        merged = await self._merged_among([suppression.profile_id])
+        rows = [row, *((self._workspace, owner, *row[2:]) for owner in merged.values())]
+        await insert_rows(self._session, SuppressionRow, columns, rows)
 
     async def suppressed_among(self, ids: Iterable[str], channel: str) -> frozenset[str]:
         """Return which of the ids must not be written to on the channel."""
@@ -186,6 +232,19 @@ class ProfileStore:
             found.update(await self._session.scalars(query))
         return frozenset(found)
 
+    async def _merged_among(self, ids: Iterable[str]) -> dict[str, str]:
+        """Return the owners of those of the ids that were merged into another profile."""
+        found: dict[str, str] = {}
+        for part in _slices(sorted(set(ids))):
+            query = select(ProfileRow.id, ProfileRow.merged_into).where(
+                self._mine(), ProfileRow.id.in_(part), ProfileRow.merged_into.is_not(None)
+            )
+            found.update({row.id: row.merged_into for row in await self._session.execute(query)})
+        return found
+
+    def _owner(self, profile_id: str) -> ColumnElement[str]:
+        return owner_of(self._workspace, profile_id)
+
     def _mine(self) -> ColumnElement[bool]:
         return ProfileRow.workspace_id == self._workspace
 
@@ -196,6 +255,10 @@ def _slices(ids: Sequence[str]) -> Iterable[Sequence[str]]:
 
 def _erased(profile_id: str) -> str:
     return f"profile {profile_id!r} was erased and does not come back"
+
+
+def _merged(profile_id: str, owner: str) -> str:
+    return f"profile {profile_id!r} was merged into {owner!r}: store it under that id"
 
 
 def _profile(row: ProfileRow) -> Profile:

@@ -28,7 +28,7 @@ def keys() -> None:
     "scopes",
     multiple=True,
     required=True,
-    type=click.Choice(["copy", "crm", "batch", "admin"]),
+    type=click.Choice(["copy", "crm", "batch", "ingest", "admin"]),
     help="What the key may do; give it several times for several.",
 )
 @json_option

@@ -12,8 +12,8 @@ from prompts.brand import Brand
 from prompts.brief_limits import validate_brand
 from service.errors import InvalidInput
 
-Scope = Literal["copy", "crm", "batch", "admin"]
-"""What a key may do; `admin` may do everything."""
+Scope = Literal["copy", "crm", "batch", "ingest", "admin"]
+"""What a key may do; `ingest` may send events and read nothing, `admin` may do everything."""
 
 DEFAULT_EVENT_WEIGHTS: dict[str, float] = {
     "view": 1.0,
