@@ -27,7 +27,7 @@ from service.errors import Conflict, InvalidInput
 from service.profiles.actions import get_profile
 from service.refusals import json_refusal
 from service.runtime import Runtime
-from service.segments.actions import segment_members
+from service.segments.members import segment_members
 
 REMEMBERED = 64
 """Proofs kept per process, so that copy that is filled for many is proven once."""
