@@ -10,7 +10,7 @@ from indexing.definition import check_references, parse_definition, references
 from service.errors import Conflict, InvalidInput
 from service.runtime import Runtime
 from service.segments.model import Segment, SegmentPatch
-from service.segments.selection import definitions_of, memory_of, with_error
+from service.segments.selection import definitions_of, memory_of, shown
 from service.segments.store import SegmentStore
 from service.workspaces.actions import get_workspace
 
@@ -41,7 +41,7 @@ async def create_segment(
         store = SegmentStore(session, workspace)
         _check_definition(segment, await store.all())
         await store.add(segment)
-    return segment
+    return shown(runtime, workspace, segment)
 
 
 async def update_segment(
@@ -56,10 +56,11 @@ async def update_segment(
         store = SegmentStore(session, workspace)
         current = await store.get(segment)
         others = tuple(other for other in await store.all() if other.id != current.id)
+        definition = patch.written()
         changed = Segment(
             id=current.id,
             name=current.name if patch.name is msgspec.UNSET else _checked_name(patch.name),
-            definition=current.definition if patch.definition is msgspec.UNSET else patch.definition,
+            definition=current.definition if definition is None else definition,
             version=current.version + 1,
             created_at=current.created_at,
             updated_at=runtime.now(),
@@ -70,7 +71,7 @@ async def update_segment(
         _check_definition(changed, others)
         await store.replace(changed, expected_version=current.version if version is None else version)
     memory_of(runtime).errors.pop((workspace, changed.id), None)
-    return changed
+    return shown(runtime, workspace, changed)
 
 
 async def delete_segment(
@@ -89,7 +90,7 @@ async def delete_segment(
 async def get_segment(runtime: Runtime, workspace: str, segment: str) -> Segment:
     """Look a segment up by id or name. Raises `NotFound`."""
     async with runtime.database.read() as session:
-        return with_error(runtime, workspace, await SegmentStore(session, workspace).get(segment))
+        return shown(runtime, workspace, await SegmentStore(session, workspace).get(segment))
 
 
 async def list_segments(
@@ -98,7 +99,7 @@ async def list_segments(
     """List segments by name; `after` is the last name seen."""
     async with runtime.database.read() as session:
         found = await SegmentStore(session, workspace).page(after, limit)
-    return tuple(with_error(runtime, workspace, segment) for segment in found)
+    return tuple(shown(runtime, workspace, segment) for segment in found)
 
 
 def _check_definition(segment: Segment, others: tuple[Segment, ...]) -> None:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from indexing.describe import Description
     from indexing.lookalike import Curve
     from service.runtime import Runtime
-    from service.segments.model import MemberCount, MembersPage, Preview, Segment
+    from service.segments.model import Impact, MemberCount, MembersPage, Preview, Segment
 
 
 @click.group()
@@ -26,27 +26,40 @@ def segment() -> None:
 
 
 def definition_options(command: Any) -> Any:
-    """Give a command the two ways to say a definition: `--like` and `--definition`."""
-    command = click.option(
-        "--definition",
-        "definition_file",
-        type=click.Path(dir_okay=False, path_type=Path),
-        help="File with a definition tree in JSON.",
-    )(command)
-    return click.option("--like", metavar="TEXT", help="Profiles whose interests are like this text.")(
-        command
+    """Give a command the three ways to say a definition: `--like`, `--where` and `--definition`."""
+    ways = (
+        click.option("--like", metavar="TEXT", help="Profiles whose interests are like this text."),
+        click.option(
+            "--where", metavar="RULES", help="""Rules, such as 'country = "DE" and purchases(90d) >= 2'."""
+        ),
+        click.option(
+            "--definition",
+            "definition_file",
+            type=click.Path(dir_okay=False, path_type=Path),
+            help="File with a definition tree in JSON.",
+        ),
     )
+    for way in reversed(ways):
+        command = way(command)
+    return command
 
 
-def read_definition(like: str | None, definition_file: Path | None) -> dict[str, Any] | None:
-    """Read the definition a command was given; none when neither way was used.
+def read_definition(
+    like: str | None, where: str | None, definition_file: Path | None
+) -> dict[str, Any] | None:
+    """Read the definition a command was given; none when no way was used.
 
-    Raises `Usage` for both at once, an unreadable file or one that is no JSON object.
+    Raises `Usage` for several at once, an unreadable file or one that is no JSON object, and
+    `DefinitionTextError` for rules that cannot be read.
     """
-    if like is not None and definition_file is not None:
-        raise Usage("give --like or --definition, not both")
+    if sum(way is not None for way in (like, where, definition_file)) > 1:
+        raise Usage("give one of --like, --where and --definition, not several")
     if like is not None:
         return {"like": like}
+    if where is not None:
+        from service.segments.model import written_tree
+
+        return written_tree(None, where)
     if definition_file is None:
         return None
     try:
@@ -65,14 +78,16 @@ def read_definition(like: str | None, definition_file: Path | None) -> dict[str,
 @click.argument("name")
 @definition_options
 @json_option
-def create(name: str, like: str | None, definition_file: Path | None, as_json: bool) -> None:
+def create(
+    name: str, like: str | None, where: str | None, definition_file: Path | None, as_json: bool
+) -> None:
     """Store an audience called NAME.
 
     Example: pitchwright segment create gardeners --like gardening
     """
-    definition = read_definition(like, definition_file)
+    definition = read_definition(like, where, definition_file)
     if definition is None:
-        raise Usage("say who belongs to it: --like TEXT or --definition FILE")
+        raise Usage("say who belongs to it: --like TEXT, --where RULES or --definition FILE")
 
     async def work(runtime: "Runtime") -> "Segment":
         from service.segments.actions import create_segment
@@ -105,29 +120,58 @@ def list_(as_json: bool) -> None:
     if as_json:
         print_json(found)
     else:
-        rows = [
-            (s.name, str(s.version), f"{s.updated_at:%Y-%m-%d %H:%M}", _short(s.definition)) for s in found
-        ]
+        rows = [(s.name, str(s.version), f"{s.updated_at:%Y-%m-%d %H:%M}", _short(s.text)) for s in found]
         print_table(("name", "version", "changed", "definition"), rows)
 
 
-def _short(definition: dict[str, Any]) -> str:
-    text = json.dumps(definition, ensure_ascii=False)
+def _short(text: str) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+@segment.command()
+@click.argument("name")
+@json_option
+def show(name: str, as_json: bool) -> None:
+    """Print the rules of the audience NAME, and what uses it.
+
+    Example: pitchwright segment show gardeners
+    """
+
+    async def work(runtime: "Runtime") -> "tuple[Segment, Impact]":
+        from service.segments.actions import get_segment
+        from service.segments.impact import impacted
+
+        workspace = runtime.settings.workspace
+        return await get_segment(runtime, workspace, name), await impacted(runtime, workspace, name)
+
+    found, impact = run(work)
+    if as_json:
+        print_json({"segment": found, "impacted": impact})
+        return
+    click.echo(found.text)
+    note(f"{found.name!r}, version {found.version} of {found.updated_at:%Y-%m-%d %H:%M} UTC.")
+    if found.note:
+        note(found.note)
+    if found.error is not None:
+        note(f"It could not be evaluated: {found.error}")
+    users = ", ".join(repr(each.name) for each in impact.segments) or "no segment"
+    note(f"Used by {users}, and by {impact.drafts:,} drafts.")
 
 
 @segment.command()
 @click.argument("name", required=False)
 @definition_options
 @json_option
-def preview(name: str | None, like: str | None, definition_file: Path | None, as_json: bool) -> None:
+def preview(
+    name: str | None, like: str | None, where: str | None, definition_file: Path | None, as_json: bool
+) -> None:
     """Say who the stored audience NAME, or a definition without a name, selects and what sets them apart.
 
     Example: pitchwright segment preview --like "growing vegetables"
     """
-    definition = read_definition(like, definition_file)
+    definition = read_definition(like, where, definition_file)
     if (name is None) == (definition is None):
-        raise Usage("give either the NAME of a segment or one of --like and --definition")
+        raise Usage("give either the NAME of a segment or one of --like, --where and --definition")
 
     async def work(runtime: "Runtime") -> "Preview":
         from service.segments import previews

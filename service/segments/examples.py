@@ -17,6 +17,7 @@ SEGMENT: dict[str, Any] = {
     "created_at": "2026-11-22T10:00:00Z",
     "updated_at": "2026-11-22T10:00:00Z",
     "note": "spring campaign",
+    "text": 'like("growing vegetables") and purchases(90d) >= 1',
     "error": None,
 }
 

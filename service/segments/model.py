@@ -5,11 +5,14 @@ from typing import Any, Literal
 
 import msgspec
 
+from indexing.definition import to_json
+from indexing.definition_parser import read_text
 from indexing.describe import Description
 from indexing.groups import Group
 from indexing.leaf_reasons import Reason
 from indexing.lookalike import Curve
 from indexing.stability import Agreement
+from service.errors import InvalidInput
 
 
 class Segment(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,6 +29,8 @@ class Segment(msgspec.Struct, frozen=True, kw_only=True):
     updated_at: datetime
     note: str = ""
     """Why this version was made, for people."""
+    text: str = ""
+    """The definition as people write it."""
     error: str | None = None
     """Why it could not be evaluated when it last was tried, by this process; none when it could."""
 
@@ -35,7 +40,39 @@ class SegmentPatch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
     name: str | msgspec.UnsetType = msgspec.UNSET
     definition: dict[str, Any] | msgspec.UnsetType = msgspec.UNSET
+    text: str | msgspec.UnsetType = msgspec.UNSET
+    """The definition as people write it, in the place of `definition`."""
     note: str | msgspec.UnsetType = msgspec.UNSET
+
+    def written(self) -> dict[str, Any] | None:
+        """Return the new definition; none when it stays. Raises as `written_tree` does."""
+        if self.definition is msgspec.UNSET and self.text is msgspec.UNSET:
+            return None
+        definition = None if self.definition is msgspec.UNSET else self.definition
+        return written_tree(definition, None if self.text is msgspec.UNSET else self.text)
+
+
+class Written(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A definition as a tree or as text, one of the two."""
+
+    definition: dict[str, Any] | None = None
+    """As `GET /v1/definition-schema` says."""
+    text: str | None = None
+    """As people write it, such as `country = "DE" and purchases(90d) >= 2`."""
+
+    def tree(self) -> dict[str, Any]:
+        """Return the tree. Raises as `written_tree` does."""
+        return written_tree(self.definition, self.text)
+
+
+def written_tree(definition: dict[str, Any] | None, text: str | None) -> dict[str, Any]:
+    """Return the tree of a definition given in one of two ways.
+
+    Raises `InvalidInput` for both and for neither, and `DefinitionTextError` for a text that cannot be read.
+    """
+    if (definition is None) == (text is None):
+        raise InvalidInput("give either `definition` (a tree) or `text`, and not both")
+    return definition if definition is not None else to_json(read_text(text or ""))
 
 
 class SampleMember(msgspec.Struct, frozen=True, kw_only=True):

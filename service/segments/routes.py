@@ -20,23 +20,16 @@ from service.segments import actions, discovery, previews
 from service.segments.comparison_routes import ROUTES as COMPARISONS
 from service.segments.examples import DEFINITION, DESCRIPTION, DISCOVERY, PREVIEW, SEGMENT
 from service.segments.membership_routes import ROUTES as MEMBERSHIP
-from service.segments.model import Discovery, Preview, Segment, SegmentDescription, SegmentPatch
+from service.segments.model import Discovery, Preview, Segment, SegmentDescription, SegmentPatch, Written
 
 _READ, _LOOK, _WRITE = ("copy", "crm", "batch"), ("crm", "batch"), ("crm",)
 
 
-class NewSegment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class NewSegment(Written, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A name for a definition."""
 
     name: str
-    definition: dict[str, Any]
     note: str = ""
-
-
-class PreviewRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A definition without a name."""
-
-    definition: dict[str, Any]
 
 
 class DiscoverRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -70,7 +63,8 @@ def show_definition_schema() -> dict[str, Any]:
         _WRITE,
         tag="segments",
         summary="Create a segment",
-        description="`GET /v1/definition-schema` says what a definition may hold.",
+        description="`GET /v1/definition-schema` says what a definition may hold. Instead of it `text` takes "
+        'the same as people write it, such as `like("tea") and purchases(90d) >= 1`.',
         request={"name": "gardeners", "definition": DEFINITION, "note": "spring campaign"},
         response=SEGMENT,
         problems=(409, 422),
@@ -81,7 +75,7 @@ async def create_segment(
     data: JSONBody[NewSegment], runtime: NamedDependency[Runtime], workspace: NamedDependency[str]
 ) -> Response[Segment]:
     """Store a definition under a name."""
-    created = await actions.create_segment(runtime, workspace, data.name, data.definition, note=data.note)
+    created = await actions.create_segment(runtime, workspace, data.name, data.tree(), note=data.note)
     headers = {"Location": f"/v1/segments/{created.id}", "ETag": etag(created.version)}
     return Response(created, status_code=201, headers=headers)
 
@@ -178,10 +172,10 @@ async def remove_segment(
     ),
 )
 async def preview_definition(
-    data: JSONBody[PreviewRequest], runtime: NamedDependency[Runtime], workspace: NamedDependency[str]
+    data: JSONBody[Written], runtime: NamedDependency[Runtime], workspace: NamedDependency[str]
 ) -> Preview:
     """Say whom a definition would select, before it has a name."""
-    return await previews.preview(runtime, workspace, data.definition)
+    return await previews.preview(runtime, workspace, data.tree())
 
 
 @post(

@@ -14,13 +14,14 @@ from indexing.definition import (
     check_references,
     closure_digest,
     parse_definition,
-    references,
-    walk,
+    reachable,
 )
+from indexing.definition_text import to_text
 from indexing.describe import Description, describe
-from indexing.errors import IndexingError, SnapshotMissing
+from indexing.errors import DefinitionError, IndexingError, SnapshotMissing
 from indexing.evaluation import Evaluation
 from indexing.lookalike import Curve, lookalike_curve
+from indexing.mismatched_values import mismatched_values
 from indexing.population import Population
 from indexing.snapshot import Snapshot
 from indexing.unknown_names import in_words, unknown_names
@@ -79,8 +80,9 @@ class Selection:
         return describe(self.without(erased), self.snapshot, self.definition, self.segments)
 
     def warnings(self) -> tuple[str, ...]:
-        """Say which names the snapshot does not hold."""
-        return in_words(unknown_names(self.definition, self.snapshot, self.segments))
+        """Say which names the snapshot does not hold, and which values its traits cannot have."""
+        whole = (self.definition, self.snapshot, self.segments)
+        return in_words(unknown_names(*whole)) + mismatched_values(*whole)
 
     def curve(self, erased: frozenset[str]) -> Curve | None:
         """Draw size against similarity, where the definition has a rule by similarity."""
@@ -197,7 +199,7 @@ async def selected(
             found = await _at(store, found, pinned)
     opened = await open_snapshot(runtime, workspace, snapshot)
     selection = await select_segment(runtime, workspace, opened, found, segments)
-    return with_error(runtime, workspace, found), selection
+    return shown(runtime, workspace, found), selection
 
 
 async def all_segments(runtime: Runtime, workspace: str) -> tuple[Segment, ...]:
@@ -226,10 +228,15 @@ async def erased_among(runtime: Runtime, workspace: str, *selections: Selection)
     return await erased_profiles(runtime, workspace, list(ids))
 
 
-def with_error(runtime: Runtime, workspace: str, segment: Segment) -> Segment:
-    """Say on a segment why it could not be evaluated, when that is so."""
+def shown(runtime: Runtime, workspace: str, segment: Segment) -> Segment:
+    """Give a segment its definition as text, and say why it could not be evaluated when that is so."""
     version, error = memory_of(runtime).errors.get((workspace, segment.id), (0, None))
-    return msgspec.structs.replace(segment, error=error) if version == segment.version else segment
+    error = error if version == segment.version else None
+    try:
+        text = to_text(parse_definition(segment.definition))
+    except DefinitionError as unreadable:  # stored by a version with other limits
+        return msgspec.structs.replace(segment, error=str(unreadable))
+    return msgspec.structs.replace(segment, text=text, error=error)
 
 
 async def _at(store: SegmentStore, segment: Segment, pinned: Pinned) -> Segment:
@@ -246,13 +253,4 @@ async def _at(store: SegmentStore, segment: Segment, pinned: Pinned) -> Segment:
 
 
 def _says_like(definition: Definition, segments: Mapping[str, Definition]) -> bool:
-    seen: set[str] = set()
-
-    def says(current: Definition) -> bool:
-        if any(isinstance(node, LikeRule) for node in walk(current)):
-            return True
-        fresh = [name for name in references(current) if name not in seen]
-        seen.update(fresh)
-        return any(says(segments[name]) for name in fresh)
-
-    return says(definition)
+    return any(isinstance(node, LikeRule) for node in reachable(definition, segments))

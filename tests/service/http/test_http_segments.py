@@ -229,3 +229,41 @@ async def test_changes_are_followed_by_their_links(client: httpx.AsyncClient):
     assert (await client.get(f"{path}/changes?since=20200101T000000Z-00000000")).status_code == 410
     forged = await client.get(f"{path}/changes?since={since}&after=bm9uc2Vuc2U")
     assert forged.status_code == 400
+
+
+async def test_a_definition_is_given_and_shown_as_text(client: httpx.AsyncClient):
+    text = 'like("camping trips") and plan = "gold"'
+    made = await client.post("/v1/segments", json={"name": "golden", "text": text})
+    segment = made.raise_for_status().json()
+    assert segment["text"] == text
+    assert segment["definition"] == {"all": [{"like": "camping trips"}, {"trait": "plan", "value": "gold"}]}
+    changed = await client.patch(
+        f"/v1/segments/{segment['id']}", json={"text": "not age<30"}, headers={"If-Match": '"1"'}
+    )
+    assert changed.raise_for_status().json()["text"] == "not age < 30"
+    by_text = (await client.post("/v1/segments/preview", json={"text": text})).raise_for_status().json()
+    by_tree = await client.post("/v1/segments/preview", json={"definition": segment["definition"]})
+    assert by_text == by_tree.json()
+    assert (await client.get("/v1/segments/golden")).json()["text"] == "not age < 30"
+
+
+async def test_a_text_that_cannot_be_read_is_pointed_at(client: httpx.AsyncClient):
+    for path, named in (("/v1/segments", {"name": "x"}), ("/v1/segments/preview", {})):
+        response = await client.post(path, json={**named, "text": "age > blue"})
+        assert response.status_code == 422
+        assert response.json()["type"] == "urn:pitchwright:problem:definition-not-valid"
+        assert response.json()["detail"].startswith("column 7: expected a number")
+        for body in ({"text": "a = 1", "definition": LIKE}, {}):
+            assert (await client.post(path, json={**named, **body})).status_code == 400
+    mistyped = await client.post("/v1/segments/preview", json={"text": 'age > "blue"'})
+    assert "'age' holds numbers" in mistyped.raise_for_status().json()["warnings"][0]
+
+
+async def test_a_definition_of_ten_megabytes_is_refused_at_once(client: httpx.AsyncClient):
+    for body in ({"text": "a = 1 and " * 900_000}, {"definition": {"all": [LIKE] * 300_000}}):
+        response = await client.post("/v1/segments/preview", json=body)
+        assert response.status_code == 422, response.text[:200]
+        assert "more than 500" in response.json()["detail"]
+        assert len(response.content) < 2_000
+    response = await client.post("/v1/segments/preview", json={"text": "a" * 10_000_001})
+    assert response.status_code == 413
