@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Literal
 
 from indexing.definition import Definition, Scalar, TraitRule, reachable
-from indexing.population import SnapshotColumns
+from indexing.population import Population, SnapshotColumns
 
 Kind = Literal["number", "text", "flag"]
 
@@ -31,10 +31,11 @@ def mismatched_values(
 def _sentences(
     definition: Definition, snapshot: SnapshotColumns, segments: Mapping[str, Definition]
 ) -> Iterator[str]:
+    people = Population.of(snapshot)
     for node in reachable(definition, segments):
         if not isinstance(node, TraitRule) or node.value is None or node.op == "exists":
             continue
-        rows = snapshot.traits.of(node.trait)
+        rows = people.trait_rows(node.trait)
         held = [kind for kind in _PLURAL if rows[kind].null_count() < rows.height]
         values = node.value if isinstance(node.value, tuple) else (node.value,)
         if held and not any(kind_of(value) in held for value in values):

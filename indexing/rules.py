@@ -45,7 +45,7 @@ _ORDERS: dict[CompareOp, Any] = {
 
 def trait_outcome(rule: TraitRule, people: Population) -> Outcome:
     """Compare a trait of everyone."""
-    rows = people.traits.of(rule.trait)
+    rows = people.trait_rows(rule.trait)
     passed = np.full(people.size, rule.op == "ne" or (rule.op == "exists" and not rule.value))
     passed[rows["profile"].to_numpy()] = rows.select(_trait_test(rule)).to_series().to_numpy()
     return Outcome(passed, partial(_shown_trait, rule.trait, people))

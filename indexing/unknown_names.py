@@ -101,7 +101,7 @@ def _known(kind: Kind, snapshot: SnapshotColumns) -> pl.Series:
     """Return the names of a kind that are there, sorted."""
     match kind:
         case "trait":
-            return pl.Series(snapshot.traits.names, dtype=pl.String)
+            return pl.Series([*snapshot.traits.names, *snapshot.computed.names()], dtype=pl.String).sort()
         case "event type":
             return pl.Series(snapshot.event_columns.type_names, dtype=pl.String)
         case "category":
