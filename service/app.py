@@ -25,6 +25,7 @@ from service.api_page import ReadablePage
 from service.catalog.routes import ROUTES as CATALOG
 from service.drafts.routes import ROUTES as DRAFTS
 from service.events.routes import ROUTES as EVENTS
+from service.exports.routes import ROUTES as EXPORTS
 from service.health import ROUTES as HEALTH
 from service.idempotency import Idempotency
 from service.openapi import PUBLIC
@@ -43,7 +44,7 @@ from service.workspaces.actions import list_all_workspaces
 from service.workspaces.model import ApiKey
 from service.workspaces.routes import ROUTES as BRAND
 
-ROUTES = [*DRAFTS, *BRAND, *CATALOG, *PROFILES, *EVENTS, *SEGMENTS, *PROMPTS, *SNAPSHOTS, *HEALTH]
+ROUTES = [*DRAFTS, *BRAND, *CATALOG, *PROFILES, *EVENTS, *SEGMENTS, *EXPORTS, *PROMPTS, *SNAPSHOTS, *HEALTH]
 
 TAGS = {
     "drafts": "Copy, written and checked for a brief.",

@@ -1,10 +1,11 @@
-"""Whoever asks who is in a segment gets one answer: count, members, match and a profile's segments.
+"""Whoever asks who is in a segment gets one answer: count, members, match, export, a profile's segments.
 
 A random world goes into the real store and a snapshot is built of it; random definitions are evaluated by the
 service and by plain Python loops over the rows that went in.
 """
 
 import asyncio
+import gzip
 from typing import Any
 
 import msgspec
@@ -19,6 +20,7 @@ from service.catalog.actions import upsert_items
 from service.catalog.model import Item
 from service.events.actions import record_events
 from service.events.model import Event
+from service.exports.actions import export_file, get_export, start_export
 from service.profiles.actions import upsert_profiles
 from service.profiles.model import Profile
 from service.runtime import Runtime, open_runtime
@@ -94,11 +96,25 @@ async def ask(runtime: Runtime, tree: dict[str, Any], looked_at: list[str]) -> l
     counted = await count_members(runtime, W, "drawn")
     assert counted.count == len(members) == page.count
     assert counted.definition_version == page.definition_version == changed.version
+    assert await exported(runtime) == members
     for profile_id in looked_at:
         inside = (await match_profile(runtime, W, "drawn", profile_id)).matched
         listed = {each.name for each in (await profile_segments(runtime, W, profile_id)).segments}
         assert inside == (profile_id in members) == ("drawn" in listed)
     return members
+
+
+async def exported(runtime: Runtime) -> list[str]:
+    """Export the segment, and read the ids that the file holds."""
+    export = await start_export(runtime, W, "drawn", "ndjson")
+    for _ in range(10_000):
+        if (export := await get_export(runtime, W, export.id)).status != "running":
+            break
+        await asyncio.sleep(0.001)
+    _, file = await export_file(runtime, W, export.id)
+    lines = gzip.decompress(await asyncio.to_thread(file.read_bytes)).splitlines()
+    assert len(lines) == export.count
+    return [msgspec.json.decode(line)["profile_id"] for line in lines]
 
 
 def agree(settings: Settings, examples: int) -> None:

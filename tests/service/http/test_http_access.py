@@ -83,7 +83,9 @@ async def test_one_workspace_never_sees_anothers_rows(shop: Shop):
     async with client_of(shop.settings(), shop.keys["default/admin"]) as client:
         written = await client.post("/v1/drafts", json=DRAFT)
         assert written.status_code == 201, written.text
+        export = await client.post(f"/v1/segments/{shop.segment}/exports", json={})
         theirs = {
+            "{export_id}": export.json()["id"],
             "{item_id}": "garden-0",
             "{profile_id}": "p-0",
             "{segment_id}": shop.segment,
