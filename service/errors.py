@@ -4,6 +4,7 @@ ServiceError
 ├── SettingsError           a setting is unknown or its value cannot be used
 ├── InvalidInput            a value sent by a caller cannot be used
 │   ├── TooLarge                more bytes or rows than one request may hold
+│   ├── RangeNotSatisfiable     a part of a file that the file does not have
 │   ├── PromptNotValid          a prompt that its checks refuse
 │   └── PreconditionMissing     a change to a versioned thing without If-Match
 ├── NotFound                no such workspace, item, profile, segment, draft or key
@@ -43,6 +44,10 @@ class InvalidInput(ServiceError):
 
 class TooLarge(InvalidInput):
     """More bytes or rows than one request may hold."""
+
+
+class RangeNotSatisfiable(InvalidInput):
+    """A part of a file was asked for that the file does not have."""
 
 
 class PromptNotValid(InvalidInput):

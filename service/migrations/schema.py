@@ -4,6 +4,7 @@ from service.catalog import tables as catalog
 from service.db import Base
 from service.drafts import tables as drafts
 from service.events import tables as events
+from service.exports import tables as exports
 from service.profiles import tables as profiles
 from service.prompts import tables as prompts
 from service.quality import tables as quality
@@ -11,5 +12,5 @@ from service.segments import tables as segments
 from service.snapshots import tables as snapshots
 from service.workspaces import tables as workspaces
 
-ROOMS = (workspaces, catalog, profiles, events, segments, drafts, prompts, snapshots, quality)
+ROOMS = (workspaces, catalog, profiles, events, segments, drafts, prompts, snapshots, quality, exports)
 metadata = Base.metadata
