@@ -181,7 +181,7 @@ async def _look_up(
     except NotIndexed:
         known = await get_profile(runtime, workspace, profile_id)
         if known.id != profile_id:  # it was merged into that one
-            return await _look_up(runtime, workspace, snapshot, known.id)
+            return await _look_up(runtime, workspace, snapshot, known.id, at)
         raise NotFound(
             f"profile {profile_id!r} is newer than snapshot {snapshot.version}: ask with at=live"
         ) from None
