@@ -23,7 +23,7 @@ check: install
 	$(BIN)/pyright
 
 test: check
-	$(BIN)/pytest -m "not slow and not postgres and not vllm"
+	$(BIN)/pytest -n 2 -m "not slow and not postgres and not vllm"
 
 test-slow: install
 	$(BIN)/pytest -m "slow or postgres"

@@ -10,6 +10,8 @@ ROOT = Path(__file__).resolve().parent.parent
 # The tests never reach for a model hub and never write into a user's folders.
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # the workers share the cores among them
 
 
 @pytest.fixture(scope="session")

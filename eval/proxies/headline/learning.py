@@ -24,7 +24,7 @@ Tell = Callable[[int, int], None]
 
 
 class Recipe(msgspec.Struct, frozen=True, kw_only=True):
-    """How the proxy is made. Chosen on inner folds, by story, before the outer ones were looked at."""
+    """How the proxy is made. Chosen on folds, by story, that the quoted figures are not of."""
 
     lower: int = 2
     """Layers that stay as they are."""
