@@ -13,7 +13,7 @@ import asyncio
 import hashlib
 import uuid
 from collections import deque
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any, Literal
 
 import msgspec
@@ -28,7 +28,7 @@ from prompts.checks.duplicates import NEAR, nearest, signature
 from prompts.checks.language import detector_loaded, load_detector
 from prompts.checks.rules import passes, run_checks, warnings
 from prompts.correction import corrected
-from prompts.engine import Answer, Ask, Engine, EngineInfo, Message, OnText
+from prompts.engine import Answer, Ask, Dialect, Engine, EngineInfo, Message, OnText
 from prompts.errors import LanguageError, OutputError, SlotError
 from prompts.output import parse, schema
 from prompts.readers import ASSUMED, Readers
@@ -42,7 +42,8 @@ BATCH = 32
 """Asks sent to the engine at once."""
 BATCHES_IN_FLIGHT = 2
 """Batches under way at once, so that a server has work while answers are read."""
-TEMPERATURE = 0.7
+TEMPERATURES: Mapping[Dialect, float] = {"full": 0.7, "pocket": 1.0}
+"""The pocket model's own settings leave out unlikely tokens, so heat reaches only the choice among lines."""
 
 OUTPUT_RULE = "output.parse"
 """The check a malformed variant failed: its answer is not the channel's JSON, or names an unknown slot."""
@@ -107,7 +108,7 @@ class _Job:
                 messages=self.told(variant, messages),
                 json_schema=schema(channel.name),
                 max_tokens=channel.max_tokens,
-                temperature=TEMPERATURE,
+                temperature=TEMPERATURES[self.engine.dialect],
                 seed=self.seed(variant),
             )
             for variant in self.open
