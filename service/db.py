@@ -5,6 +5,9 @@ its block ends and rolls back when it raises; once it has returned, the data sur
 """
 
 import asyncio
+import random
+import sqlite3
+import time
 from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager, nullcontext
 from itertools import chain, islice, repeat
@@ -25,7 +28,7 @@ from service.settings import mask_url
 
 SQLITE_BUSY_SECONDS = 30
 SQLITE_PRAGMAS = (
-    "journal_mode=WAL",
+    f"busy_timeout={SQLITE_BUSY_SECONDS * 1000}",
     "synchronous=FULL",  # an acknowledged write survives a power cut, too
     "foreign_keys=ON",
     "temp_store=MEMORY",
@@ -317,6 +320,7 @@ def _sqlite_engine(url: URL) -> AsyncEngine:
         # The driver's own transaction control neither covers reads nor takes the write lock up front.
         connection.isolation_level = None
         cursor = connection.cursor()
+        _switch_to_wal(cursor)
         for pragma in SQLITE_PRAGMAS:
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
@@ -327,6 +331,24 @@ def _sqlite_engine(url: URL) -> AsyncEngine:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
     return engine
+
+
+def _switch_to_wal(cursor: Any) -> None:
+    """Put a database into WAL mode, which it then keeps. Raises as the driver does when it stays locked.
+
+    Two that switch a new file at once can each hold what the other waits for: so each gives up within
+    milliseconds, not the same number of them, and asks again.
+    """
+    until = time.monotonic() + SQLITE_BUSY_SECONDS
+    while True:
+        try:
+            cursor.execute(f"PRAGMA busy_timeout={random.randint(5, 50)}")  # noqa: S311 -- no secret
+            cursor.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError:
+            if time.monotonic() > until:
+                raise
+        else:
+            return
 
 
 def _postgres_engine(url: URL) -> AsyncEngine:

@@ -85,10 +85,13 @@ def test_memory_is_bounded_by_a_chunk(tmp_path: Path, monkeypatch: pytest.Monkey
         folder = tmp_path / str(n_profiles)
         folder.mkdir()
         build_profiles(world, vectors, PARAMETERS, folder=folder)  # what is loaded once is not counted
-        tracemalloc.start()
-        build_profiles(world, vectors, PARAMETERS, folder=folder)
-        peaks.append(tracemalloc.get_traced_memory()[1])
-        tracemalloc.stop()
+        runs: list[int] = []
+        for _ in range(3):  # other threads of the process allocate now and then, too
+            tracemalloc.start()
+            build_profiles(world, vectors, PARAMETERS, folder=folder)
+            runs.append(tracemalloc.get_traced_memory()[1])
+            tracemalloc.stop()
+        peaks.append(min(runs))
     assert peaks[1] < 1.3 * peaks[0]  # a byte per event or eight per profile would show
 
 

@@ -149,4 +149,4 @@ def test_data_check_prints_findings(tmp_path: Path, capsys: pytest.CaptureFixtur
         ("import", "changed"),
     }
     assert invoke([*store, "data", "check"]) == 0
-    assert "filled with 1" in capsys.readouterr().out
+    assert "filled" in capsys.readouterr().out  # the rest is folded where a terminal is narrow
