@@ -29,6 +29,7 @@ from service.health import ROUTES as HEALTH
 from service.idempotency import Idempotency
 from service.openapi import PUBLIC
 from service.parameters import known_parameters
+from service.privacy.routes import ROUTES as PRIVACY
 from service.problems import ProblemHandler
 from service.profiles.routes import ROUTES as PROFILES
 from service.prompts.actions import catalog_of
@@ -43,13 +44,14 @@ from service.workspaces.actions import list_all_workspaces
 from service.workspaces.model import ApiKey
 from service.workspaces.routes import ROUTES as BRAND
 
-ROUTES = [*DRAFTS, *BRAND, *CATALOG, *PROFILES, *EVENTS, *SEGMENTS, *PROMPTS, *SNAPSHOTS, *HEALTH]
+ROUTES = [*DRAFTS, *BRAND, *CATALOG, *PROFILES, *PRIVACY, *EVENTS, *SEGMENTS, *PROMPTS, *SNAPSHOTS, *HEALTH]
 
 TAGS = {
     "drafts": "Copy, written and checked for a brief.",
     "brand": "How the workspace's brand sounds, and what it may say.",
     "items": "What is advertised.",
     "profiles": "Customers, and what suits them.",
+    "privacy": "What customers may ask of their data.",
     "events": "What customers did.",
     "segments": "Audiences: defined, previewed, paged through, matched.",
     "prompts": "What the engine is asked with: versions of a workspace's own, with history.",

@@ -28,6 +28,7 @@ VERBS: Mapping[str, Verb] = {
     "import": Verb("service.importing.commands:import_", "Import a catalogue, profiles and events."),
     "index": Verb("service.snapshots.commands:index", "Build and list snapshots."),
     "recommend": Verb("service.profiles.commands:recommend", "Recommend items to a profile."),
+    "profile": Verb("service.privacy.commands:profile", "Export and erase one person's data."),
     "segment": Verb("service.segments.commands:segment", "Create, preview and list audiences."),
     "draft": Verb("service.drafts.commands:draft", "Write copy for an item and an audience."),
     "prompts": Verb("service.prompts.commands:prompts", "List, check, render and compare prompts."),

@@ -4,11 +4,12 @@ from service.catalog import tables as catalog
 from service.db import Base
 from service.drafts import tables as drafts
 from service.events import tables as events
+from service.privacy import tables as privacy
 from service.profiles import tables as profiles
 from service.prompts import tables as prompts
 from service.segments import tables as segments
 from service.snapshots import tables as snapshots
 from service.workspaces import tables as workspaces
 
-ROOMS = (workspaces, catalog, profiles, events, segments, drafts, prompts, snapshots)
+ROOMS = (workspaces, catalog, profiles, events, segments, drafts, prompts, snapshots, privacy)
 metadata = Base.metadata

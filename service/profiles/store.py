@@ -1,19 +1,18 @@
-"""Profiles: rows to values and back. No method here returns an erased profile."""
+"""Profiles: rows to values and back. An erased one has no row, and gets none."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, delete, func, insert, select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.db import insert_rows
-from service.drafts.tables import DraftRow
 from service.errors import NotFound
-from service.events.tables import EventRow
 from service.ingest import Outcome
 from service.listing import Page, content_digest, page_of
-from service.profiles.model import Consent, Erasure, Profile, Suppression, Trait
-from service.profiles.tables import ConsentRow, ErasureRow, ProfileRow, SuppressionRow
+from service.privacy.store import ErasureStore
+from service.profiles.model import Consent, Profile, Suppression, Trait
+from service.profiles.tables import ConsentRow, ProfileRow, SuppressionRow
 
 COLUMNS = ("workspace_id", "id", "traits", "digest", "created_at", "updated_at")
 NO_TRAITS: dict[str, Trait] = {}
@@ -29,10 +28,12 @@ class ProfileStore:
     def __init__(self, session: AsyncSession, workspace: str) -> None:
         self._session = session
         self._workspace = workspace
+        self._erasures = ErasureStore(session, workspace)
 
     async def upsert(self, profiles: Sequence[Profile], now: datetime) -> Outcome:
         """Store profiles; `stored` counts new and changed ones. Of equal ids the last one wins."""
-        erased = await self.erased_among({profile.id for profile in profiles})
+        await self._erasures.hold()
+        erased = await self._erasures.erased_among({profile.id for profile in profiles})
         last = {profile.id: profile for profile in profiles if profile.id not in erased}
         ordered = [last[profile_id] for profile_id in sorted(last)]
         stored = 0
@@ -55,93 +56,47 @@ class ProfileStore:
                 COLUMNS,
                 rows,
                 replace=("traits", "digest", "updated_at", *(("created_at",) if dated else ())),
-                replace_where="profiles.digest <> excluded.digest AND profiles.erased_at IS NULL",
+                replace_where="profiles.digest <> excluded.digest",
             )
         refused = {place: _erased(one.id) for place, one in enumerate(profiles) if one.id in erased}
         return Outcome(stored=stored, refused=refused)
 
     async def require(self, first_seen: dict[str, datetime], now: datetime) -> frozenset[str]:
-        """Make sure these profiles exist, bare ones dated when first seen; return those that are erased.
-
-        Locks the rows against a simultaneous erasure until the end of the transaction.
-        """
-        known: dict[str, datetime | None] = {}
+        """Make sure these profiles exist, bare ones dated when first seen; return those that are erased."""
+        await self._erasures.hold()
+        known: set[str] = set()
         for ids in _slices(sorted(first_seen)):
-            query = select(ProfileRow.id, ProfileRow.erased_at).where(self._mine(), ProfileRow.id.in_(ids))
-            rows = await self._session.execute(query.order_by(ProfileRow.id).with_for_update(read=True))
-            known.update((row.id, row.erased_at) for row in rows)
+            query = select(ProfileRow.id).where(self._mine(), ProfileRow.id.in_(ids))
+            known.update(await self._session.scalars(query))
+        erased = await self._erasures.erased_among(first_seen.keys() - known)
         bare = [
             (self._workspace, profile_id, NO_TRAITS, BARE, first_seen[profile_id], now)
-            for profile_id in sorted(first_seen)
-            if profile_id not in known
+            for profile_id in sorted(first_seen.keys() - known - erased)
         ]
         await insert_rows(self._session, ProfileRow, COLUMNS, bare)
-        return frozenset(profile_id for profile_id, erased_at in known.items() if erased_at is not None)
+        return erased
 
     async def get(self, profile_id: str) -> Profile | None:
         """Return one profile; none when it is unknown or erased."""
-        query = select(ProfileRow).where(
-            self._mine(), ProfileRow.id == profile_id, ProfileRow.erased_at.is_(None)
-        )
-        row = await self._session.scalar(query)
+        row = await self._session.scalar(select(ProfileRow).where(self._mine(), ProfileRow.id == profile_id))
         return None if row is None else _profile(row)
 
     async def hold(self, profile_id: str) -> bool:
         """Whether a profile is there; if so, it cannot be erased until this transaction ends."""
-        query = select(ProfileRow.id).where(
-            self._mine(), ProfileRow.id == profile_id, ProfileRow.erased_at.is_(None)
-        )
+        query = select(ProfileRow.id).where(self._mine(), ProfileRow.id == profile_id)
         return await self._session.scalar(query.with_for_update()) is not None
 
     async def page(self, after: str | None, limit: int) -> Page[Profile]:
         """Return a page in the order of ids."""
-        query = select(ProfileRow).where(
-            self._mine(), ProfileRow.erased_at.is_(None), ProfileRow.id > (after or "")
-        )
+        query = select(ProfileRow).where(self._mine(), ProfileRow.id > (after or ""))
         rows = await self._session.scalars(query.order_by(ProfileRow.id).limit(limit + 1))
         profiles = [_profile(row) for row in rows]
         return page_of(profiles, limit, profiles[limit - 1].id if len(profiles) > limit else None)
 
     async def count(self) -> int:
         """Return how many profiles there are."""
-        query = (
-            select(func.count()).select_from(ProfileRow).where(self._mine(), ProfileRow.erased_at.is_(None))
-        )
+        query = select(func.count()).select_from(ProfileRow).where(self._mine())
         return await self._session.scalar(query) or 0
-
-    async def erase(self, profile_id: str, now: datetime) -> Erasure:
-        """Erase a profile; raises NotFound. Again, it returns the first erasure."""
-        row = await self._session.scalar(
-            select(ProfileRow).where(self._mine(), ProfileRow.id == profile_id).with_for_update()
-        )
-        if row is None:
-            raise NotFound(f"no profile {profile_id!r} in workspace {self._workspace!r}")
-        if row.erased_at is not None:
-            known = await self._session.get_one(ErasureRow, (self._workspace, profile_id))
-            return Erasure(profile_id=profile_id, erased_at=known.erased_at, events=known.events)
-        row.traits, row.digest, row.updated_at, row.erased_at = {}, BARE, now, now
-        events = await self._session.scalar(
-            select(func.count())
-            .select_from(EventRow)
-            .where(EventRow.workspace_id == self._workspace, EventRow.profile_id == profile_id)
-        )
-        for table in (EventRow, ConsentRow, DraftRow):
-            await self._session.execute(
-                delete(table).where(table.workspace_id == self._workspace, table.profile_id == profile_id)
-            )
-        record = {"profile_id": profile_id, "erased_at": now, "events": events or 0}
-        await self._session.execute(insert(ErasureRow).values(workspace_id=self._workspace, **record))
-        return Erasure(profile_id=profile_id, erased_at=now, events=events or 0)
-
-    async def erased_among(self, ids: Iterable[str]) -> frozenset[str]:
-        """Return which of the ids are erased."""
-        found: set[str] = set()
-        for part in _slices(sorted(set(ids))):
-            query = select(ErasureRow.profile_id).where(
-                ErasureRow.workspace_id == self._workspace, ErasureRow.profile_id.in_(part)
-            )
-            found.update(await self._session.scalars(query))
-        return frozenset(found)
 
     async def set_consent(self, consent: Consent) -> Consent:
         """Note a word about a channel unless a later one is known; returns the one that holds."""
@@ -169,15 +124,19 @@ class ProfileStore:
         return tuple(_consent(row) for row in await self._session.scalars(query.order_by(ConsentRow.channel)))
 
     async def suppress(self, suppression: Suppression) -> None:
-        """Keep a profile, known or not, from being written to."""
+        """Keep a profile, known or not, from being written to; an erased one is kept from it already."""
+        await self._erasures.hold()
+        if await self._erasures.erased_among([suppression.profile_id]):
+            return
         columns = ("workspace_id", "profile_id", "channel", "reason", "created_at")
         row = (self._workspace, *(getattr(suppression, name) for name in columns[1:]))
         await insert_rows(self._session, SuppressionRow, columns, [row])
 
     async def suppressed_among(self, ids: Iterable[str], channel: str) -> frozenset[str]:
-        """Return which of the ids must not be written to on the channel."""
-        found: set[str] = set()
-        for part in _slices(sorted(set(ids))):
+        """Return which of the ids must not be written to on the channel; erased ones are among them."""
+        wanted = sorted(set(ids))
+        found = set(await self._erasures.erased_among(wanted))
+        for part in _slices(wanted):
             query = select(SuppressionRow.profile_id).where(
                 SuppressionRow.workspace_id == self._workspace,
                 SuppressionRow.profile_id.in_(part),

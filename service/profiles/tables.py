@@ -1,4 +1,4 @@
-"""Rows of profiles, consents, suppressions and erasures."""
+"""Rows of profiles, consents and suppressions."""
 
 from datetime import datetime
 from typing import Any
@@ -10,7 +10,7 @@ from service.db import Base, Id, Instant, Json
 
 
 class ProfileRow(Base):
-    """One customer; with `erased_at` it is a tombstone that no read returns."""
+    """One customer."""
 
     __tablename__ = "profiles"
 
@@ -20,7 +20,6 @@ class ProfileRow(Base):
     digest: Mapped[str] = mapped_column(String(32))
     created_at: Mapped[datetime] = mapped_column(Instant)
     updated_at: Mapped[datetime] = mapped_column(Instant)
-    erased_at: Mapped[datetime | None] = mapped_column(Instant)
 
 
 class ConsentRow(Base):
@@ -40,7 +39,7 @@ class ConsentRow(Base):
 
 
 class SuppressionRow(Base):
-    """A profile that must not be written to. No foreign key: it may precede its profile and outlives it."""
+    """A profile that must not be written to. No foreign key: it may precede its profile."""
 
     __tablename__ = "suppressions"
 
@@ -49,17 +48,3 @@ class SuppressionRow(Base):
     channel: Mapped[str] = mapped_column(String(32), primary_key=True)
     reason: Mapped[str] = mapped_column(Text)
     created_at: Mapped[datetime] = mapped_column(Instant)
-
-
-class ErasureRow(Base):
-    """The record that a profile was erased."""
-
-    __tablename__ = "erasures"
-    __table_args__ = (
-        ForeignKeyConstraint(["workspace_id", "profile_id"], ["profiles.workspace_id", "profiles.id"]),
-    )
-
-    workspace_id: Mapped[str] = mapped_column(Id, primary_key=True)
-    profile_id: Mapped[str] = mapped_column(Id, primary_key=True)
-    erased_at: Mapped[datetime] = mapped_column(Instant)
-    events: Mapped[int]

@@ -173,7 +173,8 @@ async def select_segment(
 
 async def erased_among(runtime: Runtime, workspace: str, selection: Selection) -> frozenset[str]:
     """Return which of the selected profiles have been erased since the snapshot was built."""
-    return await erased_profiles(runtime, workspace, selection.ids)
+    built_at = selection.snapshot.manifest.built_at
+    return await erased_profiles(runtime, workspace, selection.ids, since=built_at)
 
 
 def _says_like(definition: Definition, segments: Mapping[str, Definition]) -> bool:

@@ -113,7 +113,7 @@ def _items(workspace: str) -> Select[Any]:
 def _profiles(workspace: str) -> Select[Any]:
     # PostgreSQL's driver would decode the JSON only for Polars to want its text.
     columns = (ProfileRow.id, cast(ProfileRow.traits, Text), _raw(ProfileRow.created_at))
-    return select(*columns).where(ProfileRow.workspace_id == workspace, ProfileRow.erased_at.is_(None))
+    return select(*columns).where(ProfileRow.workspace_id == workspace)
 
 
 def _events(workspace: str) -> Select[Any]:

@@ -1,5 +1,6 @@
 """Workspaces, keys and remembered answers: rows to values and back."""
 
+import secrets
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -10,7 +11,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from service.db import insert_rows
 from service.errors import KeyReused, NotFound, RequestInProgress
 from service.workspaces.model import ApiKey, Remembered, Workspace
-from service.workspaces.tables import ApiKeyRow, IdempotencyKeyRow, WorkspaceRow
+from service.workspaces.tables import ApiKeyRow, IdempotencyKeyRow, PseudonymKeyRow, WorkspaceRow
+
+PSEUDONYM_KEY_BYTES = 32
 
 
 class WorkspaceStore:
@@ -31,9 +34,15 @@ class WorkspaceStore:
         return _workspace(row)
 
     async def add(self, workspace: Workspace) -> bool:
-        """Store a new workspace; False when its id is taken."""
+        """Store a new workspace, with a key for pseudonyms; False when its id is taken."""
         values = _columns(workspace)
-        return await insert_rows(self._session, WorkspaceRow, list(values), [tuple(values.values())]) == 1
+        if not await insert_rows(self._session, WorkspaceRow, list(values), [tuple(values.values())]):
+            return False
+        secret = secrets.token_bytes(PSEUDONYM_KEY_BYTES)
+        await self._session.execute(
+            insert(PseudonymKeyRow).values(workspace_id=self._workspace, secret=secret)
+        )
+        return True
 
     async def replace(self, workspace: Workspace) -> None:
         """Store changed settings."""

@@ -1,4 +1,4 @@
-"""Rows of workspaces, API keys and remembered answers."""
+"""Rows of workspaces, their pseudonym keys, API keys and remembered answers."""
 
 from datetime import datetime
 from typing import Any
@@ -22,6 +22,17 @@ class WorkspaceRow(Base):
     event_weights: Mapped[dict[str, float]] = mapped_column(Json)
     brand: Mapped[dict[str, Any]] = mapped_column(Json)
     created_at: Mapped[datetime] = mapped_column(Instant)
+
+
+class PseudonymKeyRow(Base):
+    """The key under which a workspace's identifiers are hashed. It never leaves the store."""
+
+    __tablename__ = "pseudonym_keys"
+
+    workspace_id: Mapped[str] = mapped_column(
+        Id, ForeignKey("workspaces.id", ondelete="CASCADE"), primary_key=True
+    )
+    secret: Mapped[bytes] = mapped_column(LargeBinary)
 
 
 class ApiKeyRow(Base):

@@ -1,0 +1,89 @@
+"""Erased profiles leave a receipt without a name instead of a tombstone."""
+
+import secrets
+from hashlib import blake2b
+from uuid import uuid4
+
+import sqlalchemy as sa
+from alembic import op
+from sqlalchemy.dialects.postgresql import JSONB
+
+revision = "0007"
+down_revision = "0005"
+branch_labels = None
+depends_on = None
+
+ID = sa.String(length=200).with_variant(sa.String(length=200, collation="C"), "postgresql")
+JSON = sa.JSON().with_variant(JSONB(), "postgresql")
+INSTANT = sa.DateTime(timezone=True)
+
+
+def upgrade() -> None:
+    """Make the keys of pseudonyms, and turn tombstones into receipts."""
+    op.create_table(
+        "pseudonym_keys",
+        sa.Column("workspace_id", ID, nullable=False),
+        sa.Column("secret", sa.LargeBinary(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["workspace_id"], ["workspaces.id"], name="fk_pseudonym_keys_workspaces", ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("workspace_id", name="pk_pseudonym_keys"),
+    )
+    connection = op.get_bind()
+    workspaces = connection.execute(sa.text("SELECT id FROM workspaces")).scalars().all()
+    keys = {workspace: secrets.token_bytes(32) for workspace in workspaces}
+    made = sa.table("pseudonym_keys", sa.column("workspace_id", ID), sa.column("secret", sa.LargeBinary()))
+    op.bulk_insert(made, [{"workspace_id": each, "secret": secret} for each, secret in keys.items()])
+    tombstones = sa.table(
+        "erasures",
+        sa.column("workspace_id", ID),
+        sa.column("profile_id", ID),
+        sa.column("erased_at", INSTANT),
+        sa.column("events", sa.Integer()),
+    )
+    erased = connection.execute(sa.select(tombstones)).all()
+    op.drop_table("erasures")
+    op.execute(
+        "DELETE FROM suppressions WHERE EXISTS (SELECT 1 FROM profiles WHERE erased_at IS NOT NULL "
+        "AND profiles.workspace_id = suppressions.workspace_id AND profiles.id = suppressions.profile_id)"
+    )
+    op.execute("DELETE FROM profiles WHERE erased_at IS NOT NULL")
+    op.drop_column("profiles", "erased_at")
+    op.create_table(
+        "erasures",
+        sa.Column("workspace_id", ID, nullable=False),
+        sa.Column("id", ID, nullable=False),
+        sa.Column("subject", sa.String(length=32), nullable=False),
+        sa.Column("erased_at", INSTANT, nullable=False),
+        sa.Column("removed", JSON, nullable=False),
+        sa.Column("completed_at", INSTANT, nullable=True),
+        sa.ForeignKeyConstraint(["workspace_id"], ["workspaces.id"], name="fk_erasures_workspaces"),
+        sa.PrimaryKeyConstraint("workspace_id", "id", name="pk_erasures"),
+    )
+    op.create_index("ix_erasures_workspace_id_subject", "erasures", ["workspace_id", "subject"], unique=True)
+    op.create_index("ix_erasures_workspace_id_erased_at", "erasures", ["workspace_id", "erased_at"])
+    receipts = sa.table(
+        "erasures",
+        sa.column("workspace_id", ID),
+        sa.column("id", ID),
+        sa.column("subject", sa.String()),
+        sa.column("erased_at", INSTANT),
+        sa.column("removed", JSON),
+    )
+    op.bulk_insert(
+        receipts,
+        [
+            {
+                "workspace_id": row.workspace_id,
+                "id": uuid4().hex,
+                "subject": _subject(keys[row.workspace_id], row.profile_id),
+                "erased_at": row.erased_at,
+                "removed": [{"where": "store.events", "count": row.events}],
+            }
+            for row in erased
+        ],
+    )
+
+
+def _subject(key: bytes, profile_id: str) -> str:
+    return blake2b(profile_id.encode(), key=key, digest_size=16).hexdigest()

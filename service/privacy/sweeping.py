@@ -1,0 +1,70 @@
+"""Files without the erased: older snapshots go, here and at the URL, and the database is written anew."""
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from indexing.errors import SnapshotMissing
+from service.privacy.model import Erased, Erasure, Removed
+from service.privacy.store import ErasureStore
+from service.runtime import Runtime
+
+if TYPE_CHECKING:
+    from indexing.remote import SnapshotRemote
+    from indexing.shelf import SnapshotShelf
+
+_SECOND = timedelta(seconds=1)
+"""A snapshot's time of building is cut to seconds."""
+
+
+async def sweep_files(runtime: Runtime, workspace: str) -> tuple[Erasure, ...]:
+    """Complete every erasure that the newest snapshot no longer holds; returns those still waiting for one.
+
+    Removes all older snapshots, leased ones too: whoever pages through one gets 410 Gone. Cheap when nothing
+    waits. Raises NotFound without the workspace, `indexing.errors.SnapshotError` for a newest snapshot that
+    cannot be opened or a URL that cannot be reached; what waits then is swept the next time.
+    """
+    async with runtime.database.read() as session:
+        store = ErasureStore(session, workspace)
+        pending = await store.pending()
+        key = await store.key()
+    if not pending:
+        return ()
+    shelf = runtime.snapshots.shelf(workspace)
+    held = await runtime.run(_held, shelf, pending, key)
+    gone = [erasure for erasure in pending if erasure.subject not in held]
+    if gone:
+        removed = [Removed(where="files.snapshots", count=await runtime.run(_withdraw, runtime, shelf))]
+        if (url := runtime.settings.snapshot_url) is not None:
+            remote = runtime.snapshots.remote(workspace, url)
+            removed.append(
+                Removed(where="files.snapshots_at_url", count=await runtime.run(_withdraw_remote, remote))
+            )
+        if not await runtime.database.compact():
+            return pending
+        async with runtime.database.write() as session:
+            for erasure in gone:
+                await ErasureStore(session, workspace).complete(erasure, removed, runtime.now())
+    return tuple(erasure for erasure in pending if erasure.subject in held)
+
+
+def _held(shelf: "SnapshotShelf", pending: tuple[Erasure, ...], key: bytes) -> frozenset[str]:
+    """Return the subjects that the newest snapshot holds, or was built too early not to hold."""
+    try:
+        newest = shelf.latest()
+    except SnapshotMissing:
+        return frozenset()
+    too_early = frozenset(
+        erasure.subject for erasure in pending if newest.manifest.built_at + _SECOND < erasure.erased_at
+    )
+    later = frozenset(erasure.subject for erasure in pending) - too_early
+    if not later:
+        return too_early
+    return too_early | Erased(key=key, subjects=later).held(newest.profiles["id"])
+
+
+def _withdraw(runtime: Runtime, shelf: "SnapshotShelf") -> int:
+    return len(shelf.prune(keep=1, now=runtime.now(), even_used=True))
+
+
+def _withdraw_remote(remote: "SnapshotRemote") -> int:
+    return len(remote.prune(keep=1))

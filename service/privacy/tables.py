@@ -1,0 +1,26 @@
+"""Rows of privacy: receipts of erasures."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ForeignKey, Index, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from service.db import Base, Id, Instant, Json
+
+
+class ErasureRow(Base):
+    """The receipt of an erasure, and what keeps the id from coming back."""
+
+    __tablename__ = "erasures"
+    __table_args__ = (
+        Index(None, "workspace_id", "subject", unique=True),
+        Index(None, "workspace_id", "erased_at"),
+    )
+
+    workspace_id: Mapped[str] = mapped_column(Id, ForeignKey("workspaces.id"), primary_key=True)
+    id: Mapped[str] = mapped_column(Id, primary_key=True)
+    subject: Mapped[str] = mapped_column(String(32))
+    erased_at: Mapped[datetime] = mapped_column(Instant)
+    removed: Mapped[list[dict[str, Any]]] = mapped_column(Json)
+    completed_at: Mapped[datetime | None] = mapped_column(Instant)
