@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import httpx
-import pytest
 from litestar.serialization import encode_json
 from sqlalchemy import select
 
@@ -67,6 +66,9 @@ def _renamed(value: Any, theirs: dict[str, str]) -> Any:
     }
 
 
+OPERATIONS = tuple(operations())
+
+
 async def rows_of(runtime: Runtime, workspace: str) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     async with runtime.database.read() as session:
@@ -93,7 +95,7 @@ async def furnish(shop: Shop, client: httpx.AsyncClient, runtime: Runtime) -> di
     variant = f"/v1/drafts/{draft['id']}/variants/{draft['variants'][0]['id']}"
     decision = {"verdict": "rejected", "reason": MARK}
     (await client.post(f"{variant}/decisions", json=decision)).raise_for_status()
-    named = {"name": MARK, "definition": {"trait": "plan", "is": MARK}, "note": MARK}
+    named = {"name": MARK, "definition": {"trait": "plan", "value": MARK}, "note": MARK}
     (await client.post("/v1/segments", json=named)).raise_for_status()
     erased = (await client.delete("/v1/profiles/p-40")).raise_for_status().json()
     return {
@@ -118,7 +120,7 @@ async def test_no_operation_gives_a_stranger_anything_or_changes_anything(shop: 
         assert any(MARK in row for rows in before.values() for row in rows)
         stranger = {"Authorization": f"Bearer {shop.keys['other/admin']}", "If-Match": "*"}
         seen: list[str] = []
-        for tried in operations():
+        for tried in OPERATIONS:
             unknown = tried.parameters - theirs.keys()
             assert not unknown, f"{tried.path}: say in furnish() what {unknown} of the victim is"
             response = await client.request(
@@ -132,13 +134,13 @@ async def test_no_operation_gives_a_stranger_anything_or_changes_anything(shop: 
             seen.append(told)
         assert len(seen) > 30
         assert await rows_of(runtime, "default") == before
-        for tried in operations():  # so that 404 above means something
+        for tried in OPERATIONS:  # so that 404 above means something
             if tried.method == "GET" and tried.parameters - EVERYWHERE:
                 own = await client.get(tried.path.format(**theirs))
                 assert own.status_code == 200, f"{tried.path}: {own.text[:300]}"
 
 
 def test_every_operation_has_an_example_body_to_try_it_with():
-    for tried in operations():
+    for tried in OPERATIONS:
         content = tried.operation.get("requestBody", {}).get("content", {})
         assert not content or "examples" in content.get("application/json", {}), tried.path
