@@ -4,17 +4,20 @@ A route without a scope is opened by no key. `Authorization: Bearer KEY` and `X-
 The same layer reads the body once, so that a refused value can be quoted back.
 """
 
+import asyncio
 from typing import Any, cast
 
 from litestar.connection import Request
 from litestar.enums import ScopeType
 from litestar.exceptions.http_exceptions import RequestEntityTooLarge
 from litestar.middleware import ASGIMiddleware
-from litestar.types import ASGIApp, Receive, Scope, Send
+from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.errors import TooLarge, Unauthenticated
+from service.errors import TooLarge, TooSlow, Unauthenticated
 from service.openapi import PUBLIC
+from service.rate_limits import Allowance, RateLimits
 from service.security import require_scope
+from service.settings import Settings
 from service.workspaces.actions import verify_key
 
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
@@ -30,18 +33,39 @@ class Access(ASGIMiddleware):
         request: Request[Any, Any, Any] = Request(scope, receive, send)
         if needed != (PUBLIC,) and request.method != "OPTIONS":
             key = await verify_key(request.app.state.runtime, presented_key(request))
-            require_scope(key.scopes, *needed)
             scope["state"]["workspace"] = key.workspace
             scope["state"]["key"] = key
+            limits: RateLimits | None = request.app.state.rate_limits
+            if limits is not None:
+                send = _telling(limits.take(key.id), send)
+            require_scope(key.scopes, *needed)
         if request.method in _WITH_BODY:
+            settings: Settings = request.app.state.runtime.settings
             try:
-                scope["state"]["body"] = await request.body()
+                async with asyncio.timeout(settings.body_timeout_seconds):
+                    scope["state"]["body"] = await request.body()
             except RequestEntityTooLarge:
-                limit = request.app.state.runtime.settings.max_body_bytes
+                limit = settings.max_body_bytes
                 raise TooLarge(
                     f"the body has more than {limit:,} bytes: send less, in several requests"
                 ) from None
+            except TimeoutError:
+                raise TooSlow(
+                    f"the body did not arrive within {settings.body_timeout_seconds:g} s: send it in one go"
+                ) from None
         await next_app(scope, receive, send)
+
+
+def _telling(allowance: Allowance, send: Send) -> Send:
+    """Put what is left of the key's share into the answer's headers."""
+    headers = [(name.lower().encode(), value.encode()) for name, value in allowance.headers().items()]
+
+    async def tell(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message["headers"] = [*message["headers"], *headers]
+        await send(message)
+
+    return tell
 
 
 def presented_key(request: Request[Any, Any, Any]) -> str:

@@ -1,7 +1,8 @@
 """The HTTP application: routes, layers and lifespan put together. There is none at module level.
 
-Outside in: telemetry (id, access line, metrics), Litestar's routing, access (key, scope, body), idempotency,
-the guard against unknown parameters, the handler; an error anywhere becomes a problem.
+Outside in: telemetry (id, access line, metrics), protective headers, Litestar's routing, recording (audit),
+access (key, rate, scope, body), idempotency, the guard against unknown parameters, the
+handler; an error anywhere becomes a problem.
 """
 
 import asyncio
@@ -22,6 +23,8 @@ from litestar.types import ASGIApp
 from eval.figures import version
 from service.access import Access
 from service.api_page import ReadablePage
+from service.audit.recording import Recording
+from service.audit.routes import ROUTES as AUDIT
 from service.catalog.routes import ROUTES as CATALOG
 from service.drafts.routes import ROUTES as DRAFTS
 from service.events.routes import ROUTES as EVENTS
@@ -34,17 +37,31 @@ from service.problems import ProblemHandler
 from service.profiles.routes import ROUTES as PROFILES
 from service.prompts.actions import catalog_of
 from service.prompts.routes import ROUTES as PROMPTS
+from service.protection import ProtectiveHeaders
+from service.rate_limits import RateLimits
 from service.runtime import Runtime, open_runtime
 from service.segments.routes import ROUTES as SEGMENTS
 from service.settings import Settings
 from service.snapshots.actions import refresh_forever
 from service.snapshots.routes import ROUTES as SNAPSHOTS
-from service.telemetry import Metrics, Telemetry, access_logger
+from service.telemetry import AsgiApp, Metrics, Telemetry, access_logger
 from service.workspaces.actions import list_all_workspaces
 from service.workspaces.model import ApiKey
 from service.workspaces.routes import ROUTES as BRAND
 
-ROUTES = [*DRAFTS, *BRAND, *CATALOG, *PROFILES, *PRIVACY, *EVENTS, *SEGMENTS, *PROMPTS, *SNAPSHOTS, *HEALTH]
+ROUTES = [
+    *DRAFTS,
+    *BRAND,
+    *CATALOG,
+    *PROFILES,
+    *PRIVACY,
+    *EVENTS,
+    *SEGMENTS,
+    *PROMPTS,
+    *SNAPSHOTS,
+    *AUDIT,
+    *HEALTH,
+]
 
 TAGS = {
     "drafts": "Copy, written and checked for a brief.",
@@ -56,6 +73,7 @@ TAGS = {
     "segments": "Audiences: defined, previewed, paged through, matched.",
     "prompts": "What the engine is asked with: versions of a workspace's own, with history.",
     "snapshots": "The immutable folders that answers about many profiles come from.",
+    "audit": "Who did what, when and from where.",
     "health": "For load balancers and Prometheus.",
 }
 
@@ -68,6 +86,7 @@ def create_app(settings: Settings, *, background: bool = True) -> Litestar:
     """
     metrics, logger = Metrics(), access_logger(settings.log_level)
     problems = ProblemHandler(logger)
+    limits = RateLimits(settings.requests_per_minute) if settings.requests_per_minute else None
     app = Litestar(
         route_handlers=ROUTES,
         lifespan=[partial(_lifespan, settings=settings, logger=logger, background=background)],
@@ -77,15 +96,16 @@ def create_app(settings: Settings, *, background: bool = True) -> Litestar:
             "key": Provide(_key, sync_to_thread=False),
             "metrics": Provide(_metrics, sync_to_thread=False),
         },
-        middleware=[Access(), Idempotency()],
+        middleware=[Recording(), Access(), Idempotency()],
         guards=[known_parameters],
         exception_handlers={Exception: problems},
         openapi_config=_openapi_config(),
         logging_config=None,
         request_max_body_size=settings.max_body_bytes,
-        state=State({"metrics": metrics, "problems": problems}),
+        state=State({"metrics": metrics, "problems": problems, "rate_limits": limits}),
     )
-    app.asgi_handler = cast("ASGIApp", Telemetry(app.asgi_handler, metrics, logger))
+    protected = ProtectiveHeaders(cast("AsgiApp", app.asgi_handler))
+    app.asgi_handler = cast("ASGIApp", Telemetry(protected, metrics, logger))
     return app
 
 

@@ -38,7 +38,8 @@ VERBS: Mapping[str, Verb] = {
     "bench": Verb("service.benchmarks.commands:bench", "Measure speed and memory at scale."),
     "serve": Verb("service.serve:serve", "Serve the HTTP API."),
     "brand": Verb("service.workspaces.commands:brand", "Show and import the brand: voice, words, claims."),
-    "keys": Verb("service.workspaces.commands:keys", "Create, list and revoke API keys."),
+    "keys": Verb("service.workspaces.commands:keys", "Create, list, rotate and revoke API keys."),
+    "audit": Verb("service.audit.commands:audit", "Export the record of who did what, and check it."),
 }
 
 

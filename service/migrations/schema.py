@@ -1,5 +1,6 @@
 """Every table of the service in one place, for migrations and the test that compares them."""
 
+from service.audit import tables as audit
 from service.catalog import tables as catalog
 from service.db import Base
 from service.drafts import tables as drafts
@@ -11,5 +12,5 @@ from service.segments import tables as segments
 from service.snapshots import tables as snapshots
 from service.workspaces import tables as workspaces
 
-ROOMS = (workspaces, catalog, profiles, events, segments, drafts, prompts, snapshots, privacy)
+ROOMS = (workspaces, catalog, profiles, events, segments, drafts, prompts, snapshots, privacy, audit)
 metadata = Base.metadata

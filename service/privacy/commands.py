@@ -35,9 +35,13 @@ def export(profile_id: str, out: Path, as_json: bool) -> None:
         raise Usage(f"{out} is there already: name a file that is not")
 
     async def work(runtime: "Runtime") -> bytes:
+        from service.audit.actions import record_command
         from service.privacy.access import access_archive
 
-        return await access_archive(runtime, runtime.settings.workspace, profile_id)
+        workspace = runtime.settings.workspace
+        found = await access_archive(runtime, workspace, profile_id)
+        await record_command(runtime, workspace, "profile export", profile_id=profile_id)
+        return found
 
     content = run(work)
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -60,10 +64,14 @@ def erase(profile_id: str, now: bool, as_json: bool) -> None:
     """
 
     async def work(runtime: "Runtime") -> "Erasure":
+        from service.audit.actions import record_command
         from service.privacy.actions import erase_now
         from service.profiles.actions import erase_profile
 
-        return await (erase_now if now else erase_profile)(runtime, runtime.settings.workspace, profile_id)
+        workspace = runtime.settings.workspace
+        erasure = await (erase_now if now else erase_profile)(runtime, workspace, profile_id)
+        await record_command(runtime, workspace, "profile erase", profile_id=profile_id)
+        return erasure
 
     _show((run(work),), as_json=as_json)
 

@@ -64,6 +64,7 @@ async def remove_profile(
         description="A zip of JSON files: the rows of every table that names the profile, its interests, "
         "tastes and segments in the newest snapshot. For a person who asks what is known of him or her.",
         response="(a zip archive)",
+        audited=True,
         problems=(404,),
     ),
 )

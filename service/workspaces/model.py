@@ -63,8 +63,15 @@ class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
     scopes: tuple[Scope, ...]
     created_at: datetime
     revoked_at: datetime | None = None
+    expires_at: datetime | None = None
+    """From here on it opens nothing."""
     last_used_at: datetime | None = None
     """Exact to a minute."""
+
+
+def opens(key: ApiKey, now: datetime) -> bool:
+    """Whether the key is neither revoked nor past its time."""
+    return key.revoked_at is None and (key.expires_at is None or now < key.expires_at)
 
 
 class CreatedKey(msgspec.Struct, frozen=True, kw_only=True):

@@ -76,6 +76,7 @@ class KeyStore:
                 secret_sha256=secret_sha256,
                 scopes=list(key.scopes),
                 created_at=key.created_at,
+                expires_at=key.expires_at,
             )
         )
 
@@ -87,10 +88,23 @@ class KeyStore:
 
     async def revoke(self, prefix_or_id: str, now: datetime) -> ApiKey:
         """Revoke a key; raises NotFound."""
+        row = await self._row(prefix_or_id)
+        row.revoked_at = row.revoked_at or now
+        return _key(row)
+
+    async def expire(self, prefix_or_id: str, at: datetime) -> ApiKey:
+        """Let a key end at a moment, unless it ends earlier; returns it as it was. Raises NotFound."""
+        row = await self._row(prefix_or_id)
+        before = _key(row)
+        row.expires_at = at if row.expires_at is None else min(row.expires_at, at)
+        return before
+
+    async def _row(self, prefix_or_id: str) -> ApiKeyRow:
+        prefix = prefix_or_id.removeprefix("pw_")
         row = await self._session.scalar(
             select(ApiKeyRow).where(
                 ApiKeyRow.workspace_id == self._workspace,
-                or_(ApiKeyRow.id == prefix_or_id, ApiKeyRow.prefix == prefix_or_id.removeprefix("pw_")),
+                or_(ApiKeyRow.id == prefix_or_id, ApiKeyRow.prefix == prefix),
             )
         )
         if row is None:
@@ -98,8 +112,7 @@ class KeyStore:
                 f"no API key {prefix_or_id[:40]!r} in workspace {self._workspace!r}: "
                 "see `pitchwright keys list`"
             )
-        row.revoked_at = row.revoked_at or now
-        return _key(row)
+        return row
 
     async def note_use(self, key_id: str, now: datetime) -> None:
         """Remember when the key was last used."""

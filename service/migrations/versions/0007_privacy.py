@@ -1,4 +1,4 @@
-"""Erased profiles leave a receipt without a name instead of a tombstone."""
+"""Erased profiles leave a receipt without a name instead of a tombstone; keys expire; acts are on record."""
 
 import secrets
 from hashlib import blake2b
@@ -19,7 +19,29 @@ INSTANT = sa.DateTime(timezone=True)
 
 
 def upgrade() -> None:
-    """Make the keys of pseudonyms, and turn tombstones into receipts."""
+    """Turn tombstones into receipts, let keys expire, and make the audit log."""
+    _make_receipts()
+    op.add_column("api_keys", sa.Column("expires_at", INSTANT, nullable=True))
+    op.create_table(
+        "audit_entries",
+        sa.Column("workspace_id", ID, nullable=False),
+        sa.Column("number", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("at", INSTANT, nullable=False),
+        sa.Column("actor", sa.Text(), nullable=False),
+        sa.Column("actor_name", sa.Text(), nullable=False),
+        sa.Column("action", sa.Text(), nullable=False),
+        sa.Column("target", JSON, nullable=False),
+        sa.Column("status", sa.Integer(), nullable=True),
+        sa.Column("origin", sa.Text(), nullable=False),
+        sa.Column("request_id", sa.Text(), nullable=False),
+        sa.Column("digest", sa.String(length=64), nullable=False),
+        sa.ForeignKeyConstraint(["workspace_id"], ["workspaces.id"], name="fk_audit_entries_workspaces"),
+        sa.PrimaryKeyConstraint("workspace_id", "number", name="pk_audit_entries"),
+    )
+    op.create_index("ix_audit_entries_workspace_id_at", "audit_entries", ["workspace_id", "at"])
+
+
+def _make_receipts() -> None:
     op.create_table(
         "pseudonym_keys",
         sa.Column("workspace_id", ID, nullable=False),
