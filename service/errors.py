@@ -18,6 +18,7 @@ ServiceError
 ├── Forbidden               the key lacks the scope
 ├── Overloaded              the service refuses more work for now
 │   └── RateLimited             the key has sent its share of requests
+│       └── BudgetSpent             or has asked all the private counts it may today
 └── DependencyError         something this service needs is not there
     ├── ExtraMissing            an optional package is not installed
     ├── PortInUse               another program listens where `serve` should
@@ -109,6 +110,10 @@ class RateLimited(Overloaded):
     def __init__(self, message: str, headers: dict[str, str]) -> None:
         super().__init__(message)
         self.headers = headers
+
+
+class BudgetSpent(RateLimited):
+    """The key has spent its privacy budget of the day."""
 
 
 class DependencyError(ServiceError):

@@ -98,6 +98,7 @@ PROBLEMS: dict[type[Exception], Kind] = {
     service_errors.Conflict: Kind(409, "conflict", "The request conflicts with what is there"),
     service_errors.Unauthenticated: Kind(401, "key-missing", "An API key is needed"),
     service_errors.Forbidden: Kind(403, "scope-missing", "The API key does not open this"),
+    service_errors.BudgetSpent: Kind(429, "privacy-budget-spent", "The privacy budget of today is spent"),
     service_errors.RateLimited: Kind(429, "too-many", "Too many requests"),
     service_errors.Overloaded: Kind(429, "overloaded", "The service takes no more work for now", 2),
     service_errors.ExtraMissing: Kind(503, "extra-missing", "An optional package is not installed"),

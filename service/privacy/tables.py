@@ -1,4 +1,4 @@
-"""Rows of privacy: receipts of erasures."""
+"""Rows of privacy: receipts of erasures, and what was spent on private counts."""
 
 from datetime import datetime
 from typing import Any
@@ -24,3 +24,14 @@ class ErasureRow(Base):
     erased_at: Mapped[datetime] = mapped_column(Instant)
     removed: Mapped[list[dict[str, Any]]] = mapped_column(Json)
     completed_at: Mapped[datetime | None] = mapped_column(Instant)
+
+
+class SpendingRow(Base):
+    """How much epsilon a key has spent on one day (UTC)."""
+
+    __tablename__ = "privacy_spending"
+
+    workspace_id: Mapped[str] = mapped_column(Id, ForeignKey("workspaces.id"), primary_key=True)
+    key_id: Mapped[str] = mapped_column(Id, primary_key=True)
+    day: Mapped[str] = mapped_column(String(10), primary_key=True)
+    thousandths: Mapped[int]

@@ -12,8 +12,8 @@ from prompts.brand import Brand
 from prompts.brief_limits import validate_brand
 from service.errors import InvalidInput
 
-Scope = Literal["copy", "crm", "batch", "admin"]
-"""What a key may do; `admin` may do everything."""
+Scope = Literal["copy", "crm", "batch", "counts", "admin"]
+"""What a key may do; `admin` may do everything, `counts` ask for counts with differential privacy."""
 
 DEFAULT_EVENT_WEIGHTS: dict[str, float] = {
     "view": 1.0,

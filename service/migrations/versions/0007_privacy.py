@@ -19,7 +19,7 @@ INSTANT = sa.DateTime(timezone=True)
 
 
 def upgrade() -> None:
-    """Turn tombstones into receipts, let keys expire, and make the audit log."""
+    """Turn tombstones into receipts, let keys expire; make audit log, privacy budget and retention."""
     _make_receipts()
     op.add_column("api_keys", sa.Column("expires_at", INSTANT, nullable=True))
     op.create_table(
@@ -39,6 +39,15 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("workspace_id", "number", name="pk_audit_entries"),
     )
     op.create_index("ix_audit_entries_workspace_id_at", "audit_entries", ["workspace_id", "at"])
+    op.create_table(
+        "privacy_spending",
+        sa.Column("workspace_id", ID, nullable=False),
+        sa.Column("key_id", ID, nullable=False),
+        sa.Column("day", sa.String(length=10), nullable=False),
+        sa.Column("thousandths", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(["workspace_id"], ["workspaces.id"], name="fk_privacy_spending_workspaces"),
+        sa.PrimaryKeyConstraint("workspace_id", "key_id", "day", name="pk_privacy_spending"),
+    )
 
 
 def _make_receipts() -> None:
