@@ -32,6 +32,7 @@ from service.health import ROUTES as HEALTH
 from service.idempotency import Idempotency
 from service.openapi import PUBLIC
 from service.parameters import known_parameters
+from service.privacy.retention import retain_forever
 from service.privacy.routes import ROUTES as PRIVACY
 from service.problems import ProblemHandler
 from service.profiles.routes import ROUTES as PROFILES
@@ -81,8 +82,8 @@ TAGS = {
 def create_app(settings: Settings, *, background: bool = True) -> Litestar:
     """Make the application for these settings; its lifespan opens the runtime and closes it.
 
-    `background` starts the two tasks a server needs beside requests: warming the models, and keeping
-    snapshots fresh.
+    `background` starts the tasks a server needs beside requests: warming the models, keeping snapshots
+    fresh, and deleting events that are no longer to be kept.
     """
     metrics, logger = Metrics(), access_logger(settings.log_level)
     problems = ProblemHandler(logger)
@@ -115,7 +116,11 @@ async def _lifespan(
 ) -> AsyncGenerator[None]:
     async with open_runtime(settings) as runtime:
         app.state.runtime = runtime
-        work = (_warm(app, runtime, logger), refresh_forever(runtime)) if background else ()
+        work = (
+            (_warm(app, runtime, logger), refresh_forever(runtime), retain_forever(runtime))
+            if background
+            else ()
+        )
         tasks = [asyncio.create_task(each) for each in work]
         try:
             yield

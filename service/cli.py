@@ -39,6 +39,9 @@ VERBS: Mapping[str, Verb] = {
     "serve": Verb("service.serve:serve", "Serve the HTTP API."),
     "brand": Verb("service.workspaces.commands:brand", "Show and import the brand: voice, words, claims."),
     "keys": Verb("service.workspaces.commands:keys", "Create, list, rotate and revoke API keys."),
+    "retention": Verb(
+        "service.privacy.retention_commands:retention", "Say how long events are kept, and delete older ones."
+    ),
     "audit": Verb("service.audit.commands:audit", "Export the record of who did what, and check it."),
 }
 

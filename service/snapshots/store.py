@@ -11,6 +11,7 @@ from service.events.tables import EventRow
 from service.privacy.tables import ErasureRow
 from service.profiles.tables import ProfileRow
 from service.snapshots.tables import LeaseRow
+from service.workspaces.tables import WorkspaceRow
 
 
 class LeaseStore:
@@ -59,4 +60,6 @@ async def last_change(session: AsyncSession, workspace: str) -> datetime | None:
             (ErasureRow, ErasureRow.erased_at),
         )
     ]
+    removed = select(WorkspaceRow.events_removed_at).where(WorkspaceRow.id == workspace)
+    moments.append(await session.scalar(removed))
     return max((moment for moment in moments if moment is not None), default=None)

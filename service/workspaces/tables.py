@@ -21,6 +21,8 @@ class WorkspaceRow(Base):
     currency: Mapped[str] = mapped_column(String(3))
     event_weights: Mapped[dict[str, float]] = mapped_column(Json)
     brand: Mapped[dict[str, Any]] = mapped_column(Json)
+    retention_days: Mapped[dict[str, int]] = mapped_column(Json)
+    events_removed_at: Mapped[datetime | None] = mapped_column(Instant)
     created_at: Mapped[datetime] = mapped_column(Instant)
 
 

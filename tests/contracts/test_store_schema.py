@@ -109,3 +109,9 @@ async def test_a_read_keeps_nothing_and_sees_one_state(runtime: Runtime):
         assert await session.scalar(text("SELECT count(*) FROM workspaces")) == before == 1
     async with runtime.database.read() as session:
         assert await session.scalar(text("SELECT count(*) FROM workspaces")) == 0
+
+
+async def test_a_store_is_written_anew_without_what_was_deleted(runtime: Runtime):
+    assert await runtime.database.compact()
+    async with runtime.database.read() as session:
+        assert await session.scalar(text("SELECT count(*) FROM workspaces")) == 1

@@ -21,6 +21,8 @@ INSTANT = sa.DateTime(timezone=True)
 def upgrade() -> None:
     """Turn tombstones into receipts, let keys expire; make audit log, privacy budget and retention."""
     _make_receipts()
+    op.add_column("workspaces", sa.Column("retention_days", JSON, nullable=False, server_default="{}"))
+    op.add_column("workspaces", sa.Column("events_removed_at", INSTANT, nullable=True))
     op.add_column("api_keys", sa.Column("expires_at", INSTANT, nullable=True))
     op.create_table(
         "audit_entries",
