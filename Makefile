@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 EXTRAS := offline,postgres,dev
 
-.PHONY: install demo test check test-slow test-vllm golden snapshot-fixture lock clean
+.PHONY: install demo test check test-slow test-vllm golden eval-baseline snapshot-fixture lock clean
 
 install: .venv/.installed
 
@@ -31,7 +31,15 @@ test-slow: install
 # Write the golden files anew; then read their differences before committing them.
 golden: install
 	UPDATE_GOLDEN=1 $(BIN)/pytest -q tests/prompts/test_render.py tests/service/http/test_http_openapi.py \
-	  tests/service/pocket/test_model.py -k "golden or openapi or samples"
+	  tests/service/pocket/test_model.py tests/eval/test_dataset_descriptions.py tests/eval/test_schemas.py \
+	  -k "golden or openapi or samples or readme_tells or schema"
+
+# Measure anew what the regression suite is held against; for when weights, decoding or prompts were changed on purpose.
+# It says first what became better and what worse.
+eval-baseline: install
+	$(BIN)/pitchwright --data-dir var eval run eval/suites/regression.yaml --fresh --out var/regression
+	-$(BIN)/pitchwright eval compare eval/results/regression.json var/regression
+	cp var/regression/result.json eval/results/regression.json
 
 # Keep a snapshot of the format written today; for when FORMAT_VERSION has been raised. Older ones stay as they are.
 snapshot-fixture: install

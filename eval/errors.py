@@ -3,10 +3,13 @@
 EvalError
 ├── SuiteError      a suite file that cannot be read, or asks for what is not there
 ├── FigureError     a number that is not one: NaN, infinite, an empty sample
-├── ScorerError     a scorer that answered something else than one score per variant
+├── ScorerError     a scorer that answered something else than one score per variant; stated in the variant
+├── LimitReached    a run has cost what its suite allows
+├── ResultError     a result that cannot be read, or not be compared
 ├── BenchmarkError  what a benchmark compares with is not installed, or answers something else
 ├── DatasetError    a data set that is missing or not the expected one
-└── RecommendationError  events that leave nothing to learn from or nothing to test
+├── RecommendationError  events that leave nothing to learn from or nothing to test
+└── ProxyError      outcomes or predictions a proxy cannot work with
 
 Messages quote the bad value and say what to do next.
 """
@@ -28,6 +31,14 @@ class ScorerError(EvalError):
     """A scorer answered something else than one score per variant."""
 
 
+class LimitReached(EvalError):
+    """A run has cost what its suite allows."""
+
+
+class ResultError(EvalError):
+    """A result cannot be read, or not be compared with another."""
+
+
 class BenchmarkError(EvalError):
     """What a benchmark compares with is not installed, or gives another answer."""
 
@@ -38,3 +49,7 @@ class DatasetError(EvalError):
 
 class RecommendationError(EvalError):
     """Events that leave nothing to learn from or nothing to test."""
+
+
+class ProxyError(EvalError):
+    """Outcomes or predictions a proxy cannot work with."""

@@ -1,11 +1,13 @@
 """What a suite's written samples measure: shares, means and closeness, as figures."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from eval.answers import Spent
 from eval.errors import SuiteError
 from eval.figures import Figure, bootstrap, figure, wilson
 from eval.scorers.copy_text import whole
@@ -28,44 +30,129 @@ GIVEN: Mapping[str, Callable[[Brief], bool]] = {
 }
 """Facts by the last part of their rule, and which briefs give them: only what was given can be kept."""
 
+VERDICTS: Mapping[str, Callable[[Variant], bool]] = {
+    "structure.valid": lambda variant: variant.status != "malformed",
+    "structure.first_try": lambda variant: _first_try(variant),
+    "checks.passed": lambda variant: variant.status == "passed",
+    "facts.kept": lambda variant: _kept(variant),
+}
+"""What holds of a variant or does not, by the name of the figure."""
+
+OWN_NAMES: Mapping[str, str] = {
+    "self_similarity": "diversity.self_similarity",
+    "readability": "readability.flesch",
+}
+"""Figures of scorers that are not called `scores.<scorer>`."""
+
+LOWER_IS_BETTER = frozenset({"diversity.self_similarity", "scores.self_bleu", "closeness.p"})
+CLOSENESS = ("closeness.audience", "closeness.margin", "closeness.p")
+
 
 class Sample(msgspec.Struct, frozen=True, kw_only=True):
     """One brief with every variant written for it."""
 
     brief: Brief
     variants: tuple[Variant, ...]
+    key: str = ""
+    """Of the brief, whatever its seed (`eval.asking.key`); samples of one key are alike."""
+    repeat: int = 0
+    candidate: str = ""
+    spent: Spent = Spent()
+
+
+def score_name(scorer: str) -> str:
+    """Name the figure of a scorer's mean."""
+    return OWN_NAMES.get(scorer, f"scores.{scorer}")
+
+
+def passed_name(scorer: str) -> str:
+    """Name the figure of the share that is good enough by a scorer's own bar."""
+    return f"scores.{scorer}.passed"
 
 
 def measure(samples: Sequence[Sample], embedder: Embedder, *, seed: int) -> tuple[Figure, ...]:
-    """Measure written samples: structure, checks, facts, variety, readability, closeness to the audience.
+    """Measure written samples: structure, checks, facts, variety, scores, closeness to the audience.
 
-    Shares count variants, with Wilson intervals; means average briefs, with intervals by bootstrap over
-    briefs, since the variants of one brief are alike.
+    Shares count variants, with Wilson intervals as of those asked for the first time: asking the very same
+    again makes nothing surer. Means average drafts, with intervals by bootstrap over briefs, since drafts of
+    one brief are alike.
     """
     if not any(sample.variants for sample in samples):
         raise SuiteError("the suite wrote no variant: give it at least one brief with n of at least 1")
-    return (*_shares(samples), *_variety(samples, seed), *_closeness(samples, embedder, seed))
+    shares: dict[str, list[bool]] = {}
+    trials: Counter[str] = Counter()
+    means: dict[str, list[tuple[str, float]]] = {}
+    for place, sample in enumerate(samples):
+        for name, held in verdicts(sample).items():
+            shares.setdefault(name, []).extend(held)
+            trials[name] += 0 if sample.repeat else len(held)
+        for name, value in values(sample).items():
+            means.setdefault(name, []).append((sample.key or str(place), value))
+    return (
+        *(_share(name, held, trials[name] or len(held)) for name, held in shares.items() if held),
+        *(_mean(name, drafts, seed) for name, drafts in sorted(means.items())),
+        *_closeness(samples, embedder, seed),
+    )
 
 
-def _shares(samples: Sequence[Sample]) -> list[Figure]:
-    pairs = [(sample.brief, variant) for sample in samples for variant in sample.variants]
-    variants = [variant for _, variant in pairs]
-    figures = [
-        _share("structure.valid", [variant.status != "malformed" for variant in variants]),
-        _share("structure.first_try", [_first_try(variant) for variant in variants]),
-        _share("checks.passed", [variant.status == "passed" for variant in variants]),
-        _share("facts.kept", [_kept(variant) for variant in variants]),
-    ]
+def measurable(briefs: Sequence[Brief], scorers: Collection[str]) -> tuple[str, ...]:
+    """Name the figures that these briefs can give: a threshold on another is a mistake to tell before."""
+    facts = [f"{FACTS}kept.{fact}" for fact, given in GIVEN.items() if any(map(given, briefs))]
+    variety = ["diversity.distinct_2"] if any(brief.n >= 2 for brief in briefs) else []
+    told = [Sample(brief=brief, variants=()) for brief in briefs if audience_text(brief.audience)]
+    closeness = CLOSENESS if any(_differ(told, group) for group in _strata(told)) else ()
+    scores = [*map(score_name, scorers), *map(passed_name, scorers)]
+    return (*VERDICTS, *facts, *variety, *scores, *closeness)
+
+
+def verdicts(sample: Sample) -> dict[str, list[bool]]:
+    """Say of each variant what holds of it, by the name of the figure."""
+    found = {name: [holds(variant) for variant in sample.variants] for name, holds in VERDICTS.items()}
     for fact, given in GIVEN.items():
-        stated = [_stated(variant, FACTS + fact) for brief, variant in pairs if given(brief)]
-        if stated:
-            figures.append(_share(f"facts.kept.{fact}", stated))
-    return figures
+        if given(sample.brief):
+            found[f"{FACTS}kept.{fact}"] = [_stated(variant, FACTS + fact) for variant in sample.variants]
+    for variant in sample.variants:
+        for score in variant.scores:
+            if score.passed is not None:
+                found.setdefault(passed_name(score.name), []).append(score.passed)
+    return found
 
 
-def _share(name: str, verdicts: Sequence[bool]) -> Figure:
-    good = sum(verdicts)
-    return figure(name, good / len(verdicts), interval=wilson(good, len(verdicts)), n=len(verdicts))
+def values(sample: Sample) -> dict[str, float]:
+    """Give a draft's numbers by the name of the figure: its variety, and the mean of each score it has.
+
+    Variety is of drafts with at least two written variants, so that every draft is of about one size.
+    """
+    found: dict[str, list[float]] = {}
+    for variant in sample.variants:
+        for score in variant.scores:
+            found.setdefault(score_name(score.name), []).append(score.value)
+    means = {name: sum(column) / len(column) for name, column in found.items()}
+    written = [text for variant in sample.variants if (text := whole(variant))]
+    if len(written) >= 2:
+        means["diversity.distinct_2"] = distinct_2(written)
+    return means
+
+
+def outcomes(samples: Sequence[Sample]) -> dict[str, dict[str, float]]:
+    """Average each figure's variants and drafts by brief: figure -> key of the brief -> mean.
+
+    This is what two runs are compared by.
+    """
+    columns: dict[str, dict[str, list[float]]] = {}
+    for sample in samples:
+        held = {name: [float(each) for each in found] for name, found in verdicts(sample).items()}
+        for name, found in (held | {name: [value] for name, value in values(sample).items()}).items():
+            columns.setdefault(name, {}).setdefault(sample.key, []).extend(found)
+    return {
+        name: {key: sum(found) / len(found) for key, found in column.items() if found}
+        for name, column in columns.items()
+    }
+
+
+def _share(name: str, held: Sequence[bool], trials: int) -> Figure:
+    share = sum(held) / len(held)
+    return figure(name, share, interval=wilson(round(share * trials), trials), n=len(held))
 
 
 def _first_try(variant: Variant) -> bool:
@@ -84,31 +171,10 @@ def _stated(variant: Variant, rule: str) -> bool:
     return any(result.rule == rule and not result.findings for result in variant.checks)
 
 
-def _variety(samples: Sequence[Sample], seed: int) -> list[Figure]:
-    """Per draft of at least two written variants, so that every draft is a sample of about one size."""
-    drafts = [[text for variant in sample.variants if (text := whole(variant))] for sample in samples]
-    drafts = [texts for texts in drafts if len(texts) >= 2]
-    figures = [
-        _mean("diversity.distinct_2", [distinct_2(texts) for texts in drafts], seed),
-        _mean("diversity.self_similarity", _score_means(samples, "self_similarity"), seed),
-        _mean("readability.flesch", _score_means(samples, "readability"), seed),
-    ]
-    return [entry for entry in figures if entry is not None]
-
-
-def _score_means(samples: Sequence[Sample], name: str) -> list[float]:
-    """Each brief's mean of one score, briefs without it left out."""
-    columns = [
-        [score.value for variant in sample.variants for score in variant.scores if score.name == name]
-        for sample in samples
-    ]
-    return [sum(column) / len(column) for column in columns if column]
-
-
-def _mean(name: str, values: Sequence[float], seed: int) -> Figure | None:
-    if not values:
-        return None
-    return figure(name, sum(values) / len(values), interval=bootstrap(values, seed=seed), n=len(values))
+def _mean(name: str, drafts: Sequence[tuple[str, float]], seed: int) -> Figure:
+    numbers = [value for _, value in drafts]
+    interval = bootstrap(numbers, seed=seed, groups=[brief for brief, _ in drafts])
+    return figure(name, sum(numbers) / len(numbers), interval=interval, n=len(numbers))
 
 
 def _closeness(samples: Sequence[Sample], embedder: Embedder, seed: int) -> list[Figure]:

@@ -55,10 +55,22 @@ def validate(brief: Brief) -> None:
     find_channel(brief.channel)
     if not 1 <= brief.n <= MOST_VARIANTS:
         raise BriefError(f"n is {brief.n}: ask for 1 to {MOST_VARIANTS} variants")
-    for path, value in _texts(brief).items():
-        _text(path, value, LONGEST[path])
+    validate_facts(brief)
     if not clean(brief.product.title):
         raise BriefError(f"product {brief.product.id!r} has no title: copy must name what it advertises")
+    if brief.brand.tones and brief.tone not in brief.brand.tones:
+        raise BriefError(
+            f"tone {brief.tone!r} is outside the brand's range: ask for {' or '.join(brief.brand.tones)}"
+        )
+    if brief.rewrite is not None:
+        validate_rewrite(brief.channel, brief.rewrite)
+        _draft(brief.channel, brief.rewrite.fields)
+
+
+def validate_facts(brief: Brief) -> None:
+    """Raise `BriefError`, quoting the value, for facts that no copy can be held against."""
+    for path, value in _texts(brief).items():
+        _text(path, value, LONGEST[path])
     if brief.offer is not None and not clean(brief.offer.text):
         raise BriefError(
             "the offer has no text: leave the offer out, or say what is promised, such as '20% off'"
@@ -79,13 +91,6 @@ def validate(brief: Brief) -> None:
         )
     _lists(brief)
     validate_brand(brief.brand)
-    if brief.brand.tones and brief.tone not in brief.brand.tones:
-        raise BriefError(
-            f"tone {brief.tone!r} is outside the brand's range: ask for {' or '.join(brief.brand.tones)}"
-        )
-    if brief.rewrite is not None:
-        validate_rewrite(brief.channel, brief.rewrite)
-        _draft(brief.channel, brief.rewrite.fields)
 
 
 def _lists(brief: Brief) -> None:

@@ -5,6 +5,7 @@ their own. The body is cut at these markers before anything is rendered, so no v
 Older versions stay; a reader asks for the newest unless it names one.
 """
 
+import datetime
 import functools
 import hashlib
 import re
@@ -44,7 +45,7 @@ class Change(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """One line of a template's history."""
 
     version: int
-    date: str
+    date: datetime.date
     change: str
 
 

@@ -229,9 +229,26 @@ CHANNELS: Mapping[str, Channel] = {
     )
 }
 
+PLAIN = Channel(
+    name="text",
+    title="plain text",
+    personal=True,
+    shows_link=False,
+    max_tokens=0,
+    fields=(
+        Field(name="text", about="a text of no channel", limits=(_hard(20_000, _HOUSE),), multiline=True),
+    ),
+)
+"""A text that a person brings without saying where it will be read. Nothing is written for it."""
+
 
 def find_channel(name: str) -> Channel:
     """Find the channel of this name; raises `BriefError` naming the known ones."""
     if name not in CHANNELS:
         raise BriefError(f"unknown channel {name[:80]!r}: choose one of {', '.join(CHANNELS)}")
     return CHANNELS[name]
+
+
+def channel_read(name: str) -> Channel:
+    """Find what copy may be read as: a channel, or `PLAIN`. Raises as `find_channel`."""
+    return PLAIN if name == PLAIN.name else find_channel(name)

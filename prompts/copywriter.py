@@ -31,6 +31,7 @@ from prompts.correction import corrected
 from prompts.engine import Answer, Ask, Engine, EngineInfo, Message, OnText
 from prompts.errors import LanguageError, OutputError, SlotError
 from prompts.output import parse, schema
+from prompts.readers import ASSUMED, Readers
 from prompts.render import render, shows_examples
 from prompts.rewriting import check_engine, keep, rewrite_checks
 from prompts.slots import clean, escape_facts, escape_quoted, fact_slots, fill
@@ -78,9 +79,12 @@ class _Attempt(msgspec.Struct, frozen=True, kw_only=True):
 class _Job:
     """One brief on its way to a draft."""
 
-    def __init__(self, index: int, brief: Brief, template: Template, engine: EngineInfo) -> None:
+    def __init__(
+        self, index: int, brief: Brief, template: Template, engine: EngineInfo, readers: Readers = ASSUMED
+    ) -> None:
         self.index = index
         self.brief = brief
+        self.readers = readers
         self.template = template
         self.engine = engine
         self.slots = fact_slots(brief)
@@ -153,8 +157,8 @@ class _Job:
             )
         distinct = self.distinct(variant, fields)
         near = self.near(variant, fields) if distinct.passed else CheckResult(rule=NEAR_RULE, passed=True)
-        rewritten = rewrite_checks(self.brief, fields)
-        checks = (*run_checks(self.brief, fields), *rewritten, distinct, near)
+        rewritten = rewrite_checks(self.brief, fields, self.readers)
+        checks = (*run_checks(self.brief, fields, self.readers), *rewritten, distinct, near)
         status = "passed" if passes(checks) else "failed"
         return _Attempt(status=status, fields=fields, checks=checks, raw=None, seed=seed, answer=answer.text)
 
@@ -251,14 +255,16 @@ async def write(
     *,
     attempts: int = ATTEMPTS,
     snapshot: str | None = None,
+    readers: Readers = ASSUMED,
     on_variant: Callable[[int, Variant], None] | None = None,
     on_piece: Callable[[int, int, str], None] | None = None,
 ) -> list[Variant]:
     """Write the draft of one brief: `brief.n` variants, ranked, the failed and malformed ones last.
 
-    `attempts` bounds the asks per variant; `snapshot` is noted in the provenance; `on_variant` hears of each
-    variant as it becomes final, with its index; `on_piece` hears the raw answers while they are written, with
-    variant and attempt. Raises `BriefError`, `LanguageError`, `TemplateError`, the engine's errors.
+    `attempts` bounds the asks per variant; `snapshot` is noted in the provenance; merge tags are held
+    against `readers`; `on_variant` hears of each variant as it becomes final, with its index; `on_piece`
+    hears the raw answers while they are written, with variant and attempt. Raises `BriefError`,
+    `LanguageError`, `TemplateError`, the engine's errors.
     """
 
     def final(_: int, variant: int, written: Variant) -> None:
@@ -275,6 +281,7 @@ async def write(
         catalog,
         attempts=attempts,
         snapshot=snapshot,
+        readers=readers,
         on_variant=final,
         on_piece=piece if on_piece is not None else None,
     )
@@ -288,6 +295,7 @@ async def write_many(
     *,
     attempts: int = ATTEMPTS,
     snapshot: str | None = None,
+    readers: Readers = ASSUMED,
     on_variant: OnVariant | None = None,
     on_piece: OnPiece | None = None,
     batch: int = BATCH,
@@ -299,7 +307,8 @@ async def write_many(
     if not detector_loaded():
         await asyncio.to_thread(load_detector)
     jobs = [
-        _Job(i, brief, _template(brief, engine.info, catalog), engine.info) for i, brief in enumerate(briefs)
+        _Job(i, brief, _template(brief, engine.info, catalog), engine.info, readers)
+        for i, brief in enumerate(briefs)
     ]
     queue = deque(jobs)
 

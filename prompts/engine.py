@@ -43,7 +43,10 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
     max_tokens: int = 400
     temperature: float = 0.7
     """0 is greedy."""
-    top_p: float = 0.95
+    top_p: float | None = None
+    """Draw from the likeliest tokens that together reach it; none leaves it to the model's own settings."""
+    min_p: float | None = None
+    """Draw no token that is less than this many times as likely as the likeliest; none as above."""
     seed: int = 0
 
 

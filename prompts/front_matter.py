@@ -4,18 +4,15 @@ Plain YAML only: anchors, aliases, tags and repeated keys are refused, since eac
 something other than what it shows.
 """
 
-import difflib
-import re
 from collections.abc import Iterator
 from typing import Any, cast, get_args, get_origin
 
 import msgspec
 import yaml
 
+from prompts.advice import misfit, nearest
 from prompts.catalog import FrontMatter, split
 from prompts.errors import TemplateError
-
-_AT_PATH = re.compile(r"^(?P<reason>.*?)(?: - at `(?P<path>\$.*)`)?$", re.DOTALL)
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,7 +58,10 @@ def read_front(file: str, text: str) -> Matter:
         return _unreadable(file, error.line + 1, str(error))
     except yaml.MarkedYAMLError as error:
         line = (error.problem_mark.line if error.problem_mark else 0) + 2
-        return _unreadable(file, line, f"not YAML: {error.problem or error.context}")
+        hint = (
+            ": put a text that holds a colon in quotes" if "mapping values" in (error.problem or "") else ""
+        )
+        return _unreadable(file, line, f"not YAML: {error.problem or error.context}{hint}")
     except (yaml.YAMLError, ValueError) as error:
         return _unreadable(file, 1, f"not YAML: {error}")
     except RecursionError:
@@ -132,9 +132,7 @@ def _faults(loaded: dict[object, object], matter: Matter) -> Iterator[tuple[int,
     fields = {field.name: field for field in msgspec.structs.fields(FrontMatter)}
     for key in loaded:
         if key not in fields:
-            near = difflib.get_close_matches(str(key), fields, n=1)
-            hint = f"did you mean `{near[0]}`?" if near else f"there are {', '.join(fields)}"
-            yield matter.line(f"$.{key}"), f"unknown key `{key}`: {hint}"
+            yield matter.line(f"$.{key}"), nearest(f"unknown key `{key}`", str(key), fields)
     for name, field in fields.items():
         if name not in loaded:
             if field.required:
@@ -144,10 +142,8 @@ def _faults(loaded: dict[object, object], matter: Matter) -> Iterator[tuple[int,
             try:
                 msgspec.convert(value, kind)
             except msgspec.ValidationError as error:
-                found = _AT_PATH.match(str(error))
-                inner = path + (found["path"] or "$").removeprefix("$") if found else path
-                inner = inner.replace("[...]", "", 1)
-                reason = found["reason"] if found else str(error)
+                refused, reason = misfit(error, kind)
+                inner = (path + refused.removeprefix("$")).replace("[...]", "", 1)
                 yield matter.line(inner), f"`{inner.removeprefix('$.')}`: {reason}"
 
 

@@ -169,7 +169,11 @@ def _inputs(name: str, matter: Matter, used: Mapping[str, tuple[str, int]]) -> I
             unknown(each)
             if each not in INPUTS
             else misplaced(each, front.dialect)
-            or (None if each in declared else f"`{each}` is used and not declared: add it to `inputs`")
+            or (
+                None
+                if each in declared
+                else f"`{each}` is used and not declared: add it to `inputs` of {name}"
+            )
         )
         if reason is not None:
             yield Problem(file=file, line=line, rule="inputs", reason=reason)
@@ -254,7 +258,8 @@ def _named(name: str, matter: Matter) -> Iterator[Problem]:
         return
     for key, value in {"channel": channel, "name": named["name"], "version": int(named["version"])}.items():
         if getattr(front, key) != value:
-            reason = f"`{key}` is {getattr(front, key)!r}, and the file is {name!r}"
+            was = f"`{key}` is {getattr(front, key)!r}, and the file is {name!r}"
+            reason = f"{was}: change it to {value!r}, or rename the file"
             yield Problem(file=name, line=matter.line(f"$.{key}"), rule="file", reason=reason)
     if front.version not in {change.version for change in front.changelog}:
         reason = f"no entry for version {front.version}: add a line that says what changed"

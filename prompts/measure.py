@@ -1,11 +1,14 @@
 """How full a text's field is: its length against every limit, as the medium counts it."""
 
+from collections.abc import Sequence
+
 import msgspec
 
 from prompts.channels import Channel, Counting, Field, Limit
 from prompts.counting import count
 from prompts.errors import SlotError
-from prompts.merge_tags import longest
+from prompts.merge_tags import MergeTag, Piece, parse, written
+from prompts.readers import ASSUMED, Readers
 from prompts.variant import Fields
 
 UNITS: dict[Counting, str] = {
@@ -56,6 +59,24 @@ def length_of(label: str, limit: Limit, text: str) -> Length:
     )
 
 
+def longest(pieces: Sequence[Piece], limits: Sequence[Limit], readers: Readers) -> tuple[str, ...]:
+    """Write a text as whoever makes it longest reads it, by each limit.
+
+    Exact: everybody's values are filled in and counted, since a shorter value may be the longer message (one
+    letter outside GSM 03.38 makes an SMS UCS-2).
+    """
+    if not any(isinstance(piece, MergeTag) for piece in pieces):
+        return (written(pieces, {}),) * len(limits)
+    most, found = [-1] * len(limits), [""] * len(limits)
+    for values in readers.people():
+        filled = written(pieces, values)
+        for place, limit in enumerate(limits):
+            length = count(filled, limit.counting)
+            if length > most[place]:
+                most[place], found[place] = length, filled
+    return tuple(found)
+
+
 def measure(channel: Channel, fields: Fields) -> tuple[Length, ...]:
     """Measure every text of filled copy against every limit of its field."""
     return tuple(
@@ -71,13 +92,13 @@ def room_used(channel: Channel, fields: Fields) -> tuple[tuple[str, str, Length]
     Gives label, text and length. A text whose merge tags cannot be read is measured as it stands.
     """
     return tuple(
-        (label, text, length_of(label, field.target, _assumed(text)))
+        (label, text, length_of(label, field.target, _assumed(text, field.target)))
         for label, field, text in label_texts(channel, fields)
     )
 
 
-def _assumed(text: str) -> str:
+def _assumed(text: str, limit: Limit) -> str:
     try:
-        return longest(text)
+        return longest(parse(text), (limit,), ASSUMED)[0]
     except SlotError:
         return text

@@ -7,20 +7,19 @@ The grammar is the part of Liquid that CRMs know, read in one pass:
     literal  ::= "{{" quoted "}}"              the quoted text itself, so that a fact may hold braces
     quoted   ::= '"' any but '"', braces, newline '"'  |  the same in single quotes
 
-A tag needs its default, since a profile may lack the trait, unless the caller knows that nobody lacks it.
+A tag needs its default, since a profile may lack the trait, unless it is known (`readers.py`) that nobody
+does.
 `{%` and any other `{{` are errors before copy is stored. A profile's value is text: what is filled in is
 never read again.
 """
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
 from prompts.errors import SlotError
-
-ALLOWED: Mapping[str, int] = {"first_name": 12}
-"""Tags copy may use, each with the assumed length of its value in characters when limits are counted."""
+from prompts.readers import ASSUMED, ASSUMED_LENGTH, Readers
 
 FIRST_NAME = '{{ first_name | default: "there" }}'
 
@@ -51,13 +50,11 @@ class Literal(msgspec.Struct, frozen=True, kw_only=True):
 Piece = str | MergeTag | Literal
 
 
-def parse(
-    text: str, allowed: Collection[str] = ALLOWED.keys(), always: Collection[str] = ()
-) -> tuple[Piece, ...]:
+def parse(text: str, readers: Readers = ASSUMED) -> tuple[Piece, ...]:
     """Cut a text into plain pieces, tags and literals; their sources join to the text again.
 
-    `allowed` are the names that may be used, `always` those that may stand without a default. Raises
-    `SlotError`, quoting the place, for a tag that is unknown, without a default or malformed.
+    Of `readers` the values of every trait the text names must be known. Raises `SlotError`, quoting the
+    place, for a tag that is malformed, names an unknown trait, or has no default where somebody lacks it.
     """
     pieces: list[Piece] = []
     read = 0
@@ -71,45 +68,42 @@ def parse(
             )
         if start > read:
             pieces.append(text[read:start])
-        pieces.append(_piece(match, allowed, always))
+        pieces.append(_piece(match, readers))
         read = match.end()
     if read < len(text):
         pieces.append(text[read:])
     return tuple(pieces)
 
 
-def _piece(match: re.Match[str], allowed: Collection[str], always: Collection[str]) -> MergeTag | Literal:
+def named(text: str) -> frozenset[str]:
+    """Return the names of a text's merge tags, known or not, up to the first that cannot be read."""
+    names, read = set[str](), 0
+    while (opening := _OPEN.search(text, read)) and (match := _TAG.match(text, opening.start())):
+        names.update(name for name in (match["bare"], match["name"]) if name)
+        read = match.end()
+    return frozenset(names)
+
+
+def _piece(match: re.Match[str], readers: Readers) -> MergeTag | Literal:
     start, bare, quoted = match.start(), match["bare"], match["single"]
     quoted = quoted if match["double"] is None else match["double"]
     name = bare or match["name"]
     if name is None:
         return Literal(text=quoted, span=match.span())
-    if name not in allowed:
-        known = ", ".join(sorted(allowed)) or "none"
+    if (instead := readers.unknown(name)) is not None:
         raise SlotError(
-            f"unknown merge tag {name!r} in {match.group()[:40]!r} at character {start}: the tags allowed "
-            f"here are {known}"
+            f"unknown merge tag {name!r} in {match.group()[:40]!r} at character {start}: {instead}"
         )
-    if bare is not None and name not in always:
+    if bare is not None and (lacking := readers.lacking(name)) is not None:
         raise SlotError(
-            f"merge tag {match.group()!r} at character {start} has no default, and not everybody has "
-            f'{name!r}: write {{{{ {name} | default: "..." }}}}'
+            f"merge tag {match.group()!r} at character {start} has no default, and {lacking}: "
+            f'write {{{{ {name} | default: "..." }}}}'
         )
     if bare is None and _OPEN.search(quoted + " "):
         raise SlotError(
             f"the default of merge tag {name!r} at character {start} may not hold braces: {quoted!r}"
         )
     return MergeTag(name=name, default=None if bare else quoted, span=match.span())
-
-
-def tags(text: str) -> tuple[MergeTag, ...]:
-    """List the merge tags of a text, in order. Raises `SlotError` as `parse` does."""
-    return tuple(piece for piece in parse(text) if isinstance(piece, MergeTag))
-
-
-def validate(text: str, allowed: Collection[str] = ALLOWED.keys()) -> None:
-    """Raise `SlotError` unless every tag of the text can be filled."""
-    parse(text, allowed)
 
 
 def fill(text: str, profile: Mapping[str, str | None]) -> str:
@@ -142,13 +136,13 @@ def _value(tag: MergeTag, profile: Mapping[str, str | None]) -> str:
     return value or tag.default or ""
 
 
-def longest(text: str) -> str:
-    """Replace each tag by a stand-in as long as its default or the assumed value, whichever is longer."""
+def stand_in(pieces: Sequence[Piece]) -> str:
+    """Write pieces with letters for each tag: as many as its default has, and no fewer than a name may."""
     return "".join(
         piece
         if isinstance(piece, str)
         else piece.text
         if isinstance(piece, Literal)
-        else "n" * max(len(piece.default or ""), ALLOWED[piece.name])
-        for piece in parse(text)
+        else "n" * max(len(piece.default or ""), ASSUMED_LENGTH)
+        for piece in pieces
     )

@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, cast
 
-from prompts.channels import Channel, Field, find_channel
+from prompts.channels import Channel, Field, channel_read, find_channel
 from prompts.errors import OutputError
 from prompts.variant import Fields
 
@@ -60,21 +60,27 @@ def parse(channel: str, text: str) -> Fields:
     found = find_channel(channel)
     if len(text) > LONGEST_ANSWER:
         raise OutputError(f"the answer has {len(text)} characters, at most {LONGEST_ANSWER}: {_quote(text)}")
-    answer = text.strip()
-    if fenced := _FENCE.fullmatch(answer):
-        answer = fenced[1].strip()
+    answer = unfenced(text)
     loaded = _load(answer)
     if not isinstance(loaded, dict):
         raise OutputError(f"the answer is not a JSON object: {_quote(answer)}")
     return _fields(found, cast("dict[str, object]", loaded))
 
 
-def read_fields(channel: str, given: Mapping[str, object]) -> Fields:
+def unfenced(text: str) -> str:
+    """Take white space and one ```json fence off an answer, where the fence encloses all of it."""
+    answer = text.strip()
+    fenced = _FENCE.fullmatch(answer)
+    return fenced[1].strip() if fenced else answer
+
+
+def read_fields(channel: str, given: Mapping[str, object], *, partly: bool = False) -> Fields:
     """Read the channel's fields from values by name, as strictly as from an answer.
 
-    Raises `OutputError`, quoting the place, and `BriefError` for an unknown channel.
+    `partly` takes some of the fields, at least one, for all. Raises `OutputError`, quoting the place, and
+    `BriefError` for an unknown channel.
     """
-    fields = _fields(find_channel(channel), given)
+    fields = _fields(channel_read(channel), given, partly=partly)
     size = sum(
         len(text) for value in fields.values() for text in ([value] if isinstance(value, str) else value)
     )
@@ -105,15 +111,17 @@ def _refuse_constant(name: str) -> object:
     raise OutputError(f"{name} is not JSON")
 
 
-def _fields(channel: Channel, answer: Mapping[str, object]) -> Fields:
+def _fields(channel: Channel, answer: Mapping[str, object], *, partly: bool = False) -> Fields:
     names = [field.name for field in channel.fields]
     for name in names:
-        if name not in answer:
+        if name not in answer and not partly:
             raise OutputError(f"the copy lacks {name!r}: {channel.name} needs {', '.join(names)}")
     for name in answer:
         if name not in names:
             raise OutputError(f"unknown field {_quote(name)}: {channel.name} has {', '.join(names)}")
-    return {field.name: _value(field, answer[field.name]) for field in channel.fields}
+    if not answer:
+        raise OutputError(f"the copy is empty: {channel.name} has {', '.join(names)}")
+    return {field.name: _value(field, answer[field.name]) for field in channel.fields if field.name in answer}
 
 
 def _value(field: Field, value: object) -> str | list[str]:

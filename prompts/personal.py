@@ -4,16 +4,17 @@ A preview, a proof and what is sent are this one code. A trait's value is data: 
 filled in and never read again.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
 from prompts.channels import Channel, Field, find_channel
 from prompts.errors import LengthError, SlotError
-from prompts.measure import UNITS, Length, label_texts, length_of
-from prompts.merge_tags import MergeTag, Piece, parse, written
+from prompts.measure import UNITS, Length, label_texts, length_of, longest
+from prompts.merge_tags import MergeTag, Piece, named, parse, written
+from prompts.readers import Readers
 from prompts.slots import clean
-from prompts.variant import Fields
+from prompts.variant import Fields, texts
 
 Value = str | float | bool | None
 """A trait's value."""
@@ -47,11 +48,6 @@ class Copy(msgspec.Struct, frozen=True, kw_only=True):
         """The traits it uses, sorted."""
         return tuple(sorted({tag.name for text in self.texts for tag in text.tags}))
 
-    @property
-    def without_default(self) -> tuple[str, ...]:
-        """The traits it cannot do without, sorted."""
-        return tuple(sorted({tag.name for text in self.texts for tag in text.tags if tag.default is None}))
-
 
 def value_text(value: Value) -> str | None:
     """Write a trait as copy shows it, on one line; none for what the tag's default stands in for.
@@ -66,24 +62,29 @@ def value_text(value: Value) -> str | None:
     return clean(value or "") or None
 
 
-def read_copy(channel: str, fields: Fields, known: Collection[str]) -> Copy:
+def traits_named(fields: Fields) -> tuple[str, ...]:
+    """Return the traits that copy's merge tags name, known or not, sorted."""
+    return tuple(sorted({name for text in texts(fields) for name in named(text)}))
+
+
+def read_copy(channel: str, fields: Fields, readers: Readers) -> Copy:
     """Read the merge tags of copy.
 
-    Raises `SlotError` for a tag that is malformed or not of a known trait, or stands where a channel has no
-    one reader; `BriefError` for an unknown channel.
+    Raises `SlotError` for a tag that these readers cannot be shown (`merge_tags.parse`), or that stands where
+    a channel has no one reader; `BriefError` for an unknown channel.
     """
     found = find_channel(channel)
-    texts = tuple(
-        Text(label=label, field=field, pieces=_read(label, text, known))
+    read = tuple(
+        Text(label=label, field=field, pieces=_read(label, text, readers))
         for label, field, text in label_texts(found, fields)
     )
-    for text in texts:
+    for text in read:
         if text.tags and not found.personal:
             raise SlotError(
                 f"{text.label}: a {found.title} has no one reader, so the merge tag {text.tags[0].name!r} "
                 "cannot be filled: leave it out"
             )
-    return Copy(channel=found, fields=fields, texts=texts)
+    return Copy(channel=found, fields=fields, texts=read)
 
 
 def fill_copy(copy: Copy, values: Mapping[str, str | None]) -> Fields:
@@ -96,22 +97,22 @@ def fill_copy(copy: Copy, values: Mapping[str, str | None]) -> Fields:
     }
 
 
-def worst_case(copy: Copy, people: Iterable[Mapping[str, str | None]]) -> tuple[Length, ...]:
-    """Measure each text, against each limit, for whoever makes it longest.
+def worst_case(copy: Copy, readers: Readers) -> tuple[Length, ...]:
+    """Measure each text, against each limit, for whoever of its readers makes it longest."""
+    return tuple(
+        length_of(text.label, limit, filled)
+        for text in copy.texts
+        for limit, filled in zip(
+            text.field.limits, longest(text.pieces, text.field.limits, readers), strict=True
+        )
+    )
 
-    `people` are the values of everybody who might read it, equal ones once; who lacks a value gets the
-    default. Exact, since every one of them is filled in and counted. Raises as `fill_copy`.
-    """
-    longest: dict[tuple[str, int], Length] = {}
-    for text in copy.texts:
-        if not text.tags:
-            _note(longest, text, _written(text, {}))
-    tagged = [text for text in copy.texts if text.tags]
-    for values in people if tagged else ():
-        for text in tagged:
-            _note(longest, text, _written(text, values))
-    order = [(text.label, place) for text in copy.texts for place in range(len(text.field.limits))]
-    return tuple(longest[key] for key in order if key in longest)
+
+def prove(copy: Copy, readers: Readers) -> tuple[Length, ...]:
+    """Give the worst case; raises `LengthError` where it is over a hard limit."""
+    lengths = worst_case(copy, readers)
+    refuse_too_long(lengths, whose=f"for the longest values of {readers.whose}")
+    return lengths
 
 
 def refuse_too_long(lengths: Iterable[Length], *, whose: str) -> None:
@@ -124,9 +125,9 @@ def refuse_too_long(lengths: Iterable[Length], *, whose: str) -> None:
             )
 
 
-def _read(label: str, text: str, known: Collection[str]) -> tuple[Piece, ...]:
+def _read(label: str, text: str, readers: Readers) -> tuple[Piece, ...]:
     try:
-        return parse(text, known, known)
+        return parse(text, readers)
     except SlotError as error:
         raise SlotError(f"{label}: {error}") from error
 
@@ -136,11 +137,3 @@ def _written(text: Text, values: Mapping[str, str | None]) -> str:
         return written(text.pieces, values)
     except SlotError as error:
         raise SlotError(f"{text.label}: {error}") from error
-
-
-def _note(longest: dict[tuple[str, int], Length], text: Text, filled: str) -> None:
-    for place, limit in enumerate(text.field.limits):
-        length = length_of(text.label, limit, filled)
-        known = longest.get((text.label, place))
-        if known is None or length.length > known.length:
-            longest[text.label, place] = length

@@ -190,7 +190,8 @@ def shows_examples(template: Template) -> bool:
 def render(template: Template, brief: Brief) -> tuple[Message, ...]:
     """Write the messages of a template for a brief. The same input gives the same text.
 
-    Raises `TemplateError` when the template uses a variable that `Context` does not give or fails to compile.
+    Raises `TemplateError` when the template uses a variable that `Context` does not give, prints one that is
+    none, or fails to compile.
     """
     values = context(brief)
     variables = {name: getattr(values, name) for name in Context.__struct_fields__}
@@ -200,8 +201,24 @@ def render(template: Template, brief: Brief) -> tuple[Message, ...]:
             Message(role=part.role, content=_compiled(part.source, partials).render(variables).strip())
             for part in template.parts
         )
+    except _NothingToPrint as error:
+        lacking = [each.name for each in template.front.inputs if variables.get(each.name, 0) is None]
+        raise TemplateError(
+            f"{template.name} prints an input that is none here, one of {', '.join(lacking)}: "
+            "put it between {% if INPUT %} and {% endif %}"
+        ) from error
     except (jinja2.TemplateError, TypeError, RecursionError) as error:
         raise TemplateError(f"{template.name} does not render: {error}") from error
+
+
+class _NothingToPrint(jinja2.TemplateRuntimeError):
+    """An engine would read the word None."""
+
+
+def _printed(value: object) -> object:
+    if value is None:
+        raise _NothingToPrint
+    return value
 
 
 @functools.lru_cache(maxsize=64)
@@ -213,6 +230,7 @@ def environment(partials: tuple[tuple[str, str], ...] = ()) -> ImmutableSandboxe
         loader=jinja2.DictLoader(dict(partials)),
         undefined=jinja2.StrictUndefined,
         autoescape=False,
+        finalize=_printed,
         trim_blocks=True,
         lstrip_blocks=True,
     )

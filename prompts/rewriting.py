@@ -13,6 +13,7 @@ from prompts.channels import find_channel
 from prompts.checks.rules import run_checks
 from prompts.engine import EngineInfo
 from prompts.errors import BriefError
+from prompts.readers import ASSUMED, Readers
 from prompts.variant import CheckResult, Fields, Finding, texts
 
 KNOWN: tuple[str, ...] = get_args(Rewrite)
@@ -68,14 +69,14 @@ def keep(rewrite: RewriteRequest | None, fields: Fields) -> Fields:
     return {name: value if name in rewrite.only else rewrite.fields[name] for name, value in fields.items()}
 
 
-def rewrite_checks(brief: Brief, fields: Fields) -> tuple[CheckResult, ...]:
+def rewrite_checks(brief: Brief, fields: Fields, readers: Readers = ASSUMED) -> tuple[CheckResult, ...]:
     """Hold a rewrite against the text it was made from; nothing for new copy."""
     rewrite = brief.rewrite
     if rewrite is None:
         return ()
     return (
         _verdict(CHANGED_RULE, _unchanged(rewrite, fields)),
-        _verdict(FACTS_RULE, _lost(brief, rewrite, fields)),
+        _verdict(FACTS_RULE, _lost(brief, rewrite, fields, readers)),
     )
 
 
@@ -94,16 +95,16 @@ def _length(fields: Fields, names: Collection[str]) -> int:
     return sum(map(len, texts({name: value for name, value in fields.items() if name in names})))
 
 
-def _lost(brief: Brief, rewrite: RewriteRequest, fields: Fields) -> str | None:
+def _lost(brief: Brief, rewrite: RewriteRequest, fields: Fields, readers: Readers) -> str | None:
     free = _MAY_GO if rewrite.instruction == "shorter" else frozenset[str]()
     stated = {
         check.rule
-        for check in run_checks(brief, rewrite.fields)
+        for check in run_checks(brief, rewrite.fields, readers)
         if check.rule.startswith("facts.") and check.rule not in free and not check.findings
     }
     reasons = [
         finding.reason
-        for check in run_checks(brief, fields)
+        for check in run_checks(brief, fields, readers)
         if check.rule in stated
         for finding in check.findings
     ]

@@ -7,6 +7,7 @@ template of any author ends, costs no more than its length, and cannot cut a bri
 
 import difflib
 import functools
+import re
 from collections import deque
 from collections.abc import Iterator, Mapping
 
@@ -47,6 +48,9 @@ _ALLOWED: tuple[type[nodes.Node], ...] = (
     nodes.Tuple,
     nodes.List,
 )
+_MERGE_TAG = re.compile(r"\{\{[^{}]*\|\s*default\s*:")
+_ROLE = re.compile(r"^(?:assistant|developer|tool|function|model):[ \t]*$", re.MULTILINE)
+
 _CALLED: Mapping[type[nodes.Node], str] = {
     nodes.For: "a loop",
     nodes.Call: "a call",
@@ -92,6 +96,10 @@ def read(source: str) -> Read:
         tree = environment().parse(source)
     except jinja2.TemplateSyntaxError as error:
         reason = error.message or "cannot be read"
+        if _MERGE_TAG.search(source.split("\n")[error.lineno - 1]):
+            reason = (
+                "a merge tag cannot stand in a prompt: `{{ merge_tag }}` shows the one that copy greets with"
+            )
         return Read(inputs={}, includes={}, faults=(Fault(line=error.lineno, rule="syntax", reason=reason),))
     except RecursionError:
         return Read(
@@ -203,7 +211,7 @@ def _part_faults(node: nodes.Getattr) -> Iterator[Fault]:
     owner = node.node.name if isinstance(node.node, nodes.Name) else None
     known = INPUTS.get(owner or "")
     if node.attr.startswith("_"):
-        reason = f"`.{node.attr}` reaches behind an input: closed"
+        reason = f"`.{node.attr}` reaches behind an input: a prompt reads inputs and their parts only"
         yield Fault(line=node.lineno, rule="sandbox", reason=reason)
     elif known is None or node.attr not in known.parts:
         there = f"it has {', '.join(known.parts)}" if known and known.parts else "it has no parts"
@@ -230,6 +238,10 @@ def _include_faults(node: nodes.Include) -> Iterator[Fault]:
 
 def _token_faults(node: nodes.TemplateData | nodes.Const) -> Iterator[Fault]:
     text = node.data if isinstance(node, nodes.TemplateData) else str(node.value)
+    if (role := _ROLE.search(text)) is not None:
+        line = node.lineno + text.count("\n", 0, role.start())
+        reason = f"`{role.group().strip()}` opens no message: messages begin with `system:`, `user:`"
+        yield Fault(line=line, rule="roles", reason=reason)
     found = special_tokens.find(text)
     if found is not None:
         line = node.lineno + text.count("\n", 0, found.start())

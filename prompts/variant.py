@@ -40,11 +40,31 @@ class CheckResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Score(msgspec.Struct, frozen=True, kw_only=True):
-    """One scorer's number for a variant."""
+    """One scorer's number for a variant, and what it rests on."""
 
     name: str
     value: float
     reason: str = ""
+    passed: bool | None = None
+    """Whether it is good enough by the scorer's own bar; none where a scorer only compares."""
+    evidence: tuple[str, ...] = ()
+    """What the number rests on, word for word: sentences of the copy, findings, reasons of a judge."""
+    low: float | None = None
+    high: float | None = None
+    """The interval of the value, where a scorer knows one."""
+
+
+class Unscored(msgspec.Struct, frozen=True, kw_only=True):
+    """Why a scorer gave a variant no number."""
+
+    name: str
+    reason: str
+    failed: bool = False
+    """Whether the scorer broke, rather than having nothing to say of this copy."""
+
+
+CONTROL = "control"
+"""The id of the text in use today, where copy is scored beside one."""
 
 
 class Provenance(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,3 +101,5 @@ class Variant(msgspec.Struct, frozen=True, kw_only=True):
     scores: tuple[Score, ...] = ()
     raw: str | None = None
     """The engine's answer, kept only when it was malformed."""
+    unscored: tuple[Unscored, ...] = ()
+    """Scorers that have no number for it, and why."""

@@ -47,6 +47,19 @@ class Admission:
         """Units that wait."""
         return sum(entry.units for queue in self._queues.values() for entry in queue)
 
+    def ask(self, workspace: str, units: int) -> None:
+        """Raise Overloaded when so many units could not even wait: to be asked before anything is done."""
+        units = min(units, self._room)
+        if not self._queues and self._busy + units <= self._room:
+            return
+        own = sum(entry.units for entry in self._queues.get(workspace, ()))
+        if self.waiting + units > self._queue_limit or own + units > self._queue_limit / 2:
+            raise Overloaded(
+                f"{self._busy} variants are being written and {self.waiting} wait, {own} of them of this "
+                f"workspace (limits {self._queue_limit} and half of it): try again in a moment, or raise "
+                "PITCHWRIGHT_ENGINE_QUEUE"
+            )
+
     @asynccontextmanager
     async def turn(self, workspace: str, units: int) -> AsyncGenerator[None]:
         """Wait for a turn to write so many units, and hold it; more than there is room for take all of it.
@@ -62,18 +75,9 @@ class Admission:
             self._leave(workspace, entry)
 
     def _enter(self, workspace: str, units: int) -> _Waiting:
+        self.ask(workspace, units)
         entry = _Waiting(units)
-        queue = self._queues.get(workspace, deque())
-        if self._queues or self._busy + units > self._room:
-            own = sum(waiting.units for waiting in queue)
-            if self.waiting + units > self._queue_limit or own + units > self._queue_limit / 2:
-                raise Overloaded(
-                    f"{self._busy} variants are being written and {self.waiting} wait, {own} of them of this "
-                    f"workspace (limits {self._queue_limit} and half of it): try again in a moment, or raise "
-                    "PITCHWRIGHT_ENGINE_QUEUE"
-                )
-        self._queues[workspace] = queue
-        queue.append(entry)
+        self._queues.setdefault(workspace, deque()).append(entry)
         self._give()
         return entry
 

@@ -41,22 +41,26 @@ from service.prompts.routes import ROUTES as PROMPTS
 from service.protection import ProtectiveHeaders
 from service.rate_limits import RateLimits
 from service.runtime import Runtime, open_runtime
+from service.scoring.routes import ROUTES as SCORING
 from service.segments.routes import ROUTES as SEGMENTS
 from service.settings import Settings
 from service.snapshots.actions import refresh_forever
 from service.snapshots.routes import ROUTES as SNAPSHOTS
 from service.telemetry import AsgiApp, Metrics, Telemetry, access_logger
+from service.tracking.routes import ROUTES as TRACKING
 from service.workspaces.actions import list_all_workspaces
 from service.workspaces.model import ApiKey
 from service.workspaces.routes import ROUTES as BRAND
 
 ROUTES = [
     *DRAFTS,
+    *SCORING,
     *BRAND,
     *CATALOG,
     *PROFILES,
     *PRIVACY,
     *EVENTS,
+    *TRACKING,
     *SEGMENTS,
     *PROMPTS,
     *SNAPSHOTS,
@@ -71,6 +75,7 @@ TAGS = {
     "profiles": "Customers, and what suits them.",
     "privacy": "What customers may ask of their data.",
     "events": "What customers did.",
+    "tracking": "The same in Segment's calls, for sources that were made for it.",
     "segments": "Audiences: defined, previewed, paged through, matched.",
     "prompts": "What the engine is asked with: versions of a workspace's own, with history.",
     "snapshots": "The immutable folders that answers about many profiles come from.",
@@ -173,6 +178,9 @@ def _openapi_config() -> OpenAPIConfig:
         components=Components(
             security_schemes={
                 "bearer": SecurityScheme(type="http", scheme="bearer", description="An API key."),
+                "basic": SecurityScheme(
+                    type="http", scheme="basic", description="An API key as user name, no password."
+                ),
                 "api_key": SecurityScheme(
                     type="apiKey", name="X-API-Key", security_scheme_in="header", description="An API key."
                 ),

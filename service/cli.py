@@ -26,11 +26,13 @@ VERBS: Mapping[str, Verb] = {
         "service.demo.commands:demo", "Build a demo shop, write a small campaign for it, and serve it."
     ),
     "import": Verb("service.importing.commands:import_", "Import a catalogue, profiles and events."),
+    "data": Verb("service.quality.commands:data", "Report what is odd about the data that came in."),
     "index": Verb("service.snapshots.commands:index", "Build and list snapshots."),
     "recommend": Verb("service.profiles.commands:recommend", "Recommend items to a profile."),
     "profile": Verb("service.privacy.commands:profile", "Export and erase one person's data."),
     "segment": Verb("service.segments.commands:segment", "Create, preview and list audiences."),
     "draft": Verb("service.drafts.commands:draft", "Write copy for an item and an audience."),
+    "score": Verb("service.scoring.commands:score", "Score texts you bring, with reasons."),
     "prompts": Verb("service.prompts.commands:prompts", "List, check, render and compare prompts."),
     "campaign": Verb("service.campaigns.commands:campaign", "Write a whole campaign from a file; resumable."),
     "export": Verb("service.drafts.export_commands:export", "Export what people decided about copy."),

@@ -23,6 +23,8 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 
     stored: int
     refused: dict[int, str] = {}
+    noted: dict[int, str] = {}
+    """What is odd about rows that were not refused."""
 
 
 async def ingest(
@@ -39,8 +41,12 @@ async def ingest(
     """
     iterator = iter(rows)
     total, offset = Counts(), 0
-    while chunk := await runtime.run(_drawn, iterator):
-        reasons = await runtime.run(_refused, chunk, refusal)
+    more = True
+    while more:
+        chunk, reasons = await runtime.run(_checked, iterator, refusal)
+        more = len(chunk) == CHUNK_ROWS
+        if not chunk:
+            break
         places = [place for place in range(len(chunk)) if place not in reasons]
         good = [chunk[place] for place in places] if reasons else chunk
         async with runtime.database.write() as session:
@@ -52,12 +58,10 @@ async def ingest(
     return total
 
 
-def _drawn(iterator: Iterator[T]) -> list[T]:
-    return list(islice(iterator, CHUNK_ROWS))
-
-
-def _refused(chunk: list[T], refusal: Callable[[T], str | None]) -> dict[int, str]:
-    return {place: reason for place, row in enumerate(chunk) if (reason := refusal(row)) is not None}
+def _checked(iterator: Iterator[T], refusal: Callable[[T], str | None]) -> tuple[list[T], dict[int, str]]:
+    """Draw the next rows, and say which of them are refused."""
+    chunk = list(islice(iterator, CHUNK_ROWS))
+    return chunk, {place: reason for place, row in enumerate(chunk) if (reason := refusal(row)) is not None}
 
 
 def _counted(chunk: list[T], offset: int, reasons: dict[int, str], stored: int) -> Counts:

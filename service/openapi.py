@@ -19,7 +19,7 @@ PUBLIC = "public"
 
 NDJSON = "application/x-ndjson"
 
-_KEYS: list[dict[str, list[str]]] = [{"bearer": []}, {"api_key": []}]
+_KEYS: list[dict[str, list[str]]] = [{"bearer": []}, {"api_key": []}, {"basic": []}]
 _ALWAYS = (400, 401, 403, 429, 500)
 _IDEMPOTENT = (409, 422)
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from indexing.shelf import SnapshotShelf
     from indexing.snapshot import Snapshot
     from prompts.engine import Engine
+    from service.outcomes.actions import Histories
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -65,6 +66,7 @@ class Runtime:
         self.executor = BoundedExecutor(settings.executor_threads, queue_limit)
         # Twice what the engine takes at a time: while some are checked, others are written.
         self.admission = Admission(2 * settings.engine_concurrency, settings.engine_queue)
+        self._histories: Histories | None = None
         self._clock = clock
         self._embedder: Embedder | None = None
         self._engine: Engine | None = None
@@ -77,6 +79,15 @@ class Runtime:
     async def run(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Run CPU work in the one bounded executor; raises Overloaded when its queue is full."""
         return await self.executor.run(function, *args, **kwargs)
+
+    @property
+    def histories(self) -> "Histories":
+        """What each workspace's impressions and clicks say about copy."""
+        if self._histories is None:
+            from service.outcomes.actions import Histories
+
+            self._histories = Histories()
+        return self._histories
 
     @property
     def loaded_embedder(self) -> "Embedder | None":

@@ -8,7 +8,7 @@ import re
 import sys
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
 from typing import Any
 
 import structlog
@@ -20,6 +20,9 @@ from prometheus_client import (
     Histogram,
     generate_latest,
 )
+
+from eval.scorers.registry import broken
+from prompts.variant import Variant
 
 REQUEST_ID_HEADER = b"x-request-id"
 METRICS_MEDIA_TYPE = CONTENT_TYPE_LATEST
@@ -60,6 +63,12 @@ class Metrics:
             ["channel", "status"],
             registry=self.registry,
         )
+        self.scores_missing = Counter(
+            "pitchwright_scores_missing",
+            "Scores that are missing because a scorer broke, by scorer.",
+            ["scorer"],
+            registry=self.registry,
+        )
         self.engine_in_flight = Gauge(
             "pitchwright_engine_in_flight",
             "Drafts that wait for the engine now.",
@@ -71,6 +80,17 @@ class Metrics:
             ["workspace"],
             registry=self.registry,
         )
+
+    def count_variants(self, channel: str, variants: Sequence[Variant]) -> None:
+        """Count what was written for a channel, and what scorers owe it."""
+        for variant in variants:
+            self.variants.labels(channel, variant.status).inc()
+        self.count_broken(variants)
+
+    def count_broken(self, variants: Sequence[Variant]) -> None:
+        """Count the scores that are missing because a scorer broke."""
+        for scorer, count in broken(variants).items():
+            self.scores_missing.labels(scorer).inc(count)
 
     def render(self) -> bytes:
         """Every metric in Prometheus' text format."""

@@ -1,1 +1,1 @@
-"""Mappings of public data sets, by path and never their data, and the shop this project invents."""
+"""Public data sets, described and read by path, never their data; and the shop this project invents."""

@@ -1,39 +1,60 @@
 """Every scorer by name, run over the variants of one brief, and the ranking made of them.
 
 The service calls `score_variants` and `rank` for each draft; the harness calls the same for each brief of a
-suite.
+suite. A scorer that raises, or answers something that is no score, takes nothing down: each variant says
+which one broke and how (`Variant.unscored`), and `broken` counts it.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Protocol
 
 import msgspec
 import numpy as np
 
 from eval.errors import ScorerError
-from eval.scorers import checks, diversity, readability, relevance
+from eval.scorers import audience, checks, diversity, headline, readability, voice
 from indexing.embedder import Embedder, Vectors
 from prompts.brief import Brief
-from prompts.variant import Score, Variant
+from prompts.variant import Score, Unscored, Variant
 
-Scorer = Callable[[Brief, Sequence[Variant], Embedder], list[Score | None]]
-"""One score per variant, in order; none where it does not apply."""
+Answer = Score | Unscored | None
+"""A number; or why there is none; or nothing, where a scorer does not apply and need not say so."""
+
+Scorer = Callable[[Brief, Sequence[Variant], Embedder], Sequence[Answer]]
+"""One answer per variant, in order. The text in use today, where it is known, is the one of id `CONTROL`."""
 
 SCORERS: Mapping[str, Scorer] = {
     "checks": checks.score,
-    "relevance": relevance.score,
+    "faithfulness": checks.faithfulness,
+    "safety": checks.safety,
+    "audience": audience.score,
+    "voice": voice.score,
     "distinct_2": diversity.distinct,
+    "self_bleu": diversity.self_bleu,
     "self_similarity": diversity.self_similarity,
+    "spread": diversity.spread,
     "readability": readability.score,
+    "headline": headline.score,
 }
 
 RANK_WEIGHTS: Mapping[str, float] = {
     "checks": 1.0,
-    "relevance": 1.0,
+    "audience": 1.0,
     "distinct_2": 0.2,
     "self_similarity": -0.2,
     "readability": 0.1,
+    "headline": 0.5,
+    "clicks": 1.0,
 }
-"""Obedience and closeness to the audience decide; variety and ease break near ties. No clicks are in it."""
+"""Obedience and closeness to the audience decide; clicks foretold weigh in, more so where the workspace's
+own are known; variety and ease break near ties."""
+
+NEUTRAL: Mapping[str, float] = {"headline": 0.5, "clicks": 0.5}
+"""What a score says when it says nothing, 0 for the others: a variant without the score has this one."""
+
+SUPERSEDED: Mapping[str, str] = {"clicks": "headline"}
+"""Scores that already hold another one, which then does not count again."""
 
 
 class _Remembering:
@@ -68,38 +89,73 @@ def score_variants(
     embedder: Embedder,
     scorers: Mapping[str, Scorer] = SCORERS,
 ) -> list[Variant]:
-    """Fill in the `scores` of each variant; same variants, same order.
+    """Fill in `scores` and `unscored` of each variant; same variants, same order.
 
-    CPU work (two encodes at most): run it in the executor. Raises `ScorerError` when a scorer does not answer
-    one finite score or none per variant.
+    CPU work (a few encodes): run it in the executor. A scorer that raises, or does not answer one finite
+    number or reason per variant, leaves an `Unscored` with `failed` in each of them.
     """
     if not variants:
         return []
     memory = _Remembering(embedder)
-    columns = {
-        name: _column(name, scorer(brief, variants, memory), len(variants))
-        for name, scorer in scorers.items()
-    }
-    return [
-        msgspec.structs.replace(variant, scores=tuple(s for column in columns.values() if (s := column[row])))
-        for row, variant in enumerate(variants)
-    ]
+    columns = [_column(name, scorer, brief, variants, memory) for name, scorer in scorers.items()]
+    plain = [msgspec.structs.replace(variant, scores=(), unscored=()) for variant in variants]
+    return [with_answers(variant, [column[row] for column in columns]) for row, variant in enumerate(plain)]
 
 
-def _column(name: str, answers: list[Score | None], expected: int) -> list[Score | None]:
+def with_answers(variant: Variant, answers: Sequence[Answer]) -> Variant:
+    """Add what scorers answered to a variant."""
+    return msgspec.structs.replace(
+        variant,
+        scores=(*variant.scores, *(answer for answer in answers if isinstance(answer, Score))),
+        unscored=(*variant.unscored, *(answer for answer in answers if isinstance(answer, Unscored))),
+    )
+
+
+def _column(
+    name: str, scorer: Scorer, brief: Brief, variants: Sequence[Variant], embedder: Embedder
+) -> Sequence[Answer]:
+    try:
+        return _sound(name, scorer(brief, variants, embedder), len(variants))
+    except Exception as error:  # whatever a scorer does wrong, the copy is there and is told of
+        said = " ".join(str(error).split())
+        reason = (
+            said if isinstance(error, ScorerError) else f"the scorer failed: {type(error).__name__}: {said}"
+        )
+        return [Unscored(name=name, reason=reason, failed=True) for _ in variants]
+
+
+def _sound(name: str, answers: Sequence[Answer], expected: int) -> Sequence[Answer]:
+    """Return the answers of a scorer; raises `ScorerError` for what is no answer."""
     if len(answers) != expected:
         raise ScorerError(
             f"scorer {name!r} answered {len(answers)} scores for {expected} variants: give one each"
         )
     for answer in answers:
-        if answer is not None and not np.isfinite(answer.value):
+        if isinstance(answer, Score) and not np.isfinite(answer.value):
             raise ScorerError(f"scorer {name!r} answered {answer.value}: a score must be finite")
     return answers
 
 
+class Answered(Protocol):
+    """A variant, or a row made of one."""
+
+    @property
+    def unscored(self) -> tuple[Unscored, ...]: ...
+
+
+def broken(variants: Iterable[Answered]) -> Counter[str]:
+    """Count the scores that are missing because a scorer broke, by its name."""
+    return Counter(entry.name for variant in variants for entry in variant.unscored if entry.failed)
+
+
 def merit(variant: Variant, weights: Mapping[str, float] = RANK_WEIGHTS) -> float:
-    """Compute the weighted sum of a variant's scores; a missing score counts 0."""
-    return sum(weights.get(score.name, 0.0) * score.value for score in variant.scores)
+    """Compute the weighted sum of a variant's scores, each less its `NEUTRAL`; a missing one counts 0."""
+    held = {SUPERSEDED.get(score.name) for score in variant.scores}
+    return sum(
+        weights.get(score.name, 0.0) * (score.value - NEUTRAL.get(score.name, 0.0))
+        for score in variant.scores
+        if score.name not in held
+    )
 
 
 _ORDER = {"passed": 0, "failed": 1, "malformed": 2}

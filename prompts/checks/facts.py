@@ -3,8 +3,8 @@
 import re
 from collections.abc import Iterator
 
-from prompts import merge_tags
 from prompts.checks.reading import Hit, Reading, Rule, says
+from prompts.merge_tags import FIRST_NAME
 from prompts.slots import clean, product_name
 
 _ARTICLE = re.compile(r"^(?:an?|the)\s+", re.IGNORECASE)
@@ -51,15 +51,15 @@ def _link(reading: Reading) -> Iterator[Hit]:
 
 def _greeting(reading: Reading) -> Iterator[Hit]:
     asked = reading.brief.personalise and reading.channel.personal
-    if asked and not any(line.problem is None and merge_tags.tags(line.text) for line in reading.lines):
-        yield Hit(reason=f"the copy greets nobody: {merge_tags.FIRST_NAME} was asked for")
+    if asked and not any(line.tags for line in reading.lines):
+        yield Hit(reason=f"the copy greets nobody: {FIRST_NAME} was asked for")
 
 
 def _unasked(reading: Reading) -> Iterator[Hit]:
     if reading.brief.personalise and reading.channel.personal:
         return
     for line in reading.lines:
-        for tag in merge_tags.tags(line.text) if line.problem is None else ():
+        for tag in line.tags:
             why = (
                 "the brief asks for none"
                 if reading.channel.personal

@@ -3,6 +3,7 @@
 import functools
 import importlib
 import re
+import unicodedata
 from collections.abc import Iterator
 from typing import Any, Protocol
 
@@ -86,6 +87,31 @@ KNOWN = frozenset(
     }
 )
 """The languages told apart, ISO 639-1. Fewer are told apart better; copy is written in these."""
+OTHER_SCRIPTS = frozenset(
+    {
+        "ar",
+        "bg",
+        "bn",
+        "el",
+        "fa",
+        "gu",
+        "he",
+        "hi",
+        "hy",
+        "ja",
+        "ka",
+        "ko",
+        "mk",
+        "ru",
+        "sr",
+        "ta",
+        "th",
+        "uk",
+        "ur",
+        "zh",
+    }
+)
+"""Those that are not, or not only, written in Latin letters."""
 _SAME = ({"no", "nb", "nn", "da"}, {"hr", "sr", "bs"}, {"id", "ms"}, {"cs", "sk"}, {"es", "gl", "ca", "pt"})
 """Languages too close to be told apart in a sentence or two."""
 _HIDDEN = re.compile(rf"{HIDDEN}+|https?://\S+|#\w+")
@@ -113,17 +139,25 @@ def load_detector() -> None:
 def other_language(text: str, language: str) -> str | None:
     """Name a text's language when it is not the one asked for (a BCP 47 tag); none when that cannot be told.
 
-    None for a text of fewer than 30 letters, a language the detector does not know, and close relatives of
-    the one asked for, such as Danish for Norwegian.
+    None for a text of fewer than 30 letters unless its script says enough, a language the detector does not
+    know, and close relatives of the one asked for, such as Danish for Norwegian.
     """
     asked = language.split("-")[0].lower()
     fine = next((group for group in _SAME if asked in group), {asked})
-    if sum(map(str.isalpha, text)) < FEWEST_LETTERS or not fine & KNOWN:
+    foreign = asked in KNOWN - OTHER_SCRIPTS and not mostly_latin(text)
+    if not fine & KNOWN or (sum(map(str.isalpha, text)) < FEWEST_LETTERS and not foreign):
         return None
     likely = dict(_identifier().rank(text))
     if sum(likely.get(tag, 0.0) for tag in fine) > LEAST_LIKELY:
         return None
     return max(likely, key=lambda tag: likely[tag])
+
+
+def mostly_latin(text: str) -> bool:
+    """Whether at least half of a text's letters are Latin ones; so is a text without letters."""
+    letters = [letter for letter in text if letter.isalpha()]
+    latin = sum(letter.isascii() or "LATIN" in unicodedata.name(letter, "") for letter in letters)
+    return 2 * latin >= len(letters)
 
 
 def _language(reading: Reading) -> Iterator[Hit]:

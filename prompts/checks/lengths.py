@@ -1,20 +1,20 @@
-"""Lengths as each medium counts them, on the text with merge tags at their assumed length."""
+"""Lengths as each medium counts them, on the text as whoever makes it longest reads it."""
 
 from collections.abc import Iterator
 from typing import Literal
 
-from prompts.checks.reading import Hit, Line, Reading, Rule
+from prompts.checks.reading import Hit, Reading, Rule
 from prompts.counting import count, is_gsm, segments
 from prompts.measure import UNITS
 
 
 def _over(reading: Reading, kind: Literal["hard", "soft"]) -> Iterator[Hit]:
     for line in reading.lines:
-        for limit in line.field.limits:
-            length = count(line.shown, limit.counting)
+        for limit, shown in zip(line.field.limits, line.longest, strict=True):
+            length = count(shown, limit.counting)
             if limit.kind == kind and length > limit.value:
                 unit = UNITS[limit.counting]
-                note = _parts(line) if limit.counting == "sms" else ""
+                note = _parts(shown) if limit.counting == "sms" else ""
                 yield Hit(
                     line=line,
                     span=(min(limit.value, len(line.text)), len(line.text)),
@@ -22,9 +22,9 @@ def _over(reading: Reading, kind: Literal["hard", "soft"]) -> Iterator[Hit]:
                 )
 
 
-def _parts(line: Line) -> str:
-    alphabet = "" if is_gsm(line.shown) else ", since a character outside GSM 03.38 makes it UCS-2"
-    return f" in one message ({segments(line.shown)} parts{alphabet})"
+def _parts(shown: str) -> str:
+    alphabet = "" if is_gsm(shown) else ", since a character outside GSM 03.38 makes it UCS-2"
+    return f" in one message ({segments(shown)} parts{alphabet})"
 
 
 def _short(text: str) -> str:

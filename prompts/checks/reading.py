@@ -10,8 +10,10 @@ import msgspec
 from prompts import merge_tags
 from prompts.brand import disclaimers
 from prompts.brief import Brief
-from prompts.channels import Channel, Field, find_channel
+from prompts.channels import Channel, Field, channel_read
 from prompts.errors import SlotError
+from prompts.measure import label_texts, longest
+from prompts.readers import ASSUMED, Readers
 from prompts.slots import clean, escape, product_name
 from prompts.variant import Fields, Severity
 
@@ -32,7 +34,12 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
     text: str
     """As stored, merge tags and all."""
     shown: str
-    """As a reader sees it, each merge tag a stand-in of its assumed length."""
+    """As a reader sees it, each merge tag a stand-in."""
+    tags: tuple[merge_tags.MergeTag, ...]
+    """Its merge tags, in order; none when they cannot be read."""
+    longest: tuple[str, ...]
+    """As whoever makes it longest reads it, by each limit of its field. To be counted and never quoted: it
+    holds what customers are called."""
     plain: str
     """As stored, with merge tags hidden character by character."""
     own: str
@@ -87,22 +94,21 @@ def says(whole: str, fact: str) -> bool:
     return re.search(rf"(?<!\w){re.escape(wanted)}(?!\w)", whole) is not None
 
 
-def read(brief: Brief, fields: Fields) -> Reading:
-    """Lay out a variant's fields. Raises `BriefError` for an unknown channel; unknown fields are not read."""
-    channel = find_channel(brief.channel)
+def read(brief: Brief, fields: Fields, readers: Readers = ASSUMED) -> Reading:
+    """Lay out a variant's fields for those who might read it; unknown fields are not read.
+
+    Raises `BriefError` for an unknown channel.
+    """
+    channel = channel_read(brief.channel)
     facts = _pattern(_facts(brief))
-    lines: list[Line] = []
-    for field in channel.fields:
-        value = fields.get(field.name, "")
-        if isinstance(value, str):
-            lines.append(_line(field, field.name, value, facts))
-        else:
-            lines += [_line(field, f"{field.name}[{i}]", text, facts) for i, text in enumerate(value)]
+    lines = tuple(
+        _line(field, label, text, facts, readers) for label, field, text in label_texts(channel, fields)
+    )
     return Reading(
         brief=brief,
         channel=channel,
         fields=fields,
-        lines=tuple(lines),
+        lines=lines,
         given="\n".join(_given(brief)),
         whole="\n".join(normalise(line.shown) for line in lines),
     )
@@ -150,14 +156,24 @@ def _hide(match: re.Match[str]) -> str:
     return HIDDEN * len(match.group())
 
 
-def _line(field: Field, label: str, text: str, facts: re.Pattern[str] | None) -> Line:
-    plain, shown, problem = text, text, None
+def _line(field: Field, label: str, text: str, facts: re.Pattern[str] | None, readers: Readers) -> Line:
+    pieces: tuple[merge_tags.Piece, ...] = (text,)
+    problem = None
     try:
-        pieces = merge_tags.parse(text)
-        plain = "".join(p if isinstance(p, str) else HIDDEN * (p.span[1] - p.span[0]) for p in pieces)
-        shown = merge_tags.longest(text)
+        pieces = merge_tags.parse(text, readers)
     except SlotError as error:
         problem = str(error)
+    plain = "".join(p if isinstance(p, str) else HIDDEN * (p.span[1] - p.span[0]) for p in pieces)
     own = facts.sub(_hide, text) if facts else text
     own = "".join(HIDDEN if tag == HIDDEN else char for tag, char in zip(plain, own, strict=True))
-    return Line(label=label, field=field, text=text, shown=shown, plain=plain, own=own, problem=problem)
+    return Line(
+        label=label,
+        field=field,
+        text=text,
+        shown=merge_tags.stand_in(pieces),
+        tags=tuple(piece for piece in pieces if isinstance(piece, merge_tags.MergeTag)),
+        longest=longest(pieces, field.limits, readers),
+        plain=plain,
+        own=own,
+        problem=problem,
+    )

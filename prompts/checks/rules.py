@@ -15,6 +15,7 @@ from prompts.checks import (
     words,
 )
 from prompts.checks.reading import Hit, Reading, Rule, read
+from prompts.readers import ASSUMED, Readers
 from prompts.variant import CheckResult, Fields, Finding
 
 RULES: tuple[Rule, ...] = (
@@ -33,13 +34,15 @@ RULES: tuple[Rule, ...] = (
 """Every rule, in the order in which results are listed. Ids are stable and unique."""
 
 
-def run_checks(brief: Brief, fields: Fields) -> tuple[CheckResult, ...]:
+def run_checks(brief: Brief, fields: Fields, readers: Readers = ASSUMED) -> tuple[CheckResult, ...]:
     """Hold a variant's fields, slots filled, against every rule; rules that find nothing are listed too.
+
+    Merge tags and lengths are held against those who might read it.
 
     Pure and deterministic. Raises `BriefError` for an unknown channel and nothing else: copy that cannot be
     read, such as a broken merge tag, is a finding.
     """
-    reading = read(brief, fields)
+    reading = read(brief, fields, readers)
     return tuple(_run(rule, reading) for rule in RULES)
 
 

@@ -149,3 +149,85 @@ def drafts(
 
         summary = run(work)
     show_figures(summary, as_json=as_json)
+
+
+@bench.command()
+@click.option(
+    "--seconds", type=click.FloatRange(min=5), default=60.0, show_default=True, help="How long it is pressed."
+)
+@click.option(
+    "--times",
+    type=click.IntRange(min=1),
+    default=4,
+    show_default=True,
+    help="Clients, as a multiple of the queue.",
+)
+@click.option(
+    "--queue", type=click.IntRange(min=2), default=32, show_default=True, help="Variants that may wait."
+)
+@click.option(
+    "--concurrency", type=click.IntRange(min=1), default=8, show_default=True, help="Written at a time."
+)
+@click.option(
+    "--rate",
+    type=click.FloatRange(min=1),
+    default=200.0,
+    show_default=True,
+    help="Tokens a second of the stand-in.",
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Decides the briefs.")
+@json_option
+def overload(
+    seconds: float, times: int, queue: int, concurrency: int, rate: float, seed: int, as_json: bool
+) -> None:
+    """Ask `pitchwright serve` for several times what it may take, and watch its memory.
+
+    One workspace presses, another asks for one draft at a time; the engine is the paced stand-in of `bench
+    drafts`. Printed is who is refused and how, what a refused request leaves in memory, how long the light
+    workspace waits beside the heavy one, and what is answered once the engine is dead. Exit code 1 when a
+    goal is missed. Linux only.
+
+    Example: pitchwright bench overload --seconds 120 --json
+    """
+    from service.benchmarks.overload import Load, benchmark_overload
+
+    load = Load(
+        seconds=seconds,
+        times=times,
+        queue=queue,
+        concurrency=concurrency,
+        tokens_per_second=rate,
+        seed=seed,
+    )
+    with Progress() as progress:
+
+        async def work(runtime: "Runtime") -> "Figures":
+            return await benchmark_overload(load, runtime.settings, progress)
+
+        summary = run(work)
+    show_figures(summary, as_json=as_json)
+
+
+@bench.command()
+@click.option(
+    "--events", type=click.IntRange(min=10_000), default=1_000_000, show_default=True, help="Events to send."
+)
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Decides the events.")
+@json_option
+def ingest(events: int, seed: int, as_json: bool) -> None:
+    """Measure how fast events come in over HTTP, and whether the server's memory stays flat.
+
+    Batches of 500 go through `pitchwright serve` and, in turns, through a bare `executemany` into a store of
+    the same schema; each batch is durable in both. Exit code 1 when a goal is missed.
+
+    Example: pitchwright bench ingest --events 100000 --json
+    """
+    from service.benchmarks.ingest import Plan, benchmark_ingest
+
+    with Progress() as progress:
+
+        async def work(runtime: "Runtime") -> "Figures":
+            return await benchmark_ingest(Plan(events=events, seed=seed), runtime.settings, progress)
+
+        summary = run(work)
+    show_figures(summary, as_json=as_json)

@@ -8,12 +8,10 @@ take turns, so that whatever else slows the machine slows both; medians are repo
 import asyncio
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
-from contextlib import AsyncExitStack, contextmanager
-from functools import partial
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
 from pathlib import Path
 from statistics import median
-from typing import Any
 
 import httpx
 import msgspec
@@ -24,17 +22,14 @@ from prompts.brief import Brief
 from prompts.catalog import Catalog
 from prompts.copywriter import first_asks
 from prompts.engine import Ask, Dialect, EngineInfo
-from service.benchmarks.paced import Recorded, ask_key, save_answers
-from service.benchmarks.processes import cpu_seconds, free_port, started
+from service.benchmarks.processes import cpu_seconds
+from service.benchmarks.rig import Progress, Service, paced_engine, record, request_of, served
 from service.llm.chat_wire import request_body
 from service.llm.load import POCKET_FOLDER
 from service.llm.openai_engine import base_url
 from service.llm.pocket.held_out import draw_briefs
 from service.llm.pocket.vllm_server import vllm_server
-from service.llm.transformers_engine import TransformersEngine
-from service.runtime import open_runtime
 from service.settings import Settings
-from service.workspaces.actions import create_key, create_workspace
 
 PACED_TOKENS_PER_SECOND = 2000.0
 PACED_RATIO, REAL_RATIO = 0.95, 0.6
@@ -44,8 +39,6 @@ LONGEST_PROMPT = 4096
 """Tokens a vLLM started here takes: prompts of the full dialect are longer than the embedded model reads."""
 PROBES = 32
 """Prompts of the full dialect that measure what an engine's prefix cache keeps."""
-
-Progress = Callable[[str, int, int | None], None]
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,16 +79,22 @@ async def benchmark_drafts(plan: Plan, settings: Settings, progress: Progress | 
         if plan.vllm_python is not None:
             tell("starting vLLM", 0, None)
             log = folder / "vllm.log"
-            served = vllm_server(plan.vllm_python, POCKET_FOLDER, log, longest=LONGEST_PROMPT)
-            plan = msgspec.structs.replace(plan, engine=stack.enter_context(served))
-        url = plan.engine or stack.enter_context(_paced(plan, await _record(briefs, tell), folder))
+            vllm = vllm_server(plan.vllm_python, POCKET_FOLDER, log, longest=LONGEST_PROMPT)
+            plan = msgspec.structs.replace(plan, engine=stack.enter_context(vllm))
+        url = plan.engine
+        if url is None:
+            answers = await record(briefs, tell)
+            url = stack.enter_context(paced_engine(answers, plan.tokens_per_second, folder))
         root = base_url(url)
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=plan.concurrency)
         client = await stack.enter_async_context(httpx.AsyncClient(timeout=600, limits=limits))
         model = plan.model or (await client.get(f"{root}/models")).json()["data"][0]["id"]
         info = EngineInfo(name="openai", model=model, dialect=plan.dialect)
         asks = [ask for brief in briefs for ask in first_asks(brief, info, Catalog.load())]
-        service = await _start(plan, settings, root, model, folder, stack)
+        running = served(
+            settings, folder, engine=root, model=model, concurrency=plan.concurrency, dialect=plan.dialect
+        )
+        service = await stack.enter_async_context(running)
         engine = _Engine(client, root)
         rounds = await _rounds(plan, engine, service, model, asks, briefs, tell)
         measured = _figures(plan, *rounds)
@@ -119,9 +118,10 @@ class _Engine:
         body = request_body(model, ask, constrains=True)
         (await self._client.post(f"{self._root}/chat/completions", json=body)).raise_for_status()
 
-    async def draft(self, service: "_Service", brief: Brief) -> bool:
+    async def draft(self, service: Service, brief: Brief) -> bool:
         """Ask the service instead; say whether the variant passed."""
-        answer = await self._client.post(service.url, json=_request(brief), headers=service.headers)
+        [headers] = service.headers.values()
+        answer = await self._client.post(service.url, json=request_of(brief), headers=headers)
         return answer.raise_for_status().json()["variants"][0]["status"] == "passed"
 
     async def count(self, name: str = "generation_tokens_total") -> float:
@@ -131,81 +131,10 @@ class _Engine:
         return sum(float(line.rsplit(" ", 1)[1]) for line in lines)
 
 
-class _Service(msgspec.Struct, frozen=True):
-    """The service under measurement."""
-
-    url: str
-    headers: dict[str, str]
-    process: int
-
-
-@contextmanager
-def _paced(plan: Plan, answers: Mapping[str, Mapping[int, Recorded]], folder: Path) -> Generator[str]:
-    path, port = folder / "answers.json", free_port()
-    save_answers(path, answers)
-    arguments = ("-m", "service.benchmarks.paced", path, str(plan.tokens_per_second), str(port))
-    url = f"http://127.0.0.1:{port}"
-    with started(arguments, f"{url}/health", folder / "engine.log"):
-        yield url
-
-
-async def _record(briefs: Sequence[Brief], tell: Progress) -> dict[str, dict[int, Recorded]]:
-    """Let the embedded model answer every first ask: what the stand-in will say."""
-    opening = partial(TransformersEngine.open, POCKET_FOLDER, dialect="pocket", timeout_seconds=3600)
-    engine = await asyncio.to_thread(opening)
-    recorded: dict[str, dict[int, Recorded]] = {}
-    try:
-        for first in range(0, len(briefs), 64):
-            tell("recording answers", first, len(briefs))
-            chunk = briefs[first : first + 64]
-            asks = [ask for brief in chunk for ask in first_asks(brief, engine.info, Catalog.load())]
-            for ask, answer in zip(asks, await engine.generate(asks), strict=True):
-                kept = recorded.setdefault(ask_key(ask), {})
-                kept[ask.seed] = Recorded(answer.text, answer.completion_tokens)
-    finally:
-        await engine.close()
-    return recorded
-
-
-async def _start(
-    plan: Plan, settings: Settings, root: str, model: str, folder: Path, stack: AsyncExitStack
-) -> _Service:
-    """Start `pitchwright serve` on a store of its own."""
-    served = msgspec.structs.replace(
-        settings, data_dir=str(folder / "var"), database_url=None, engine_url=root, engine_model=model
-    )
-    async with open_runtime(served) as runtime:
-        await create_workspace(runtime, served.workspace)
-        key = (await create_key(runtime, served.workspace, "bench", ["copy"])).text
-    port = free_port()
-    environment = {
-        "PITCHWRIGHT_ENGINE_URL": root,
-        "PITCHWRIGHT_ENGINE_MODEL": model,
-        "PITCHWRIGHT_ENGINE_DIALECT": plan.dialect,
-        "PITCHWRIGHT_ENGINE_CONCURRENCY": str(plan.concurrency),
-        "PITCHWRIGHT_ENGINE_TIMEOUT_SECONDS": "600",
-        "PITCHWRIGHT_EMBEDDER": settings.embedder,
-        "PITCHWRIGHT_WORKSPACE": served.workspace,
-        "PITCHWRIGHT_PORT": str(port),
-        "PITCHWRIGHT_LOG_LEVEL": "warning",
-    }
-    arguments = ("-m", "service.cli", "--data-dir", served.data_dir, "serve")
-    url = f"http://127.0.0.1:{port}"
-    running = started(arguments, f"{url}/health/live", folder / "service.log", environment)
-    process = stack.enter_context(running)
-    return _Service(f"{url}/v1/drafts", {"Authorization": f"Bearer {key}"}, process)
-
-
-def _request(brief: Brief) -> dict[str, Any]:
-    """Ask over HTTP for what a brief says."""
-    fields = ("channel", "product", "audience", "offer", "tone", "goal", "personalise", "n", "seed")
-    return msgspec.to_builtins({name: getattr(brief, name) for name in fields})
-
-
 async def _rounds(
     plan: Plan,
     engine: _Engine,
-    service: _Service,
+    service: Service,
     model: str,
     asks: Sequence[Ask],
     briefs: Sequence[Brief],

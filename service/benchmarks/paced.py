@@ -51,7 +51,7 @@ class Pace:
     """Shares a fixed rate among all answers under way."""
 
     def __init__(self, tokens_per_second: float) -> None:
-        self._rate = tokens_per_second
+        self.rate = tokens_per_second
         self._left: dict[asyncio.Future[None], float] = {}
         self._ticking: asyncio.Task[None] | None = None
         self.generated = 0
@@ -75,7 +75,7 @@ class Pace:
         while self._left:
             await asyncio.sleep(TICK_SECONDS)
             now = time.perf_counter()
-            self._share((now - before) * self._rate)
+            self._share((now - before) * self.rate)
             before = now
 
     def _share(self, tokens: float) -> None:
@@ -104,6 +104,9 @@ class PacedApp:
         path = scope["path"]
         if path == "/v1/chat/completions":
             await _reply(send, await self._complete(json.loads(await _body(receive))))
+        elif path == "/rate":
+            self._pace.rate = float(await _body(receive))
+            await _reply(send, {})
         elif path == "/v1/models":
             await _reply(send, {"object": "list", "data": [{"id": MODEL, "object": "model"}]})
         elif path == "/metrics":

@@ -66,22 +66,38 @@ def _wait(process: "subprocess.Popen[bytes]", health: str, log: Path) -> None:
 
 def cpu_seconds(process: int) -> float | None:
     """Return what a process and its children have used so far; none where there is no /proc."""
+    family = _family(process)
+    if family is None:
+        return None
+    ticks = sum(int(values[11]) + int(values[12]) for values in family)
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def resident_bytes(process: int) -> int | None:
+    """Return the memory a process and its children have resident; none where there is no /proc.
+
+    Pages they share count once for each of them.
+    """
+    family = _family(process)
+    return None if family is None else sum(int(values[21]) for values in family) * os.sysconf("SC_PAGE_SIZE")
+
+
+def _family(process: int) -> list[list[str]] | None:
+    """Read what proc(5) tells in `stat` of a process and its children, after their names."""
     if not Path("/proc/self/stat").exists():
         return None
-    used, parents = dict[int, float](), dict[int, int]()
+    found = dict[int, list[str]]()
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             try:
-                # After the name, in brackets: state, parent, ... user and system time in ticks (proc(5)).
-                values = (entry / "stat").read_text().rpartition(")")[2].split()
+                # After the name, in brackets: state, parent, ... so that utime is 11 and rss is 21.
+                found[int(entry.name)] = (entry / "stat").read_text().rpartition(")")[2].split()
             except OSError:
                 continue
-            parents[int(entry.name)] = int(values[1])
-            used[int(entry.name)] = (int(values[11]) + int(values[12])) / os.sysconf("SC_CLK_TCK")
 
     def descends(one: int) -> bool:
         while one and one != process:
-            one = parents.get(one, 0)
+            one = int(found[one][1]) if one in found else 0
         return one == process
 
-    return sum(seconds for one, seconds in used.items() if descends(one))
+    return [values for one, values in found.items() if descends(one)]

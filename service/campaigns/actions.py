@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from eval.scorers.registry import broken, rank, score_variants
 from prompts.brief import Audience, Brief
 from prompts.catalog import Catalog
 from service.campaigns.choice import closest_item
@@ -77,6 +78,7 @@ async def run_campaign(
             superseded=superseded,
             engine=f"{engine.info.name}/{engine.info.model}",
             seconds=round(time.perf_counter() - started, 3),
+            scores_missing=broken(itertools.chain.from_iterable(ordered)),
         )
         results.finish(summary)
     return summary, tuple(itertools.chain.from_iterable(ordered))
@@ -142,7 +144,6 @@ async def _written(
     runtime: Runtime, units: Sequence[Unit], engine: "Engine", catalog: Catalog, progress: Progress | None
 ) -> AsyncGenerator[tuple[Unit, "list[Variant]"]]:
     """Write, score and rank units, some at a time, and yield each when it is finished."""
-    from eval.scorers.registry import rank, score_variants
     from prompts.copywriter import write_many
 
     embedder = await runtime.embedder()

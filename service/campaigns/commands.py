@@ -67,6 +67,8 @@ def _show(summary: "CampaignSummary") -> None:
     )
     click.echo(", ".join(f"{count} {status}" for status, count in variants.items()))
     note(f"In {summary.out}: variants.jsonl, summary.json; {summary.seconds:.1f} s with {summary.engine}.")
+    for scorer, count in summary.scores_missing.items():
+        note(f"{count} variants have no {scorer} score, because the scorer broke; their `unscored` says how.")
     if summary.superseded:
         note(f"{summary.superseded} rows of other units were moved to superseded.jsonl.")
 

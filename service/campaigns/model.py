@@ -10,7 +10,7 @@ import yaml
 
 from prompts.brief import Audience, Brand, Brief, Goal, Offer, Tone
 from prompts.channels import CHANNELS
-from prompts.variant import CheckResult, Fields, Provenance, Score, Variant
+from prompts.variant import CheckResult, Fields, Provenance, Score, Unscored, Variant
 from service.errors import InvalidInput
 
 MAX_UNITS = 100_000
@@ -83,6 +83,8 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     provenance: Provenance
     brief: Brief
     raw: str | None = None
+    unscored: tuple[Unscored, ...] = ()
+    """Scorers that have no number for it, and why."""
 
 
 class UnitCounts(msgspec.Struct, frozen=True, kw_only=True):
@@ -108,6 +110,8 @@ class CampaignSummary(msgspec.Struct, frozen=True, kw_only=True):
     """Rows of other units found in the output and moved to `superseded.jsonl`."""
     engine: str
     seconds: float
+    scores_missing: dict[str, int] = {}
+    """Scores that variants lack because a scorer broke, by scorer."""
 
 
 def load_campaign(path: Path) -> Campaign:
@@ -190,6 +194,7 @@ def rows_of(campaign: str, unit: Unit, variants: list[Variant]) -> list[Row]:
             provenance=variant.provenance,
             brief=unit.brief,
             raw=variant.raw,
+            unscored=variant.unscored,
         )
         for number, variant in enumerate(variants, start=1)
     ]

@@ -6,14 +6,16 @@ from datetime import datetime
 
 import msgspec
 
-from eval.scorers.registry import rank, score_variants
+from eval.scorers.registry import rank, with_answers
 from prompts.brief import Audience, Brand, Brief, Product, Tone
 from prompts.brief_limits import MOST_EXAMPLES
 from prompts.channels import find_channel
 from prompts.copywriter import write
+from prompts.readers import ASSUMED, Readers
 from prompts.variant import Variant
 from service.catalog.actions import get_item
 from service.catalog.store import ItemStore
+from service.drafts.control import control_of, score_beside
 from service.drafts.facts import (
     EVERYONE,
     audience_of,
@@ -29,6 +31,7 @@ from service.errors import InvalidInput, NotFound
 from service.events.store import EventStore
 from service.listing import Page
 from service.llm.pocket.nearest import understand
+from service.outcomes.actions import history_scores
 from service.profiles.actions import get_profile
 from service.profiles.store import ProfileStore
 from service.prompts.actions import catalog_of
@@ -52,9 +55,18 @@ class Prepared(msgspec.Struct, frozen=True, kw_only=True):
     """Segment id."""
     as_of: datetime | None = None
     snapshot: str | None = None
+    readers: Readers = ASSUMED
+    """Who might read it, where copy is written again whose merge tags name their traits."""
+    control: Variant | None = None
+    """The text in use today, checked."""
+
+    @property
+    def asked(self) -> Brief:
+        """The brief with the audience as it was asked for, which checks and scores hold copy against."""
+        return msgspec.structs.replace(self.brief, audience=self.audience)
 
 
-class _Whom(msgspec.Struct, frozen=True, kw_only=True):
+class Whom(msgspec.Struct, frozen=True, kw_only=True):
     """An audience, and where it was read from."""
 
     audience: Audience
@@ -94,17 +106,28 @@ async def write_prepared(
         await runtime.engine(),
         await catalog_of(runtime, workspace),
         snapshot=prepared.snapshot,
+        readers=prepared.readers,
         on_variant=on_variant,
         on_piece=on_piece,
     )
 
 
 async def prepare_brief(runtime: Runtime, workspace: str, request: DraftRequest) -> Prepared:
-    """Look up the item and the audience a request names. Raises as `create_draft` does."""
+    """Look up the item and the audience a request names. Raises as `create_draft` does.
+
+    Whether there is room to write it is asked first, so that a refusal costs next to nothing.
+    """
     _check(request)
+    runtime.admission.ask(workspace, request.n)
     settings = await get_workspace(runtime, workspace)
     product = await _product(runtime, settings, request)
-    whom = await _whom(runtime, settings, request)
+    whom = await find_audience(
+        runtime,
+        settings,
+        segment=request.segment,
+        profile_id=request.profile_id,
+        audience=request.audience,
+    )
     brand = settings.brand if request.brand is None else request.brand
     brief = Brief(
         channel=request.channel,
@@ -129,6 +152,7 @@ async def prepare_brief(runtime: Runtime, workspace: str, request: DraftRequest)
         segment=whom.segment,
         as_of=whom.as_of,
         snapshot=whom.snapshot,
+        control=await control_of(runtime, brief, request.control),
     )
 
 
@@ -155,10 +179,12 @@ async def keep_draft(
 
     Raises NotFound for a profile that was erased while they were written: nothing of it is kept.
     """
-    asked = msgspec.structs.replace(prepared.brief, audience=prepared.audience)
-    held = await against_accepted(runtime, workspace, asked, variants, parent)
-    embedder = await runtime.embedder()
-    scored = await runtime.run(score_variants, asked, held, embedder)
+    held = await against_accepted(runtime, workspace, prepared.asked, variants, parent)
+    scored, control = await score_beside(runtime, prepared.asked, held, prepared.control)
+    clicked = await history_scores(
+        runtime, workspace, prepared.asked, scored, item_id=item_id, segment=prepared.segment
+    )
+    scored = [with_answers(variant, [score]) for variant, score in zip(scored, clicked, strict=True)]
     now = runtime.now()
     draft = Draft(
         # Sorts by time of writing, and cannot be guessed.
@@ -172,6 +198,7 @@ async def keep_draft(
         as_of=prepared.as_of,
         snapshot=prepared.snapshot,
         parent=parent,
+        control=control,
     )
     async with runtime.database.write() as session:
         if profile_id is not None and not await ProfileStore(session, workspace).hold(profile_id):
@@ -209,10 +236,7 @@ def _check(request: DraftRequest) -> None:
     find_channel(request.channel)
     if (request.item_id is None) == (request.product is None):
         raise InvalidInput("name what to write about: `item_id` or `product`, one of the two")
-    for_whom = {name: getattr(request, name) for name in ("segment", "profile_id", "audience")}
-    given = [name for name, value in for_whom.items() if value is not None]
-    if len(given) > 1:
-        raise InvalidInput(f"{' and '.join(given)} both say whom to write for: send one of them")
+    one_audience(segment=request.segment, profile_id=request.profile_id, audience=request.audience)
     if not 1 <= request.n <= MAX_VARIANTS:
         raise InvalidInput(f"n is {request.n}: ask for 1 to {MAX_VARIANTS} variants")
     if request.examples is not None and not 0 <= request.examples <= MOST_EXAMPLES:
@@ -230,15 +254,30 @@ async def _product(runtime: Runtime, workspace: Workspace, request: DraftRequest
     return product_of(await get_item(runtime, workspace.id, request.item_id or ""), workspace.currency)
 
 
-async def _whom(runtime: Runtime, workspace: Workspace, request: DraftRequest) -> _Whom:
-    if request.segment is not None:
-        segment = await get_segment(runtime, workspace.id, request.segment)
-        audience = await resolve_audience(runtime, workspace.id, segment.id)
+def one_audience(**for_whom: object) -> None:
+    """Raise InvalidInput where more than one thing says whom copy is for."""
+    given = [name for name, value in for_whom.items() if value is not None]
+    if len(given) > 1:
+        raise InvalidInput(f"{' and '.join(given)} both say whom to write for: send one of them")
+
+
+async def find_audience(
+    runtime: Runtime,
+    workspace: Workspace,
+    *,
+    segment: str | None,
+    profile_id: str | None,
+    audience: Audience | str | None,
+) -> Whom:
+    """Look up whom copy is for; everyone where nothing says so. Raises NotFound, and SnapshotMissing."""
+    if segment is not None:
+        found = await get_segment(runtime, workspace.id, segment)
+        described = await resolve_audience(runtime, workspace.id, found.id)
         manifest = (await runtime.snapshot(workspace.id)).manifest
-        return _Whom(audience=audience, segment=segment.id, as_of=manifest.as_of, snapshot=manifest.version)
-    if request.profile_id is not None:
-        return _Whom(audience=await _one_customer(runtime, workspace, request.profile_id))
-    return _Whom(audience=EVERYONE if request.audience is None else audience_of(request.audience))
+        return Whom(audience=described, segment=found.id, as_of=manifest.as_of, snapshot=manifest.version)
+    if profile_id is not None:
+        return Whom(audience=await _one_customer(runtime, workspace, profile_id))
+    return Whom(audience=EVERYONE if audience is None else audience_of(audience))
 
 
 async def _one_customer(runtime: Runtime, workspace: Workspace, profile_id: str) -> Audience:

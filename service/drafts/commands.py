@@ -7,6 +7,7 @@ import click
 from prompts.brief import Goal, Offer, Tone
 from prompts.channels import CHANNELS
 from service.console import NotMet, Usage, json_option, note, print_grid, print_json, print_text, run
+from service.drafts.copy_options import fields_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from service.drafts.model import Draft
     from service.runtime import Runtime
 
-SHOWN_SCORES = {"relevance": "relevance", "distinct_2": "variety", "readability": "ease"}
+SHOWN_SCORES = {"audience": "audience", "distinct_2": "variety", "readability": "ease"}
 
 
 @click.command()
@@ -44,9 +45,22 @@ SHOWN_SCORES = {"relevance": "relevance", "distinct_2": "variety", "readability"
     type=click.IntRange(0, 5),
     help="Accepted variants shown to an instruct model [PITCHWRIGHT_ACCEPTED_EXAMPLES].",
 )
+@click.option(
+    "--control",
+    multiple=True,
+    metavar="NAME=TEXT",
+    help="A field of the text in use today, to be scored beside the draft.",
+)
 @click.option("--seed", type=int, default=0, show_default=True, help="Same seed, same draft.")
 @json_option
-def draft(as_json: bool, code: str | None, ends: str | None, offer: str | None, **asked: Any) -> None:
+def draft(
+    as_json: bool,
+    code: str | None,
+    ends: str | None,
+    offer: str | None,
+    control: tuple[str, ...],
+    **asked: Any,
+) -> None:
     """Write variants for an item, an audience and a channel; best first, each with its checks.
 
     Ends with exit code 1 when no variant passed its checks.
@@ -59,12 +73,13 @@ def draft(as_json: bool, code: str | None, ends: str | None, offer: str | None, 
     given = [name for name in ("segment", "profile_id", "audience") if asked[name] is not None]
     if len(given) > 1:
         raise Usage("give at most one of --segment, --profile and --audience")
+    used = fields_of(asked["channel"], control) if control else None
 
     async def work(runtime: "Runtime") -> "Draft":
         from service.drafts.actions import create_draft
         from service.drafts.model import DraftRequest
 
-        request = DraftRequest(n=asked.pop("count"), offer=promised, **asked)
+        request = DraftRequest(n=asked.pop("count"), offer=promised, control=used, **asked)
         return await create_draft(runtime, runtime.settings.workspace, request)
 
     written = run(work)
@@ -77,7 +92,7 @@ def draft(as_json: bool, code: str | None, ends: str | None, offer: str | None, 
 
 
 def _show(written: "Draft") -> None:
-    from service.drafts.printout import heading, rows_of
+    from service.drafts.printout import control_heading, heading, rows_of
 
     brief = written.brief
     click.echo(f"{brief.channel} about {brief.product.title} for {brief.audience.name}")
@@ -86,7 +101,11 @@ def _show(written: "Draft") -> None:
     for number, variant in enumerate(written.variants, start=1):
         click.echo("")
         click.echo(heading(number, variant))
-        print_grid(rows_of(variant, brief.channel))
+        print_grid(rows_of(variant, brief.channel, written.control))
+    if written.control is not None:
+        click.echo("")
+        click.echo(control_heading(written.control, written.variants))
+        print_grid(rows_of(written.control, brief.channel))
     provenance = written.variants[0].provenance if written.variants else None
     if provenance:
         click.echo("")

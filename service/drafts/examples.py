@@ -13,6 +13,7 @@ REQUEST: dict[str, Any] = {
     "language": "en",
     "seed": 7,
     "personalise": False,
+    "control": {"title": "New in", "body": "Garden trowel, 20% off. Shop now."},
 }
 
 _BRIEF: dict[str, Any] = {
@@ -60,8 +61,17 @@ DRAFT: dict[str, Any] = {
                 "attempts": 1,
                 "snapshot": "20261122T000000Z-3fa9c1d2",
             },
-            "scores": [{"name": "relevance", "value": 0.41, "reason": "closeness to the audience's words"}],
+            "scores": [
+                {
+                    "name": "audience",
+                    "value": 0.31,
+                    "reason": "cosine 0.44 with the audience, 0.13 with 19 others on average",
+                    "passed": True,
+                    "evidence": ["Ready for the beds"],
+                }
+            ],
             "raw": None,
+            "unscored": [{"name": "voice", "reason": "the brand has no lines of its own"}],
         }
     ],
     "item_id": "trowel-1",
@@ -72,6 +82,7 @@ DRAFT: dict[str, Any] = {
     "standings": [],
     "parent": None,
     "children": [],
+    "control": None,
 }
 
 REWRITE: dict[str, Any] = {"instruction": "shorter", "fields": ["title"], "n": 1, "seed": 0}

@@ -14,7 +14,9 @@ import numpy as np
 from indexing.embedder import Embedder, Vectors
 from prompts.brief import Brief, Example
 from prompts.brief_limits import LONGEST_EXAMPLE, MOST_EXAMPLE_TEXTS
-from prompts.variant import texts
+from prompts.personal import traits_named
+from prompts.readers import ASSUMED
+from prompts.variant import Fields, texts
 from service.drafts.model import Draft
 from service.drafts.store import DraftStore
 from service.runtime import Runtime
@@ -70,12 +72,15 @@ def _accepted(draft: Draft) -> list[Example]:
             fields=standing.fields,
         )
         for standing in draft.standings
-        if standing.verdict == "accepted" and _fits(texts(standing.fields))
+        if standing.verdict == "accepted" and _fits(standing.fields)
     ]
 
 
-def _fits(found: Sequence[str]) -> bool:
-    return len(found) <= MOST_EXAMPLE_TEXTS and all(len(text) <= LONGEST_EXAMPLE for text in found)
+def _fits(fields: Fields) -> bool:
+    """Whether a prompt has room for it, and an engine may use every merge tag it would see."""
+    found = texts(fields)
+    small = len(found) <= MOST_EXAMPLE_TEXTS and all(len(text) <= LONGEST_EXAMPLE for text in found)
+    return small and ASSUMED.known.issuperset(traits_named(fields))
 
 
 def _different(examples: Sequence[Example]) -> tuple[Example, ...]:

@@ -5,7 +5,7 @@ from datetime import datetime
 import msgspec
 
 from prompts.brief import Audience, Brand, Brief, Goal, Offer, Product, RewriteRequest, Tone
-from prompts.variant import Variant
+from prompts.variant import Fields, Variant
 from service.drafts.decision import Standing
 
 MAX_VARIANTS = 20
@@ -45,6 +45,9 @@ class DraftRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """Words to work in where they fit; a missing one is a warning."""
     personalise: bool = False
     rewrite: RewriteRequest | None = None
+    control: Fields | None = None
+    """The text in use today, in the channel's fields or some of them: it is checked and scored beside the
+    draft, and no prompt is told of it."""
     examples: int | None = None
     """Accepted variants of this brand and channel to show an instruct model, 0..5; left out, the setting
     decides. The embedded engine is shown none."""
@@ -105,3 +108,5 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
     """What it is a rewrite of."""
     children: tuple[Child, ...] = ()
     """Its rewrites, oldest first."""
+    control: Variant | None = None
+    """The text in use today, checked and scored as one of the variants; its id is `control`."""

@@ -8,32 +8,37 @@ from typing import Any, Literal
 from weakref import WeakKeyDictionary
 
 import msgspec
-import numpy as np
 
-from indexing.audience import Members
-from indexing.snapshot import Snapshot
-from indexing.traits import distinct_values
 from prompts.channels import find_channel
-from prompts.errors import OutputError, SlotError
+from prompts.errors import OutputError
 from prompts.measure import Length, measure
-from prompts.merge_tags import ALLOWED
 from prompts.output import read_fields
-from prompts.personal import Copy, Value, fill_copy, read_copy, refuse_too_long, value_text, worst_case
+from prompts.personal import (
+    Copy,
+    Value,
+    fill_copy,
+    prove,
+    read_copy,
+    refuse_too_long,
+    traits_named,
+    value_text,
+)
+from prompts.readers import ASSUMED
 from prompts.variant import Fields
 from service.drafts.actions import get_draft
 from service.drafts.deciding import find_variant, history_of
 from service.drafts.decision import Verdict, copy_of
+from service.drafts.readers import Reach, find_reach, readers_of
 from service.errors import Conflict, InvalidInput
 from service.profiles.actions import get_profile
 from service.refusals import json_refusal
 from service.runtime import Runtime
-from service.segments.actions import segment_members
 
 REMEMBERED = 64
 """Proofs kept per process, so that copy that is filled for many is proven once."""
 
 _Key = tuple[str, str, str | None, str | None, bytes]
-_PROOFS: "WeakKeyDictionary[Runtime, OrderedDict[_Key, tuple[Copy, Proof | None]]]" = WeakKeyDictionary()
+_PROOFS: "WeakKeyDictionary[Runtime, OrderedDict[_Key, tuple[Copy, Proof]]]" = WeakKeyDictionary()
 
 
 class RenderRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -112,7 +117,7 @@ async def render_copy(runtime: Runtime, workspace: str, request: RenderRequest) 
     _check(request)
     source = await _source(runtime, workspace, request)
     values = await _values(runtime, workspace, request)
-    copy, proof = await _proven(runtime, workspace, source, request.segment or source.segment)
+    copy, proof = await _proven(runtime, workspace, source, request.segment)
     filled = await runtime.run(fill_copy, copy, values)
     lengths = await runtime.run(measure, copy.channel, filled)
     refuse_too_long(lengths, whose="for this profile")
@@ -178,55 +183,31 @@ async def _proven(
     runtime: Runtime, workspace: str, source: _Source, segment: str | None
 ) -> tuple[Copy, Proof | None]:
     """Read the copy's merge tags and hold them against everybody who might read it."""
-    try:
-        return read_copy(source.channel, source.fields, ()), None
-    except SlotError:
-        pass  # it has merge tags, or something like them: which are known, the snapshot says
-    if segment is None:
-        snapshot = await runtime.snapshot(workspace)
-        members, whose = None, "everybody"
-    else:
-        snapshot, members = await segment_members(runtime, workspace, segment)
-        whose = f"segment {segment!r}"
+    if not traits_named(source.fields):
+        return read_copy(source.channel, source.fields, ASSUMED), None
+    reach = await find_reach(runtime, workspace, asked=segment, own=source.segment)
     remembered = _PROOFS.setdefault(runtime, OrderedDict())
+    members = reach.members
     among = None if members is None else blake2b(members.rows.tobytes(), digest_size=16).hexdigest()
-    key = (workspace, snapshot.version, segment, among, msgspec.json.encode((source.channel, source.fields)))
+    copy = msgspec.json.encode((source.channel, source.fields))
+    key = (workspace, reach.snapshot.version, reach.segment, among, copy)
     proven = remembered.get(key)
     if proven is None:
-        proven = await runtime.run(_prove, source, snapshot, members, segment, whose)
+        proven = await runtime.run(_prove, source, reach)
         remembered[key] = proven
         while len(remembered) > REMEMBERED:
             remembered.popitem(last=False)
     return proven
 
 
-def _prove(
-    source: _Source, snapshot: Snapshot, members: Members | None, segment: str | None, whose: str
-) -> tuple[Copy, Proof | None]:
-    rows = np.arange(snapshot.profiles.height, dtype=np.uint32) if members is None else members.rows
-    copy = read_copy(source.channel, source.fields, {*ALLOWED, *snapshot.traits.names})
-    if not copy.names:
-        return copy, None
-    without = dict.fromkeys(copy.names, 0)
-    people: set[tuple[str | None, ...]] = set()
-    for found, profiles in distinct_values(snapshot.traits, copy.names, rows):
-        values = tuple(value_text(found[name]) for name in copy.names)
-        people.add(values)
-        for name, value in zip(copy.names, values, strict=True):
-            without[name] += 0 if value else profiles
-    for name in copy.without_default:
-        if without[name]:
-            raise SlotError(
-                f"merge tag {name!r} has no default, and {without[name]:,} of {len(rows):,} profiles of "
-                f'{whose} have no {name!r}: write {{{{ {name} | default: "..." }}}}'
-            )
-    longest = worst_case(copy, (dict(zip(copy.names, values, strict=True)) for values in people))
-    refuse_too_long(longest, whose=f"for the longest values of {whose}")
+def _prove(source: _Source, reach: Reach) -> tuple[Copy, Proof]:
+    readers = readers_of(reach, source.fields)
+    copy = read_copy(source.channel, source.fields, readers)
     return copy, Proof(
-        segment=segment,
-        profiles=len(rows),
-        without=without,
-        longest=longest,
-        as_of=snapshot.as_of,
-        snapshot=snapshot.version,
+        segment=reach.segment,
+        profiles=readers.profiles or 0,
+        without=dict(readers.without),
+        longest=prove(copy, readers),
+        as_of=reach.snapshot.as_of,
+        snapshot=reach.snapshot.version,
     )

@@ -39,8 +39,7 @@ async def rewrite(
     """Write a variant again."""
     with metrics.engine_in_flight.track_inprogress():
         draft = await rewrite_variant(runtime, workspace, draft_id, variant_id, data)
-    for variant in draft.variants:
-        metrics.variants.labels(draft.brief.channel, variant.status).inc()
+    metrics.count_variants(draft.brief.channel, draft.variants)
     return Response(draft, status_code=201, headers={"Location": f"/v1/drafts/{draft.id}"})
 
 

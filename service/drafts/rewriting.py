@@ -9,6 +9,7 @@ from service.drafts.actions import Prepared, get_draft, keep_draft, understood, 
 from service.drafts.deciding import find_variant, history_of
 from service.drafts.decision import copy_of
 from service.drafts.model import MAX_VARIANTS, Draft, Parent, RewriteOrder
+from service.drafts.readers import find_readers
 from service.errors import Conflict, InvalidInput
 from service.runtime import Runtime
 
@@ -23,6 +24,7 @@ async def rewrite_variant(
     and what `create_draft` raises of the engine.
     """
     _check(order)
+    runtime.admission.ask(workspace, order.n)
     draft = await get_draft(runtime, workspace, draft_id)
     variant = find_variant(draft, variant_id)
     history = await history_of(runtime, workspace, draft_id)
@@ -42,6 +44,8 @@ async def rewrite_variant(
         segment=draft.segment,
         as_of=draft.as_of,
         snapshot=draft.snapshot,
+        readers=await find_readers(runtime, workspace, copy.fields, draft.segment),
+        control=draft.control,
     )
     async with runtime.admission.turn(workspace, order.n):
         variants = await write_prepared(runtime, workspace, prepared)

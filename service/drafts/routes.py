@@ -57,8 +57,7 @@ async def write_draft(
         return cast("Response[Draft]", await _tell_draft(data, runtime, workspace, metrics, request))
     with metrics.engine_in_flight.track_inprogress():
         draft = await create_draft(runtime, workspace, data)
-    for variant in draft.variants:
-        metrics.variants.labels(draft.brief.channel, variant.status).inc()
+    metrics.count_variants(draft.brief.channel, draft.variants)
     return Response(draft, status_code=201, headers={"Location": f"/v1/drafts/{draft.id}"})
 
 

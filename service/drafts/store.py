@@ -1,6 +1,6 @@
 """Drafts: rows to values and back, with where their variants stand."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import msgspec
 from sqlalchemy import ColumnElement, exists, insert, select
@@ -13,6 +13,8 @@ from service.drafts.decision_store import DecisionStore, History
 from service.drafts.model import Child, Draft
 from service.drafts.tables import DecisionRow, DraftRow
 from service.listing import Page, page_of
+
+IDS_PER_QUERY = 500
 
 
 class DraftStore:
@@ -44,6 +46,15 @@ class DraftStore:
         """Return one draft."""
         row = await self._session.get(DraftRow, (self._workspace, draft_id))
         return None if row is None else (await self._drafts([row]))[0]
+
+    async def get_many(self, ids: Collection[str]) -> list[Draft]:
+        """Return the drafts of these ids that are there."""
+        ordered, found = sorted(ids), list[Draft]()
+        for start in range(0, len(ordered), IDS_PER_QUERY):
+            part = ordered[start : start + IDS_PER_QUERY]
+            rows = await self._session.scalars(select(DraftRow).where(self._mine(), DraftRow.id.in_(part)))
+            found += await self._drafts(rows.all())
+        return found
 
     async def page(
         self,
@@ -119,7 +130,10 @@ def _ordered(draft: Draft) -> Draft:
     if brief.rewrite is not None:
         rewrite = msgspec.structs.replace(brief.rewrite, fields=channel.ordered(brief.rewrite.fields))
         brief = msgspec.structs.replace(brief, rewrite=rewrite)
-    return msgspec.structs.replace(draft, brief=brief, variants=variants)
+    control = draft.control
+    if control is not None:
+        control = msgspec.structs.replace(control, fields=channel.ordered(control.fields))
+    return msgspec.structs.replace(draft, brief=brief, variants=variants, control=control)
 
 
 def _searched(draft: Draft) -> str:

@@ -14,9 +14,9 @@ from collections.abc import AsyncGenerator, Callable
 import msgspec
 from litestar.response.sse import ServerSentEventMessage
 
-from eval.scorers.registry import score_variants
 from prompts.variant import Variant
 from service.drafts.actions import Prepared, finish_draft, write_prepared
+from service.drafts.control import score_beside
 from service.drafts.model import Draft, DraftRequest
 from service.problems import Problem
 from service.runtime import Runtime
@@ -132,9 +132,8 @@ class Telling:
         return await finish_draft(self._runtime, self._workspace, self._request, self._prepared, variants)
 
     async def _scored(self, known: list[Variant], told: Told) -> Told:
-        asked = msgspec.structs.replace(self._prepared.brief, audience=self._prepared.audience)
-        embedder = await self._runtime.embedder()
-        scored = await self._runtime.run(score_variants, asked, list(known), embedder)
+        prepared = self._prepared
+        scored, _ = await score_beside(self._runtime, prepared.asked, list(known), prepared.control)
         return msgspec.structs.replace(told, result=scored[-1])
 
 

@@ -5,55 +5,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from service.runtime import Runtime
 
 if TYPE_CHECKING:
     from eval.figures import Figures
-    from eval.harness import SuiteResult
     from eval.recommendation.split import Split
-    from eval.suite import Suite
-    from prompts.engine import Engine
 
 Progress = Callable[[str, int, int | None], None]
-
-
-async def evaluate_suite(runtime: Runtime, path: Path, progress: Progress | None = None) -> "SuiteResult":
-    """Run a suite file with the engine it names.
-
-    Raises `SuiteError` for a bad file and `EngineError` when the engine fails for good.
-    """
-    from eval.suite import load_suite
-
-    suite = load_suite(path)  # before anything heavy: a mistake in the file is told at once
-    if suite.engine == "settings":
-        return await _run(runtime, suite, await runtime.engine(), progress)
-    from service.llm.load import load_engine
-
-    pocket = msgspec.structs.replace(
-        runtime.settings, engine_url=None, engine_model=None, engine_dialect=None
-    )
-    engine = await runtime.run(load_engine, pocket)
-    try:
-        return await _run(runtime, suite, engine, progress)
-    finally:
-        await engine.close()
-
-
-async def _run(
-    runtime: Runtime, suite: "Suite", engine: "Engine", progress: Progress | None
-) -> "SuiteResult":
-    from eval.harness import run_suite
-    from eval.suite import expand
-    from prompts.catalog import Catalog
-    from service.llm.pocket.nearest import understand
-
-    embedder = await runtime.embedder()
-    briefs = expand(suite)
-    if engine.info.dialect == "pocket":
-        briefs = tuple([await runtime.run(understand, brief, embedder) for brief in briefs])
-    return await run_suite(suite, engine, embedder, Catalog.load(), progress, briefs=briefs)
 
 
 async def evaluate_audiences(runtime: Runtime, seeds: int, progress: Progress | None = None) -> "Figures":

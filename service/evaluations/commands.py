@@ -7,10 +7,14 @@ from typing import TYPE_CHECKING
 import click
 
 from service.console import NotMet, Progress, json_option, note, print_json, print_table, run
+from service.evaluations import suite_commands
+from service.evaluations.data_commands import data
+from service.evaluations.history_commands import history, proxies
+from service.evaluations.match_commands import match
+from service.evaluations.proxy_commands import proxy
 
 if TYPE_CHECKING:
     from eval.figures import Figures
-    from eval.harness import SuiteResult
     from service.runtime import Runtime
 
 
@@ -22,34 +26,8 @@ def eval_() -> None:
     """
 
 
-@eval_.command("run")
-@click.argument("suite_file", metavar="SUITE", type=click.Path(dir_okay=False, path_type=Path))
-@click.option(
-    "--out",
-    type=click.Path(file_okay=False, path_type=Path),
-    help="Write report.json, report.md, samples.jsonl here.",
-)
-@json_option
-def run_suite(suite_file: Path, out: Path | None, as_json: bool) -> None:
-    """Run the SUITE of briefs and hold the figures against its thresholds.
-
-    Example: pitchwright eval run eval/suites/demo.yaml --json
-    """
-    from service.evaluations.actions import evaluate_suite
-
-    started = time.perf_counter()
-    with Progress() as progress:
-
-        async def work(runtime: "Runtime") -> "SuiteResult":
-            return await evaluate_suite(runtime, suite_file, progress)
-
-        result = run(work)
-    from eval.report import as_markdown, report
-
-    summary = report(result, command=f"eval run {suite_file}", seconds=time.perf_counter() - started)
-    if out is not None:
-        _write(out, result, summary, as_markdown(result, summary))
-    show_figures(summary, as_json=as_json)
+for _command in (*suite_commands.COMMANDS, data, history, match, proxies, proxy):
+    eval_.add_command(_command)
 
 
 @eval_.command()
@@ -182,16 +160,3 @@ def _without_prefix(table: "list[tuple[str, ...]]") -> "tuple[str, list[tuple[st
         shared += 1
     prefix = ".".join(names[0][:shared]) if names else ""
     return prefix, [(".".join(name[shared:]), *row[1:]) for name, row in zip(names, table, strict=True)]
-
-
-def _write(out: Path, result: "SuiteResult", summary: "Figures", markdown: str) -> None:
-    import msgspec
-
-    from eval.figures import encode
-
-    out.mkdir(parents=True, exist_ok=True)
-    (out / "report.json").write_text(encode(summary) + "\n", encoding="utf-8")
-    (out / "report.md").write_text(markdown, encoding="utf-8")
-    lines = b"".join(msgspec.json.encode(sample) + b"\n" for sample in result.samples)
-    (out / "samples.jsonl").write_bytes(lines)
-    note(f"Report in {out}.")

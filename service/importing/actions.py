@@ -14,6 +14,7 @@ from service.catalog.model import Item
 from service.counts import Counts
 from service.events.actions import record_events
 from service.importing.errors import EmptyCatalogue
+from service.importing.inspection import Inspection, refused
 from service.importing.mapping import Mapping, ProfilesSection, load_mapping
 from service.importing.model import ImportSummary, Kind, KindCounts, Progress, Reject
 from service.importing.reading import (
@@ -28,6 +29,8 @@ from service.importing.rejects import RejectLog
 from service.importing.sources import read_chunks, verify
 from service.importing.transforms import check_formats
 from service.profiles.actions import upsert_profiles
+from service.quality.actions import note_findings
+from service.quality.model import Observation
 from service.runtime import Runtime
 from service.workspaces.actions import ensure_workspace, set_workspace
 from service.workspaces.model import WorkspacePatch
@@ -85,6 +88,7 @@ class _Import:
         self.started = time.perf_counter()
         self.log = RejectLog(Path(runtime.settings.data_dir) / "imports" / workspace, self.now)
         self.counts: dict[Kind, KindCounts] = {kind: KindCounts() for kind in ("items", "profiles", "events")}
+        self.inspection = Inspection()
         self.left_out: set[str] = set()
         self.notes: list[str] = []
 
@@ -95,6 +99,7 @@ class _Import:
         await self._store("items", items)
         await self._store("profiles", await self._read_profiles())
         await self._import_events()
+        await self._note_findings()
         return ImportSummary(
             workspace=self.workspace,
             items=self.counts["items"],
@@ -172,6 +177,24 @@ class _Import:
                 counts = await record_events(self.runtime, self.workspace, part.rows)
                 await self._note("events", counts, [(part.origin, place) for place in part.places])
 
+    async def _note_findings(self) -> None:
+        """Keep what was odd under the name of this import, for `pitchwright data check`."""
+        found = await self.runtime.run(self.inspection.observations)
+        found += [refused(each) for each in self.log.reasons(None)]
+        for kind, counts in self.counts.items():
+            repeated = f"{kind}: there already, or repeated in the file"
+            if counts.duplicate:
+                found.append(
+                    Observation(
+                        kind="duplicate",
+                        about=repeated,
+                        done="stored once",
+                        example="",
+                        count=counts.duplicate,
+                    )
+                )
+        await note_findings(self.runtime, self.workspace, f"import {self.log.name}", found)
+
     async def _note(self, kind: Kind, counts: Counts, origins: "Sequence[tuple[Origin, int]]") -> None:
         """Count what the store did, and log what it refused."""
         rejects = [
@@ -198,6 +221,7 @@ class _Import:
             async for part in parts:
                 self._count(kind, read=part.read, filtered=part.filtered)
                 await self._reject(kind, part.rejects)
+                await self.runtime.run(self.inspection.add, part.origin, part.seen)
                 yield part
                 done += part.read
                 self.progress(kind, done, max(done, self.sizes[file]))

@@ -16,6 +16,9 @@ from service.importing.errors import MappingError
 
 Scalar = str | int | float | bool
 
+Limits = tuple[float | None, float | None]
+"""Least and most; null is no limit."""
+
 Operator = Literal[
     "is", "is_not", "above", "at_least", "below", "at_most", "in", "not_in", "empty", "not_empty"
 ]
@@ -35,6 +38,12 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     multiply: float | None = None
     date: str | None = None
     """A strptime format, e.g. `%d/%m/%Y %H:%M`."""
+    clip: Limits | None = None
+    """A number outside becomes the nearer limit."""
+    drop: Limits | None = None
+    """A number outside is taken for missing; the row stays."""
+    fill: Scalar | None = None
+    """What a missing value becomes."""
 
     def __post_init__(self) -> None:
         given = [name for name in self.__struct_fields__ if getattr(self, name) is not None]
@@ -42,6 +51,13 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
             raise ValueError(
                 f"a transform has exactly one of {', '.join(self.__struct_fields__)}, not {given or 'none'}"
             )
+        for limits in (self.clip, self.drop):
+            if limits is not None:
+                ends = [end for end in limits if end is not None]
+                if not ends or ends != sorted(ends):
+                    raise ValueError(
+                        f"limits {list(limits)} are a least and a most number, or null for one of them"
+                    )
 
 
 class Field(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -13,7 +13,7 @@ from service.events.model import Event
 from service.importing.identity import RowIdentity
 from service.importing.mapping import EventsSection, ItemsSection, Mapping, ProfilesSection
 from service.importing.model import Kind, Reject
-from service.importing.rows import PLACE, Batch, left_out_ids, read_events, read_items, read_profiles
+from service.importing.rows import PLACE, Batch, Seen, left_out_ids, read_events, read_items, read_profiles
 from service.importing.sources import LINE, Chunk, read_chunks
 from service.profiles.model import Profile
 
@@ -45,6 +45,7 @@ class Parsed(msgspec.Struct, frozen=True, kw_only=True):
     read: int
     filtered: int
     rejects: list[Reject]
+    seen: tuple[Seen, ...]
 
 
 def parse_items(section: ItemsSection, mapping: Mapping, path: Path, left_out: set[str]) -> Iterator[Parsed]:
@@ -180,4 +181,5 @@ def _parsed(kind: Kind, path: Path, chunk: Chunk, batch: Batch, rows: list[Any])
         read=chunk.frame.height + len(chunk.damaged),
         filtered=batch.filtered,
         rejects=rejects,
+        seen=batch.seen,
     )

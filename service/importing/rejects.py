@@ -47,9 +47,14 @@ class RejectLog:
         """Rows of a kind rejected so far."""
         return sum(number for (each, _), number in self._counts.items() if each == kind)
 
-    def reasons(self) -> tuple[RejectReason, ...]:
+    @property
+    def name(self) -> str:
+        """When the import was, as its folder is called."""
+        return self._stem if self._path is None else self._path.parent.name
+
+    def reasons(self, most: int | None = MOST_REASONS) -> tuple[RejectReason, ...]:
         """Return the most frequent reasons, first the most frequent."""
-        ranked = sorted(self._counts, key=lambda key: (-self._counts[key], key))[:MOST_REASONS]
+        ranked = sorted(self._counts, key=lambda key: (-self._counts[key], key))[:most]
         return tuple(
             RejectReason(
                 kind=kind,

@@ -10,6 +10,7 @@ from service.events.model import FURTHEST_AHEAD
 from service.importing.mapping import EventsSection, Field, FileSection, ItemsSection, ProfilesSection
 from service.importing.transforms import (
     Cells,
+    Change,
     as_boolean,
     as_list,
     as_number,
@@ -37,6 +38,19 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
     filtered: int
     faults: tuple[tuple[int, str], ...]
     """(position in the chunk, reason) of the others."""
+    seen: tuple["Seen", ...] = ()
+    """Every field of the rows that `where` kept, for the report on the data."""
+
+
+class Seen(msgspec.Struct, frozen=True, kw_only=True):
+    """What a field of the mapping held."""
+
+    name: str
+    places: pl.Series
+    values: pl.Series
+    changes: tuple[Change, ...]
+    required: bool
+    """A row without it is refused."""
 
 
 class Target(msgspec.Struct, frozen=True, kw_only=True):
@@ -166,11 +180,13 @@ def _read(section: FileSection, frame: pl.DataFrame, zone: str, targets: Mapping
     refused = _faults(placed, fault)
     kept = placed.filter(keep & sound)
     fields = section.fields()
-    columns, faults = _columns(fields, kept, zone, targets)
+    seen: list[Seen] = []
+    columns, faults = _columns(fields, kept, zone, targets, seen)
     batch = Batch(
         frame=pl.DataFrame([kept[PLACE], *columns]),
         filtered=int((sound & ~keep).sum()),
         faults=refused,
+        seen=tuple(seen),
     )
     return _without_faults(batch, first_fault(faults))
 
@@ -183,7 +199,11 @@ def _where_faults(section: FileSection, faults: Sequence[pl.Series | None]) -> p
 
 
 def _columns(
-    fields: Mapping[str, Field], frame: pl.DataFrame, zone: str, targets: Mapping[str, Target]
+    fields: Mapping[str, Field],
+    frame: pl.DataFrame,
+    zone: str,
+    targets: Mapping[str, Target],
+    seen: list[Seen],
 ) -> tuple[list[pl.Series], list[pl.Series | None]]:
     """Convert every mapped field; those of a group (traits, attributes, properties) become one struct."""
     columns: list[pl.Series] = []
@@ -191,7 +211,16 @@ def _columns(
     faults: list[pl.Series | None] = []
     for name, field in fields.items():
         target = targets.get(name, Target(convert=_scalar, name=name))
-        cells = target.convert(cells_of(field, frame), zone)
+        changes: list[Change] = []
+        cells = target.convert(cells_of(field, frame, changes), zone)
+        one = Seen(
+            name=name,
+            places=frame[PLACE],
+            values=cells.values,
+            changes=tuple(changes),
+            required=target.required,
+        )
+        seen.append(one)
         if target.required:
             cells = _needed(cells)
         faults.append(_labelled(name, cells.faults))
@@ -226,10 +255,8 @@ def _faults(frame: pl.DataFrame, fault: pl.Series | None) -> tuple[tuple[int, st
 def _without_faults(batch: Batch, fault: pl.Series | None) -> Batch:
     if fault is None:
         return batch
-    return Batch(
-        frame=batch.frame.filter(fault.is_null()),
-        filtered=batch.filtered,
-        faults=batch.faults + _faults(batch.frame, fault),
+    return msgspec.structs.replace(
+        batch, frame=batch.frame.filter(fault.is_null()), faults=batch.faults + _faults(batch.frame, fault)
     )
 
 

@@ -33,6 +33,14 @@ class Cells(msgspec.Struct, frozen=True):
         return Cells(self.values, first_fault([self.faults, found.to_series()]))
 
 
+class Change(msgspec.Struct, frozen=True, kw_only=True):
+    """What a cleaning rule did to a column: which rows, and what stood there before."""
+
+    done: str
+    rows: pl.Series
+    before: pl.Series
+
+
 def first_fault(faults: Sequence[pl.Series | None]) -> pl.Series | None:
     """Give each row's first fault; none when no column has any."""
     found = [fault for fault in faults if fault is not None]
@@ -143,12 +151,55 @@ def check_formats(fields: Iterable[Field]) -> None:
                     raise MappingError(f"date format {step.date!r} cannot be used: {error}") from error
 
 
-def cells_of(field: Field, frame: pl.DataFrame) -> Cells:
-    """Take a field's values from a chunk, transformed, with what went wrong on the way."""
+def cells_of(field: Field, frame: pl.DataFrame, changes: list[Change] | None = None) -> Cells:
+    """Take a field's values from a chunk, transformed, with what went wrong on the way.
+
+    What cleaning rules changed is added to `changes`.
+    """
     cells = _source(field, frame)
     for step in field.apply:
-        cells = _apply_operation(cells, step) if isinstance(step, Operation) else _STEPS[step](cells)
+        if not isinstance(step, Operation):
+            cells = _STEPS[step](cells)
+        elif step.clip is None and step.drop is None and step.fill is None:
+            cells = _apply_operation(cells, step)
+        else:
+            cells, change = _cleaned(cells, step)
+            if changes is not None:
+                changes.append(change)
     return cells
+
+
+def _cleaned(cells: Cells, rule: Operation) -> tuple[Cells, Change]:
+    """Apply a cleaning rule; rows with a fault count as changed by none."""
+    if rule.fill is not None:
+        filled = _mapped_scalar(rule.fill)
+        typed = as_boolean(cells) if filled.dtype == pl.Boolean else cells
+        typed = as_number(cells) if filled.dtype == pl.Float64 else typed
+        before = typed if filled.dtype != pl.String else Cells(as_text(cells.values), cells.faults)
+        rows = before.values.is_null() & _sound(before)
+        values = before.values.fill_null(filled[0])
+        return Cells(values, before.faults), Change(
+            done=f"filled with {rule.fill!r}", rows=rows, before=as_text(cells.values)
+        )
+    numbers = as_number(cells)
+    low, high = rule.clip or rule.drop or (None, None)
+    limits = f"{'' if low is None else f'{low:g}'} to {'' if high is None else f'{high:g}'}"
+    clipped = numbers.values.clip(low, high)
+    rows = (clipped != numbers.values).fill_null(value=False) & _sound(numbers)
+    values, done = (
+        (clipped, f"clipped ({limits})")
+        if rule.clip
+        else (numbers.values.set(rows, None), f"dropped ({limits})")
+    )
+    return Cells(values, numbers.faults), Change(done=done, rows=rows, before=as_text(cells.values))
+
+
+def _sound(cells: Cells) -> pl.Series:
+    return pl.repeat(True, len(cells.values), eager=True) if cells.faults is None else cells.faults.is_null()
+
+
+def _mapped_scalar(value: Scalar) -> pl.Series:
+    return pl.Series([float(value) if isinstance(value, int) and not isinstance(value, bool) else value])
 
 
 def _source(field: Field, frame: pl.DataFrame) -> Cells:

@@ -49,9 +49,11 @@ def request_body(model: str, ask: Ask, *, constrains: bool, streamed: bool = Fal
         "messages": [{"role": message.role, "content": message.content} for message in ask.messages],
         "max_tokens": ask.max_tokens,
         "temperature": ask.temperature,
-        "top_p": ask.top_p,
         "seed": ask.seed,
     }
+    # What is not asked for is the model's own affair; and not every server knows `min_p`.
+    narrowed = {"top_p": ask.top_p, "min_p": ask.min_p}
+    body |= {name: value for name, value in narrowed.items() if value is not None}
     if ask.json_schema and constrains:
         wanted = {"name": "copy", "strict": True, "schema": ask.json_schema}
         body["response_format"] = {"type": "json_schema", "json_schema": wanted}

@@ -6,7 +6,7 @@ from typing import Any, Literal
 from prompts.engine import Ask
 from service.llm.constraints import Constraint, restrict
 from service.llm.network import Network, Reading
-from service.llm.sampling import Chance, draw, stream
+from service.llm.sampling import Chance, Cuts, draw, stream
 
 
 class Row:
@@ -18,9 +18,11 @@ class Row:
         prompt: Sequence[int],
         limit: int,
         constraint: Constraint | None,
+        cuts: Cuts,
         unwanted: Callable[[], bool],
     ) -> None:
         self.ask = ask
+        self.cuts = cuts
         self.prompt = prompt
         self.limit = limit
         self.constraint = constraint
@@ -33,7 +35,7 @@ class Row:
     def chance(self) -> Chance:
         """Return how the next token is drawn."""
         uniform = self._uniform[len(self.tokens)] if self._uniform else 0.0
-        return Chance(self.ask.temperature, self.ask.top_p, uniform)
+        return Chance(self.ask.temperature, self.cuts, uniform)
 
 
 class Batch:

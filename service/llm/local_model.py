@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -10,6 +10,15 @@ from prompts.errors import EngineUnavailable
 from service.llm.chat_tokens import ChatTokens, FileTokens
 from service.llm.llama import Llama, read_config
 from service.llm.network import Network
+from service.llm.sampling import Cuts
+
+_GENERATION = "generation_config.json"
+_Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
+
+
+class _Sampling(msgspec.Struct):
+    top_p: _Share | None = None
+    min_p: _Share | None = None
 
 
 class LocalModel(msgspec.Struct, frozen=True, kw_only=True):
@@ -19,6 +28,8 @@ class LocalModel(msgspec.Struct, frozen=True, kw_only=True):
     tokens: ChatTokens
     ends: frozenset[int]
     """Tokens that end an answer."""
+    cuts: Cuts
+    """What its makers would have it sampled with, where an ask does not say."""
 
 
 def open_model(folder: Path) -> LocalModel:
@@ -31,11 +42,11 @@ def open_model(folder: Path) -> LocalModel:
     tokens = open_tokens(folder)
     try:
         network = _load_network(folder, weights)
-        ends = read_ends(folder)
+        ends, cuts = read_ends(folder), read_cuts(folder)
     # Whatever torch, transformers, safetensors raise on a broken folder: no common base.
     except Exception as error:
         raise EngineUnavailable(f"the model in {str(folder)!r} does not load: {error}") from error
-    return LocalModel(network=network, tokens=tokens, ends=ends)
+    return LocalModel(network=network, tokens=tokens, ends=ends, cuts=cuts)
 
 
 def open_tokens(folder: Path) -> ChatTokens:
@@ -82,11 +93,21 @@ def read_ends(folder: Path) -> frozenset[int]:
     Raises `OSError` or `msgspec.DecodeError` when there is nothing to read them from, `ValueError` when the
     files name none.
     """
-    for name in ("generation_config.json", "config.json"):
-        file = folder / name
-        if file.exists():
-            settings = msgspec.json.decode(file.read_bytes(), type=dict[str, Any])
-            ends = msgspec.convert(settings.get("eos_token_id"), int | list[int] | None)
-            if ends is not None:
-                return frozenset([ends] if isinstance(ends, int) else ends)
+    for name in (_GENERATION, "config.json"):
+        ends = msgspec.convert(_settings(folder / name).get("eos_token_id"), int | list[int] | None)
+        if ends is not None:
+            return frozenset([ends] if isinstance(ends, int) else ends)
     raise ValueError("neither generation_config.json nor config.json says which token ends an answer")
+
+
+def read_cuts(folder: Path) -> Cuts:
+    """Read `top_p` and `min_p` of the generation's settings; nothing is cut where they name none.
+
+    Raises `OSError`, or `msgspec.DecodeError` when a value is no number from 0 to 1.
+    """
+    own = msgspec.convert(_settings(folder / _GENERATION), _Sampling)
+    return Cuts(top_p=own.top_p or 1.0, min_p=own.min_p or 0.0)
+
+
+def _settings(file: Path) -> dict[str, Any]:
+    return msgspec.json.decode(file.read_bytes(), type=dict[str, Any]) if file.exists() else {}

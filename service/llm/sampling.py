@@ -1,4 +1,4 @@
-"""Sampling row by row: each row of a batch has its own temperature, nucleus and stream of chance."""
+"""Sampling row by row: each row of a batch has its own temperature, cuts and stream of chance."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -7,7 +7,16 @@ import torch
 
 _SEED_BITS = 63
 _NARROW = 32
-"""Most nuclei are no larger: finding that many of the likeliest is faster than sorting a vocabulary."""
+"""Most rows draw from no more: finding that many of the likeliest is faster than sorting a vocabulary."""
+
+
+class Cuts(NamedTuple):
+    """Which tokens are never drawn, whatever chance says."""
+
+    top_p: float = 1.0
+    """Those beyond the likeliest that together reach this probability."""
+    min_p: float = 0.0
+    """Those less than this many times as likely as the likeliest."""
 
 
 class Chance(NamedTuple):
@@ -15,7 +24,7 @@ class Chance(NamedTuple):
 
     temperature: float
     """0 is greedy."""
-    top_p: float
+    cuts: Cuts
     uniform: float
 
 
@@ -30,9 +39,10 @@ def draw(scores: Any, chances: Sequence[Chance]) -> list[int]:
     """Draw one token per row of float32[rows, vocabulary]; a score of minus infinity is never drawn.
 
     A row's token depends on its own scores and chance alone: it is the first, by falling probability under
-    softmax(scores / temperature), at which the running sum passes u times the nucleus' mass, u being the
-    row's uniform number. The nucleus are the likeliest tokens that together reach `top_p`. Holtzman et al.,
-    "The curious case of neural text degeneration", 2020.
+    softmax(scores / temperature), at which the running sum passes u times the mass of what may be drawn, u
+    being the row's uniform number. `min_p` cuts first: where the model is sure of a word it leaves that word
+    alone, and where many lines would do it leaves them all. Holtzman et al., "The curious case of neural text
+    degeneration", 2020 (`top_p`); Nguyen et al., "Turning up the heat: min-p sampling", 2024 (`min_p`).
     """
     drawn = [row for row, chance in enumerate(chances) if chance.temperature > 0]
     everything = len(drawn) == len(chances)
@@ -40,23 +50,25 @@ def draw(scores: Any, chances: Sequence[Chance]) -> list[int]:
     if not drawn:
         return tokens
     hot = scores if everything else scores[drawn]
-    temperatures, top_p, uniform = torch.tensor([chances[row] for row in drawn], dtype=torch.float64).T
+    rows = [(chances[row].temperature, *chances[row].cuts, chances[row].uniform) for row in drawn]
+    temperatures, top_p, min_p, uniform = torch.tensor(rows, dtype=torch.float64).T
     shares = torch.softmax(hot / temperatures.float()[:, None], dim=-1)
     likely, places = torch.topk(shares, min(_NARROW, shares.shape[1]), dim=-1)
-    enough = likely.double().sum(dim=-1) >= top_p
-    chosen = _choose(likely, places, top_p, uniform)
+    enough = (likely.double().sum(dim=-1) >= top_p) | (likely[:, -1] < min_p * likely[:, 0])
+    chosen = _choose(likely, places, top_p, min_p, uniform)
     if not enough.all():
         wide = ~enough
         likely, places = torch.sort(shares[wide], dim=-1, descending=True, stable=True)
-        chosen[wide] = _choose(likely, places, top_p[wide], uniform[wide])
+        chosen[wide] = _choose(likely, places, top_p[wide], min_p[wide], uniform[wide])
     for row, token in zip(drawn, chosen.tolist(), strict=True):
         tokens[row] = token
     return tokens
 
 
-def _choose(likely: Any, places: Any, top_p: Any, uniform: Any) -> Any:
+def _choose(likely: Any, places: Any, top_p: Any, min_p: Any, uniform: Any) -> Any:
     """Choose a token per row, given probabilities in falling order and the tokens they belong to."""
     shares = likely.double()
+    shares = torch.where(shares < min_p[:, None] * shares[:, :1], 0.0, shares)
     sums = torch.cumsum(shares, dim=-1)
     inside = (sums - shares < top_p[:, None]) & (shares > 0)
     last = inside.sum(dim=-1, keepdim=True) - 1

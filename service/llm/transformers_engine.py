@@ -262,7 +262,12 @@ class TransformersEngine:
         schema = job.ask.json_schema
         constraint = None if schema is None else self._constraints.constrain(schema)
         limit = min(job.ask.max_tokens, longest - len(prompt))
-        return Row(job.ask, prompt, limit, constraint, lambda: self._closed or job.ended())
+        cuts = self._model.cuts
+        if job.ask.top_p is not None:
+            cuts = cuts._replace(top_p=job.ask.top_p)
+        if job.ask.min_p is not None:
+            cuts = cuts._replace(min_p=job.ask.min_p)
+        return Row(job.ask, prompt, limit, constraint, cuts, lambda: self._closed or job.ended())
 
     def _text_so_far(self, row: Row) -> str:
         """Return what a row holds, without the beginning of a character that is not complete."""

@@ -151,11 +151,13 @@ class VllmEngine:
         return Answer(text=text, finish_reason=reason, prompt_tokens=len(prompt), completion_tokens=written)
 
     def _sampling(self, ask: Ask, prompt: int) -> Any:
+        own = self._llm.model_config.get_diff_sampling_param()
         held = self._params.StructuredOutputsParams(json=ask.json_schema) if ask.json_schema else None
         return self._params.SamplingParams(
             max_tokens=min(ask.max_tokens, self._longest - prompt),
             temperature=ask.temperature,
-            top_p=ask.top_p,
+            top_p=own.get("top_p", 1.0) if ask.top_p is None else ask.top_p,
+            min_p=own.get("min_p", 0.0) if ask.min_p is None else ask.min_p,
             seed=ask.seed,
             structured_outputs=held,
             output_kind=self._params.RequestOutputKind.DELTA,

@@ -8,9 +8,22 @@ from service.events import tables as events
 from service.privacy import tables as privacy
 from service.profiles import tables as profiles
 from service.prompts import tables as prompts
+from service.quality import tables as quality
 from service.segments import tables as segments
 from service.snapshots import tables as snapshots
 from service.workspaces import tables as workspaces
 
-ROOMS = (workspaces, catalog, profiles, events, segments, drafts, prompts, snapshots, privacy, audit)
+ROOMS = (
+    workspaces,
+    catalog,
+    profiles,
+    events,
+    segments,
+    drafts,
+    prompts,
+    snapshots,
+    quality,
+    privacy,
+    audit,
+)
 metadata = Base.metadata

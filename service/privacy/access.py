@@ -9,7 +9,7 @@ import msgspec
 from sqlalchemy import select
 
 from indexing.errors import IndexingError, NotFound, SnapshotMissing
-from service.privacy.subjects import subject_tables
+from service.privacy.subjects import ids_of, subject_tables
 from service.profiles.actions import get_profile
 from service.runtime import Runtime
 from service.segments.selection import select_segment
@@ -30,20 +30,22 @@ _WITHIN_A_ZIP = (1980, 1, 1, 0, 0, 0)
 async def access_archive(runtime: Runtime, workspace: str, profile_id: str) -> bytes:
     """Collect everything about a profile as a zip of JSON files; raises NotFound, also for an erased one.
 
-    Rows of every table that names profiles, then interests, tastes and segments of the newest snapshot.
+    Rows of every table that names profiles, of those merged into it too, then interests, tastes and segments
+    of the newest snapshot.
     """
-    await get_profile(runtime, workspace, profile_id)
+    own = (await get_profile(runtime, workspace, profile_id)).id
     files: dict[str, Any] = {}
     async with runtime.database.read() as session:
+        ids = await ids_of(session, workspace, own)
         for each in subject_tables():
             columns = [column for column in each.table.columns if column.name != "workspace_id"]
-            query = select(*columns).where(each.about(workspace, profile_id))
+            query = select(*columns).where(each.about(workspace, ids))
             ordered = query.order_by(*each.table.primary_key.columns)
             rows = (await session.execute(ordered)).mappings()
             files[str(each.table.name)] = [{str(name): value for name, value in row.items()} for row in rows]
     try:
         snapshot = await runtime.snapshot(workspace)
-        row = await runtime.run(snapshot.profile_row, profile_id)
+        row = await runtime.run(snapshot.profile_row, own)
     except (SnapshotMissing, NotFound):  # nothing was worked out yet
         return await runtime.run(_zipped, files)
     files["snapshot"] = await runtime.run(_worked_out, snapshot, row)

@@ -17,7 +17,7 @@ from service.runtime import Runtime
 
 ERASURE: dict[str, Any] = {
     "id": "0f3c5d0c2d8b4b0c9a5be1d54f0c7a11",
-    "subject": "9b1f6c0de4a7738f1f6a2a0b4c3d5e6f",
+    "subjects": ["9b1f6c0de4a7738f1f6a2a0b4c3d5e6f"],
     "erased_at": "2026-11-22T10:00:00Z",
     "removed": [
         {"where": "store.events", "count": 12},
@@ -35,10 +35,11 @@ ERASURE: dict[str, Any] = {
         ("crm",),
         tag="privacy",
         summary="Erase a profile",
-        description="Everything about it in the store is deleted at once and no read returns it from now on; "
-        "the id cannot be stored again. Older snapshots and the database's files lose it with the next "
-        "snapshot, or with `now=true` before the answer, which takes as long as a build. The answer is a "
-        "receipt, which `GET /v1/erasures/{erasure_id}` shows later. Erasing again answers the first one.",
+        description="Everything about it and all profiles merged into it is deleted from the store at once; "
+        "no read returns it from now on, and none of its ids can be stored again. Older snapshots and the "
+        "database's files lose it with the next snapshot, or with `now=true` before the answer, which takes "
+        "as long as a build. The answer is a receipt, which `GET /v1/erasures/{erasure_id}` shows later. "
+        "Erasing again, by any of its ids, answers the first one.",
         response=ERASURE,
         problems=(404, 409, 503),
     ),

@@ -1,6 +1,6 @@
 """Erasures: everything about one person out of the store, and the receipts of it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, cast
 from uuid import uuid4
@@ -12,9 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from service.errors import NotFound
 from service.listing import Page, page_of
 from service.privacy.model import Erased, Erasure, Removed, naming, pseudonym
-from service.privacy.subjects import subject_tables
-from service.privacy.tables import ErasureRow
-from service.profiles.tables import ProfileRow
+from service.privacy.subjects import ids_of, subject_tables
+from service.privacy.tables import ErasedSubjectRow, ErasureRow
+from service.quality.tables import FindingRow
 from service.segments.tables import SegmentVersionRow
 from service.workspaces.tables import IdempotencyKeyRow, PseudonymKeyRow
 
@@ -37,45 +37,59 @@ class ErasureStore:
         await self._key(select(PseudonymKeyRow.secret).with_for_update(read=True))
 
     async def erase(self, profile_id: str, now: datetime, removed: Sequence[Removed] = ()) -> Erasure:
-        """Delete everything about a profile; raises NotFound. Again, it returns the first receipt.
+        """Delete everything about a profile and all merged into it; raises NotFound.
 
-        `removed` is what was removed outside the store, for the receipt.
+        By any of its ids; again, it returns the first receipt. `removed` is what was removed outside the
+        store, for the receipt.
         """
         key = await self._key(select(PseudonymKeyRow.secret).with_for_update())
-        held = select(ProfileRow.id).where(
-            ProfileRow.workspace_id == self._workspace, ProfileRow.id == profile_id
-        )
-        if await self._session.scalar(held.with_for_update()) is None:
+        ids = await ids_of(self._session, self._workspace, profile_id, lock=True)
+        if not ids:
             known = await self.find(profile_id)
             if known is None:
                 raise NotFound(f"no profile {profile_id!r} in workspace {self._workspace!r}")
             return known
-        subject = pseudonym(key, profile_id)
+        subjects = {each: pseudonym(key, each) for each in ids}
+        aliases = {each: f"erased-{subject[:12]}" for each, subject in subjects.items()}
         counts = {
-            "segment_versions": await self._unname(profile_id, f"erased-{subject[:12]}"),
-            "idempotency_keys": await self._forget_answers(profile_id),
+            "segment_versions": await self._unname(aliases),
+            "idempotency_keys": sum([await self._forget_answers(each) for each in ids]),
+            "findings": sum([await self._forget_example(each) for each in ids]),
+            **{each.table.name: 0 for each in subject_tables()},
         }
-        for each in subject_tables():
-            statement = delete(each.table).where(each.about(self._workspace, profile_id))
-            result = await self._session.execute(statement)
-            counts[each.table.name] = cast("CursorResult[Any]", result).rowcount
+        for part in _parts(ids):
+            for each in subject_tables():
+                statement = delete(each.table).where(each.about(self._workspace, part))
+                result = await self._session.execute(statement)
+                counts[each.table.name] += cast("CursorResult[Any]", result).rowcount
         inside = (Removed(where=f"store.{name}", count=count) for name, count in counts.items() if count)
-        erasure = Erasure(id=uuid4().hex, subject=subject, erased_at=now, removed=(*inside, *removed))
-        values = msgspec.to_builtins(erasure) | {"erased_at": now}
-        await self._session.execute(insert(ErasureRow).values(workspace_id=self._workspace, **values))
+        erasure = Erasure(
+            id=uuid4().hex,
+            subjects=tuple(sorted(subjects.values())),
+            erased_at=now,
+            removed=(*inside, *removed),
+        )
+        await self._add(erasure)
         return erasure
+
+    async def _add(self, erasure: Erasure) -> None:
+        values = msgspec.to_builtins(erasure) | {"erased_at": erasure.erased_at}
+        mine = {"workspace_id": self._workspace}
+        subjects = [{**mine, "subject": each, "erasure_id": erasure.id} for each in values.pop("subjects")]
+        await self._session.execute(insert(ErasureRow).values(**mine, **values))
+        await self._session.execute(insert(ErasedSubjectRow), subjects)
 
     async def find(self, profile_id: str) -> Erasure | None:
         """Return the receipt of a profile's erasure, if it was erased."""
         subject = pseudonym(await self.key(), profile_id)
-        query = select(ErasureRow).where(self._mine(), ErasureRow.subject == subject)
-        row = await self._session.scalar(query)
-        return None if row is None else _erasure(row)
+        query = select(ErasedSubjectRow.erasure_id)
+        found = await self._session.scalar(query.where(self._theirs(), ErasedSubjectRow.subject == subject))
+        return None if found is None else await self.get(found)
 
     async def get(self, erasure_id: str) -> Erasure | None:
         """Return one receipt."""
-        row = await self._session.get(ErasureRow, (self._workspace, erasure_id))
-        return None if row is None else _erasure(row)
+        found = await self._all(select(ErasureRow).where(self._mine(), ErasureRow.id == erasure_id))
+        return found[0] if found else None
 
     async def page(self, after: tuple[datetime, str] | None, limit: int) -> Page[Erasure]:
         """Return a page of receipts, oldest first."""
@@ -85,15 +99,13 @@ class ErasureStore:
             same = and_(ErasureRow.erased_at == moment, ErasureRow.id > erasure_id)
             query = query.where(or_(ErasureRow.erased_at > moment, same))
         ordered = query.order_by(ErasureRow.erased_at, ErasureRow.id).limit(limit + 1)
-        found = [_erasure(row) for row in await self._session.scalars(ordered)]
+        found = await self._all(ordered)
         return page_of(found, limit, found[limit - 1].id if len(found) > limit else None)
 
     async def pending(self) -> tuple[Erasure, ...]:
         """Return the receipts of which files may still hold something, oldest first."""
         query = select(ErasureRow).where(self._mine(), ErasureRow.completed_at.is_(None))
-        return tuple(
-            _erasure(row) for row in await self._session.scalars(query.order_by(ErasureRow.erased_at))
-        )
+        return tuple(await self._all(query.order_by(ErasureRow.erased_at)))
 
     async def complete(self, erasure: Erasure, removed: Iterable[Removed], now: datetime) -> None:
         """Note that no file of ours holds anything any more, and what was removed for it."""
@@ -104,22 +116,25 @@ class ErasureStore:
             .values(removed=added, completed_at=now)
         )
 
-    async def erased_among(self, ids: Iterable[str]) -> frozenset[str]:
+    async def erased_among(self, ids: Collection[str]) -> frozenset[str]:
         """Return which of the ids are erased."""
-        if await self._session.scalar(select(ErasureRow.id).where(self._mine()).limit(1)) is None:
+        anybody = select(ErasureRow.id).where(self._mine()).limit(1)
+        if not ids or await self._session.scalar(anybody) is None:
             return frozenset()
         key = await self.key()
         subjects = {pseudonym(key, each): each for each in ids}
-        ordered, found = sorted(subjects), set[str]()
-        for start in range(0, len(ordered), IDS_PER_QUERY):
-            part = ordered[start : start + IDS_PER_QUERY]
-            query = select(ErasureRow.subject).where(self._mine(), ErasureRow.subject.in_(part))
+        found = set[str]()
+        for part in _parts(sorted(subjects)):
+            query = select(ErasedSubjectRow.subject).where(self._theirs(), ErasedSubjectRow.subject.in_(part))
             found.update(subjects[subject] for subject in await self._session.scalars(query))
         return frozenset(found)
 
     async def since(self, moment: datetime) -> Erased | None:
         """Return who was erased after a moment; none when nobody was."""
-        query = select(ErasureRow.subject).where(self._mine(), ErasureRow.erased_at > moment)
+        recent = select(ErasureRow.id).where(self._mine(), ErasureRow.erased_at > moment)
+        query = select(ErasedSubjectRow.subject).where(
+            self._theirs(), ErasedSubjectRow.erasure_id.in_(recent)
+        )
         subjects = frozenset(await self._session.scalars(query))
         return Erased(key=await self.key(), subjects=subjects) if subjects else None
 
@@ -147,33 +162,68 @@ class ErasureStore:
             await self._session.execute(delete(IdempotencyKeyRow).where(mine, IdempotencyKeyRow.key == key))
         return len(keys)
 
-    async def _unname(self, profile_id: str, alias: str) -> int:
-        """Put an alias for the profile where a segment's definition names it as an example."""
+    async def _forget_example(self, profile_id: str) -> int:
+        """Blank what findings quote where the id is in it, even as a part of another: rather too much."""
+        found = await self._session.execute(
+            update(FindingRow)
+            .where(
+                FindingRow.workspace_id == self._workspace,
+                FindingRow.example.icontains(profile_id, autoescape=True),
+            )
+            .values(example="")
+        )
+        return cast("CursorResult[Any]", found).rowcount
+
+    async def _unname(self, aliases: Mapping[str, str]) -> int:
+        """Put aliases for profiles where a segment's definition names them as examples."""
         query = select(SegmentVersionRow).where(SegmentVersionRow.workspace_id == self._workspace)
         changed = 0
         for row in await self._session.scalars(query):
-            renamed = _renamed(row.definition, profile_id, alias)
+            renamed = _renamed(row.definition, aliases)
             if renamed != row.definition:
                 row.definition = renamed
                 changed += 1
         return changed
 
+    async def _all(self, query: Select[tuple[ErasureRow]]) -> list[Erasure]:
+        rows = list(await self._session.scalars(query))
+        subjects: dict[str, list[str]] = {row.id: [] for row in rows}
+        for part in _parts(tuple(subjects)):
+            columns = (ErasedSubjectRow.erasure_id, ErasedSubjectRow.subject)
+            theirs = select(*columns).where(self._theirs(), ErasedSubjectRow.erasure_id.in_(part))
+            for row in await self._session.execute(theirs.order_by(ErasedSubjectRow.subject)):
+                subjects[row.erasure_id].append(row.subject)
+        return [_erasure(row, subjects[row.id]) for row in rows]
+
     def _mine(self) -> ColumnElement[bool]:
         return ErasureRow.workspace_id == self._workspace
 
+    def _theirs(self) -> ColumnElement[bool]:
+        return ErasedSubjectRow.workspace_id == self._workspace
 
-def _renamed(value: Any, profile_id: str, alias: str) -> Any:
-    """Return a definition with an alias for the profile in every list of seeds."""
+
+def _parts(ids: Sequence[str]) -> Iterator[Sequence[str]]:
+    return (ids[start : start + IDS_PER_QUERY] for start in range(0, len(ids), IDS_PER_QUERY))
+
+
+def _renamed(value: Any, aliases: Mapping[str, str]) -> Any:
+    """Return a definition with an alias for each of the profiles in every list of seeds."""
     if isinstance(value, list):
-        return [_renamed(each, profile_id, alias) for each in cast("list[Any]", value)]
+        return [_renamed(each, aliases) for each in cast("list[Any]", value)]
     if not isinstance(value, dict):
         return value
     found = cast("dict[str, Any]", value)
-    changed = {name: _renamed(each, profile_id, alias) for name, each in found.items()}
+    changed = {name: _renamed(each, aliases) for name, each in found.items()}
     if isinstance(found.get("profiles"), list):
-        changed["profiles"] = [alias if each == profile_id else each for each in found["profiles"]]
+        changed["profiles"] = [_alias(each, aliases) for each in found["profiles"]]
     return changed
 
 
-def _erasure(row: ErasureRow) -> Erasure:
-    return msgspec.convert({name: getattr(row, name) for name in Erasure.__struct_fields__}, Erasure)
+def _alias(seed: Any, aliases: Mapping[str, str]) -> Any:
+    return aliases.get(seed, seed) if isinstance(seed, str) else seed
+
+
+def _erasure(row: ErasureRow, subjects: list[str]) -> Erasure:
+    names = Erasure.__struct_fields__
+    values = {name: subjects if name == "subjects" else getattr(row, name) for name in names}
+    return msgspec.convert(values, Erasure)

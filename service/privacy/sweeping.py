@@ -31,7 +31,7 @@ async def sweep_files(runtime: Runtime, workspace: str) -> tuple[Erasure, ...]:
         return ()
     shelf = runtime.snapshots.shelf(workspace)
     held = await runtime.run(_held, shelf, pending, key)
-    gone = [erasure for erasure in pending if erasure.subject not in held]
+    gone = [erasure for erasure in pending if held.isdisjoint(erasure.subjects)]
     if gone:
         removed = [Removed(where="files.snapshots", count=await runtime.run(_withdraw, runtime, shelf))]
         if (url := runtime.settings.snapshot_url) is not None:
@@ -44,7 +44,7 @@ async def sweep_files(runtime: Runtime, workspace: str) -> tuple[Erasure, ...]:
         async with runtime.database.write() as session:
             for erasure in gone:
                 await ErasureStore(session, workspace).complete(erasure, removed, runtime.now())
-    return tuple(erasure for erasure in pending if erasure.subject in held)
+    return tuple(erasure for erasure in pending if erasure not in gone)
 
 
 def _held(shelf: "SnapshotShelf", pending: tuple[Erasure, ...], key: bytes) -> frozenset[str]:
@@ -54,9 +54,12 @@ def _held(shelf: "SnapshotShelf", pending: tuple[Erasure, ...], key: bytes) -> f
     except SnapshotMissing:
         return frozenset()
     too_early = frozenset(
-        erasure.subject for erasure in pending if newest.manifest.built_at + _SECOND < erasure.erased_at
+        subject
+        for erasure in pending
+        if newest.manifest.built_at + _SECOND < erasure.erased_at
+        for subject in erasure.subjects
     )
-    later = frozenset(erasure.subject for erasure in pending) - too_early
+    later = frozenset(subject for erasure in pending for subject in erasure.subjects) - too_early
     if not later:
         return too_early
     return too_early | Erased(key=key, subjects=later).held(newest.profiles["id"])

@@ -11,6 +11,7 @@ from service.listing import Page
 from service.privacy.leftovers import blank_rejects
 from service.privacy.model import Erasure, Removed
 from service.privacy.store import ErasureStore
+from service.privacy.subjects import ids_of
 from service.profiles.model import Consent, Profile, Suppression, refusal
 from service.profiles.store import ProfileStore
 from service.runtime import Runtime
@@ -53,21 +54,22 @@ async def list_profiles(
 
 
 async def erase_profile(runtime: Runtime, workspace: str, profile_id: str) -> Erasure:
-    """Erase a profile: from now on no read returns it, and no import brings it back.
+    """Erase a profile and all merged into it: from now on no read returns them, no import brings them back.
 
     Everything about it in the store is deleted at once, and blanked in what imports set aside on this
     machine; the next snapshot no longer holds it, and then the older ones go too. What stays is the receipt.
     Erasing again returns the first receipt. Raises NotFound.
     """
     async with runtime.database.read() as session:
-        if await ProfileStore(session, workspace).get(profile_id) is None:
+        ids = await ids_of(session, workspace, profile_id)
+        if not ids:
             known = await ErasureStore(session, workspace).find(profile_id)
             if known is None:
                 raise NotFound(f"no profile {profile_id!r} in workspace {workspace!r}")
             return known
-    # First, while the id is at hand: after a failure the whole erasure can be asked for again.
+    # First, while the ids are at hand: after a failure the whole erasure can be asked for again.
     imports = Path(runtime.settings.data_dir) / "imports" / workspace
-    blanked = await runtime.run(blank_rejects, imports, profile_id)
+    blanked = sum([await runtime.run(blank_rejects, imports, each) for each in ids])
     removed = [Removed(where="files.import_rejects", count=blanked)] if blanked else []
     async with runtime.database.write() as session:
         return await ErasureStore(session, workspace).erase(profile_id, runtime.now(), removed)
@@ -84,7 +86,7 @@ async def erased_profiles(
     async with runtime.database.read() as session:
         store = ErasureStore(session, workspace)
         if since is None:
-            return await store.erased_among(ids)
+            return await store.erased_among(frozenset(ids))
         erased = await store.since(since - ERASURE_LAG)
     return frozenset[str]() if erased is None else await runtime.run(erased.among, ids)
 

@@ -1,20 +1,21 @@
 """Profiles: rows to values and back. An erased one has no row, and gets none."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service.db import insert_rows
+from service.db import find_rows, insert_rows
 from service.errors import NotFound
 from service.ingest import Outcome
 from service.listing import Page, content_digest, page_of
 from service.privacy.store import ErasureStore
 from service.profiles.model import Consent, Profile, Suppression, Trait
-from service.profiles.tables import ConsentRow, ProfileRow, SuppressionRow
+from service.profiles.tables import ConsentRow, ProfileRow, SuppressionRow, is_shown, owner_of
 
-COLUMNS = ("workspace_id", "id", "traits", "digest", "created_at", "updated_at")
+COLUMNS = ("workspace_id", "id", "traits", "digest", "created_at", "updated_at", "trait_times")
+NO_TIMES: dict[str, float] = {}
 NO_TRAITS: dict[str, Trait] = {}
 BARE = content_digest((NO_TRAITS, None))
 """Digest of a profile that is known by its events only."""
@@ -33,8 +34,10 @@ class ProfileStore:
     async def upsert(self, profiles: Sequence[Profile], now: datetime) -> Outcome:
         """Store profiles; `stored` counts new and changed ones. Of equal ids the last one wins."""
         await self._erasures.hold()
-        erased = await self._erasures.erased_among({profile.id for profile in profiles})
-        last = {profile.id: profile for profile in profiles if profile.id not in erased}
+        ids = {profile.id for profile in profiles}
+        gone = {each: erased(each) for each in await self._erasures.erased_among(ids)}
+        gone |= {each: _merged(each, owner) for each, owner in (await self._merged_among(ids)).items()}
+        last = {profile.id: profile for profile in profiles if profile.id not in gone}
         ordered = [last[profile_id] for profile_id in sorted(last)]
         stored = 0
         for dated in (True, False):
@@ -47,6 +50,7 @@ class ProfileStore:
                     content_digest((one.traits, one.created_at)),
                     one.created_at or now,
                     now,
+                    NO_TIMES,
                 )
                 for one in part
             ]
@@ -55,57 +59,77 @@ class ProfileStore:
                 ProfileRow,
                 COLUMNS,
                 rows,
-                replace=("traits", "digest", "updated_at", *(("created_at",) if dated else ())),
-                replace_where="profiles.digest <> excluded.digest",
+                replace=(
+                    "traits",
+                    "digest",
+                    "updated_at",
+                    "trait_times",
+                    *(("created_at",) if dated else ()),
+                ),
+                replace_where="profiles.digest <> excluded.digest AND profiles.merged_into IS NULL",
             )
-        refused = {place: _erased(one.id) for place, one in enumerate(profiles) if one.id in erased}
+        refused = {place: gone[one.id] for place, one in enumerate(profiles) if one.id in gone}
         return Outcome(stored=stored, refused=refused)
 
-    async def require(self, first_seen: dict[str, datetime], now: datetime) -> frozenset[str]:
-        """Make sure these profiles exist, bare ones dated when first seen; return those that are erased."""
+    async def require(
+        self, first_seen: Mapping[str, datetime], now: datetime, *, to_change: bool = False
+    ) -> dict[str, str | None]:
+        """Make sure these profiles exist, bare ones dated when first seen; say which ids are not their own.
+
+        Returns the owner's id for one that was merged, none for one that is erased, and nothing of the
+        others. Until the end of the transaction no erasure begins, and all rows are locked against a
+        simultaneous merge, with `to_change` against everybody.
+        """
         await self._erasures.hold()
-        known: set[str] = set()
-        for ids in _slices(sorted(first_seen)):
-            query = select(ProfileRow.id).where(self._mine(), ProfileRow.id.in_(ids))
-            known.update(await self._session.scalars(query))
-        erased = await self._erasures.erased_among(first_seen.keys() - known)
+        known = await self._locked(first_seen, to_change)
+        gone = await self._erasures.erased_among(first_seen.keys() - known.keys())
         bare = [
-            (self._workspace, profile_id, NO_TRAITS, BARE, first_seen[profile_id], now)
-            for profile_id in sorted(first_seen.keys() - known - erased)
+            (self._workspace, profile_id, NO_TRAITS, BARE, first_seen[profile_id], now, NO_TIMES)
+            for profile_id in sorted(first_seen.keys() - known.keys() - gone)
         ]
         await insert_rows(self._session, ProfileRow, COLUMNS, bare)
-        return erased
+        merged = {each: owner for each, owner in known.items() if owner is not None}
+        await self._locked(set(merged.values()) - known.keys(), to_change)
+        return {**merged, **dict.fromkeys(gone)}
+
+    async def _locked(self, ids: Iterable[str], to_change: bool) -> dict[str, str | None]:
+        """Lock these rows, in the order of their ids; return the owner of each that was merged."""
+        lock = "FOR UPDATE" if to_change else "FOR SHARE"
+        rows = await find_rows(self._session, ProfileRow, "id, merged_into", self._workspace, ids, lock)
+        return {row[0]: row[1] for row in rows}
 
     async def get(self, profile_id: str) -> Profile | None:
-        """Return one profile; none when it is unknown or erased."""
-        row = await self._session.scalar(select(ProfileRow).where(self._mine(), ProfileRow.id == profile_id))
+        """Return one profile, by its own id or that of one merged into it; none when unknown or erased."""
+        query = select(ProfileRow).where(self._mine(), ProfileRow.id == self._owner(profile_id))
+        row = await self._session.scalar(query)
         return None if row is None else _profile(row)
 
     async def hold(self, profile_id: str) -> bool:
         """Whether a profile is there; if so, it cannot be erased until this transaction ends."""
-        query = select(ProfileRow.id).where(self._mine(), ProfileRow.id == profile_id)
+        query = select(ProfileRow.id).where(self._mine(), ProfileRow.id == self._owner(profile_id))
         return await self._session.scalar(query.with_for_update()) is not None
 
     async def page(self, after: str | None, limit: int) -> Page[Profile]:
         """Return a page in the order of ids."""
-        query = select(ProfileRow).where(self._mine(), ProfileRow.id > (after or ""))
+        query = select(ProfileRow).where(self._mine(), is_shown(), ProfileRow.id > (after or ""))
         rows = await self._session.scalars(query.order_by(ProfileRow.id).limit(limit + 1))
         profiles = [_profile(row) for row in rows]
         return page_of(profiles, limit, profiles[limit - 1].id if len(profiles) > limit else None)
 
     async def count(self) -> int:
         """Return how many profiles there are."""
-        query = select(func.count()).select_from(ProfileRow).where(self._mine())
+        query = select(func.count()).select_from(ProfileRow).where(self._mine(), is_shown())
         return await self._session.scalar(query) or 0
 
     async def set_consent(self, consent: Consent) -> Consent:
         """Note a word about a channel unless a later one is known; returns the one that holds."""
-        if await self.get(consent.profile_id) is None:
+        profile = await self.get(consent.profile_id)
+        if profile is None:
             raise NotFound(f"no profile {consent.profile_id!r} in workspace {self._workspace!r}")
         columns = ("workspace_id", "profile_id", "channel", "granted", "source", "changed_at")
         row = (
             self._workspace,
-            consent.profile_id,
+            profile.id,
             consent.channel,
             consent.granted,
             consent.source,
@@ -113,24 +137,29 @@ class ProfileStore:
         )
         newer = "consents.changed_at <= excluded.changed_at"
         await insert_rows(self._session, ConsentRow, columns, [row], replace=columns[3:], replace_where=newer)
-        key = (self._workspace, consent.profile_id, consent.channel)
+        key = (self._workspace, profile.id, consent.channel)
         return _consent(await self._session.get_one(ConsentRow, key, populate_existing=True))
 
     async def consents(self, profile_id: str) -> tuple[Consent, ...]:
         """Return a profile's consents, by channel."""
         query = select(ConsentRow).where(
-            ConsentRow.workspace_id == self._workspace, ConsentRow.profile_id == profile_id
+            ConsentRow.workspace_id == self._workspace, ConsentRow.profile_id == self._owner(profile_id)
         )
         return tuple(_consent(row) for row in await self._session.scalars(query.order_by(ConsentRow.channel)))
 
     async def suppress(self, suppression: Suppression) -> None:
-        """Keep a profile, known or not, from being written to; an erased one is kept from it already."""
+        """Keep a profile, known or not, from being written to; under its own id and its owner's.
+
+        An erased one is kept from it already.
+        """
         await self._erasures.hold()
         if await self._erasures.erased_among([suppression.profile_id]):
             return
         columns = ("workspace_id", "profile_id", "channel", "reason", "created_at")
         row = (self._workspace, *(getattr(suppression, name) for name in columns[1:]))
-        await insert_rows(self._session, SuppressionRow, columns, [row])
+        merged = await self._merged_among([suppression.profile_id])
+        rows = [row, *((self._workspace, owner, *row[2:]) for owner in merged.values())]
+        await insert_rows(self._session, SuppressionRow, columns, rows)
 
     async def suppressed_among(self, ids: Iterable[str], channel: str) -> frozenset[str]:
         """Return which of the ids must not be written to on the channel; erased ones are among them."""
@@ -145,6 +174,19 @@ class ProfileStore:
             found.update(await self._session.scalars(query))
         return frozenset(found)
 
+    async def _merged_among(self, ids: Iterable[str]) -> dict[str, str]:
+        """Return the owners of those of the ids that were merged into another profile."""
+        found: dict[str, str] = {}
+        for part in _slices(sorted(set(ids))):
+            query = select(ProfileRow.id, ProfileRow.merged_into).where(
+                self._mine(), ProfileRow.id.in_(part), ProfileRow.merged_into.is_not(None)
+            )
+            found.update({row.id: row.merged_into for row in await self._session.execute(query)})
+        return found
+
+    def _owner(self, profile_id: str) -> ColumnElement[str]:
+        return owner_of(self._workspace, profile_id)
+
     def _mine(self) -> ColumnElement[bool]:
         return ProfileRow.workspace_id == self._workspace
 
@@ -153,8 +195,13 @@ def _slices(ids: Sequence[str]) -> Iterable[Sequence[str]]:
     return (ids[start : start + IDS_PER_QUERY] for start in range(0, len(ids), IDS_PER_QUERY))
 
 
-def _erased(profile_id: str) -> str:
+def erased(profile_id: str) -> str:
+    """Why nothing is stored of a profile that is erased."""
     return f"profile {profile_id!r} was erased and does not come back"
+
+
+def _merged(profile_id: str, owner: str) -> str:
+    return f"profile {profile_id!r} was merged into {owner!r}: store it under that id"
 
 
 def _profile(row: ProfileRow) -> Profile:

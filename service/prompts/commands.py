@@ -114,9 +114,16 @@ def check(folder: Path | None, as_json: bool) -> None:
     type=click.Path(dir_okay=False, path_type=Path),
     help="YAML or JSON file with a brief to render instead.",
 )
+@click.option("--source", is_flag=True, help="The prompt's file as it is, to copy and change.")
 @json_option
 def render(
-    name: str, folder: Path | None, own: bool, example: str | None, brief_file: Path | None, as_json: bool
+    name: str,
+    folder: Path | None,
+    own: bool,
+    example: str | None,
+    brief_file: Path | None,
+    source: bool,
+    as_json: bool,
 ) -> None:
     """Show the messages the prompt NAME sends, `email/full` or `email/full.v1`, for an example or a brief.
 
@@ -125,9 +132,12 @@ def render(
     from prompts.brief_limits import validate
     from prompts.render import render as render_messages
 
-    if example is not None and brief_file is not None:
-        raise Usage("give --example or --brief, not both")
+    if sum((example is not None, brief_file is not None, source)) > 1:
+        raise Usage("give --example, --brief or --source, not both")
     template = _catalog(folder, own).find(name)
+    if source:
+        click.echo(template.source, nl=False)
+        return
     brief = _example(template, example) if brief_file is None else read_brief(brief_file, template)
     validate(brief)
     messages = render_messages(template, brief)
@@ -178,6 +188,7 @@ def read_brief(path: Path, template: "Template") -> "Brief":
     """
     import yaml
 
+    from prompts.advice import misfit
     from prompts.brief import Brief
 
     try:
@@ -192,7 +203,8 @@ def read_brief(path: Path, template: "Template") -> "Brief":
     try:
         brief = msgspec.convert({"channel": channel, **loaded}, Brief)
     except msgspec.ValidationError as error:
-        raise Usage(f"--brief {path} is no brief: {error}") from error
+        refused, reason = misfit(error, Brief)
+        raise Usage(f"--brief {path} is no brief: `{refused.removeprefix('$.')}`: {reason}") from error
     if brief.channel != channel:
         raise Usage(f"--brief {path} is for channel {brief.channel!r}, and {template.name} for {channel!r}")
     return brief

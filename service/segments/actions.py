@@ -342,7 +342,9 @@ async def _row(runtime: Runtime, workspace: str, selection: Selection, profile_i
     try:
         return selection.snapshot.profile_row(profile_id)
     except NotIndexed:
-        await get_profile(runtime, workspace, profile_id)
+        known = await get_profile(runtime, workspace, profile_id)
+        if known.id != profile_id:  # it was merged into that one
+            return await _row(runtime, workspace, selection, known.id)
         raise NotFound(
             f"profile {profile_id!r} is newer than snapshot {selection.snapshot.version}: ask with at=live"
         ) from None

@@ -16,7 +16,7 @@ from service.events.model import Event
 from service.events.store import EventStore
 from service.events.tables import EventRow
 from service.profiles.store import ProfileStore
-from service.profiles.tables import ProfileRow
+from service.profiles.tables import ProfileRow, is_shown, owner_of
 from service.runtime import Runtime
 from service.workspaces.model import Workspace, instant_of
 from service.workspaces.store import WorkspaceStore
@@ -63,7 +63,9 @@ async def live_world(runtime: Runtime, workspace: str, profile_id: str, items: p
     async with runtime.database.read() as session:
         settings = await WorkspaceStore(session, workspace).get()
         as_of = await reference_time(session, settings, runtime.now())
-        traits = await session.execute(_profiles(workspace).where(ProfileRow.id == profile_id))
+        traits = await session.execute(
+            _profiles(workspace).where(ProfileRow.id == owner_of(workspace, profile_id))
+        )
         profile = traits.tuples().first()
         newest = await EventStore(session, workspace).newest(profile_id, LIVE_EVENTS)
     if profile is None:
@@ -113,7 +115,7 @@ def _items(workspace: str) -> Select[Any]:
 def _profiles(workspace: str) -> Select[Any]:
     # PostgreSQL's driver would decode the JSON only for Polars to want its text.
     columns = (ProfileRow.id, cast(ProfileRow.traits, Text), _raw(ProfileRow.created_at))
-    return select(*columns).where(ProfileRow.workspace_id == workspace)
+    return select(*columns).where(ProfileRow.workspace_id == workspace, is_shown())
 
 
 def _events(workspace: str) -> Select[Any]:

@@ -12,8 +12,9 @@ from prompts.brand import Brand
 from prompts.brief_limits import validate_brand
 from service.errors import InvalidInput
 
-Scope = Literal["copy", "crm", "batch", "counts", "admin"]
-"""What a key may do; `admin` may do everything, `counts` ask for counts with differential privacy."""
+Scope = Literal["copy", "crm", "batch", "ingest", "counts", "admin"]
+"""What a key may do; `ingest` may send events and read nothing, `counts` ask for counts with differential
+privacy, `admin` may do everything."""
 
 DEFAULT_EVENT_WEIGHTS: dict[str, float] = {
     "view": 1.0,

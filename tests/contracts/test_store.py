@@ -184,10 +184,14 @@ async def test_an_event_comes_back_as_it_went_in_and_makes_a_bare_profile(runtim
     assert await get_profile(runtime, "shop", "new") == Profile(id="new", created_at=sent.occurred_at)
 
 
-async def test_an_event_sent_twice_is_recorded_once_whatever_the_second_says(runtime: Runtime):
-    assert (await record_events(runtime, "shop", [event(1), event(2), event(1, value=9.0)])).duplicate == 1
-    counts = await record_events(runtime, "shop", [event(1, value=7.0), event(2), event(3)])
-    assert (counts.stored, counts.duplicate) == (1, 2)
+async def test_an_event_sent_twice_is_recorded_once_and_another_body_is_refused(runtime: Runtime):
+    counts = await record_events(runtime, "shop", [event(1), event(2), event(1), event(1, value=9.0)])
+    assert (counts.stored, counts.duplicate, counts.rejected) == (2, 1, 1)
+    assert "id 'e1' is recorded with another value" in counts.rejects[0].reason
+    assert counts.rejects[0].row == 3
+    counts = await record_events(runtime, "shop", [event(1, type="click"), event(2), event(3)])
+    assert (counts.stored, counts.duplicate, counts.rejected) == (1, 1, 1)
+    assert "another type" in counts.rejects[0].reason
     assert [each.value for each in await newest_events(runtime, "shop", "p1")] == [None, None, None]
 
 
@@ -316,7 +320,7 @@ async def test_rejects_and_duplicates_add_up_for_a_mixed_batch(runtime: Runtime)
         kinds[kind] += 1
         changes: dict[str, dict[str, object]] = {
             "good": {},
-            "repeat": {"id": "same"},
+            "repeat": {"id": "same", "occurred_at": NOW},
             "ghost": {"item_id": "ghost"},
             "nan": {"value": math.nan},
         }

@@ -41,7 +41,7 @@ def test_every_primary_key_starts_with_the_workspace():
 
 async def test_tombstones_of_older_stores_become_receipts(settings: Settings):
     def old_store(connection: Connection) -> None:
-        command.upgrade(configuration(connection), "0005")
+        command.upgrade(configuration(connection), "0006")
         moment = "2026-01-02 03:04:05+00:00" if connection.dialect.name == "postgresql" else _SQLITE_MOMENT
         for statement in _OLD_ROWS:
             connection.execute(text(statement.replace("AT", f"'{moment}'")))
@@ -51,11 +51,13 @@ async def test_tombstones_of_older_stores_become_receipts(settings: Settings):
         await (await session.connection()).run_sync(old_store)
     await database.close()
     async with open_runtime(settings) as runtime:
-        (receipt,) = (await list_erasures(runtime, "old", profile_id="p-1")).rows
+        (receipt,) = (await list_erasures(runtime, "old")).rows
+        for each in ("p-1", "p-0"):
+            assert (await list_erasures(runtime, "old", profile_id=each)).rows == (receipt,)
+            assert (await upsert_profiles(runtime, "old", [Profile(id=each)])).rejected == 1
         assert receipt.erased_at == datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
         assert receipt.removed == (Removed(where="store.events", count=7),)
         assert [each.id for each in (await list_profiles(runtime, "old")).rows] == ["p-2"]
-        assert (await upsert_profiles(runtime, "old", [Profile(id="p-1")])).rejected == 1
         async with runtime.database.read() as session:
             assert await session.scalar(text("SELECT count(*) FROM suppressions")) == 0
 
@@ -63,10 +65,12 @@ async def test_tombstones_of_older_stores_become_receipts(settings: Settings):
 _SQLITE_MOMENT = "2026-01-02 03:04:05.000000"
 _OLD_ROWS = (
     "INSERT INTO workspaces VALUES ('old', 'old', 'UTC', 'now', 'GBP', '{}', '{}', AT)",
-    "INSERT INTO profiles VALUES ('old', 'p-1', '{}', 'd', AT, AT, AT)",
-    "INSERT INTO profiles VALUES ('old', 'p-2', '{}', 'd', AT, AT, NULL)",
+    "INSERT INTO profiles VALUES ('old', 'p-1', '{}', 'd', AT, AT, AT, NULL, '{}')",
+    "INSERT INTO profiles VALUES ('old', 'p-0', '{}', 'd', AT, AT, AT, 'p-1', '{}')",
+    "INSERT INTO profiles VALUES ('old', 'p-2', '{}', 'd', AT, AT, NULL, NULL, '{}')",
     "INSERT INTO suppressions VALUES ('old', 'p-1', '*', 'bounced', AT)",
     "INSERT INTO erasures VALUES ('old', 'p-1', AT, 7)",
+    "INSERT INTO erasures VALUES ('old', 'p-0', AT, 0)",
 )
 
 

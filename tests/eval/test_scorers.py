@@ -3,10 +3,9 @@ from collections.abc import Sequence
 
 import pytest
 
-from eval.errors import ScorerError
 from eval.scorers import diversity, readability
 from eval.scorers.copy_text import parts, whole
-from eval.scorers.registry import merit, rank, score_variants
+from eval.scorers.registry import SCORERS, broken, merit, rank, score_variants
 from indexing.embedder import Embedder, Vectors
 from prompts.brief import Audience, Brief
 from prompts.variant import Score, Variant
@@ -24,7 +23,7 @@ def test_the_text_of_a_variant_is_its_fields_lists_included(make_variant: MakeVa
     assert whole(make_variant(None)) == ""
 
 
-def test_copy_about_the_audience_is_more_relevant(
+def test_copy_about_the_audience_is_closer_and_ranks_first(
     brief: Brief, make_variant: MakeVariant, embedder: Embedder
 ) -> None:
     close = make_variant(
@@ -32,19 +31,19 @@ def test_copy_about_the_audience_is_more_relevant(
     )
     far = make_variant({"title": "Level up tonight", "body": "The fastest console for serious gamers."})
     scored = score_variants(brief, [far, close], embedder)
-    relevance = [value(variant, "relevance") or 0.0 for variant in scored]
-    assert relevance[1] > relevance[0] + 0.1
+    closeness = [value(variant, "audience") or 0.0 for variant in scored]
+    assert closeness[1] > closeness[0] + 0.1
     assert [variant.fields for variant in rank(scored)] == [close.fields, far.fields]
 
 
-def test_nobody_in_particular_has_no_relevance(
+def test_nobody_in_particular_is_no_audience(
     brief: Brief, make_variant: MakeVariant, embedder: Embedder
 ) -> None:
     import msgspec
 
     anyone = msgspec.structs.replace(brief, audience=Audience(name="everyone"))
     scored = score_variants(anyone, [make_variant({"title": "Hello", "body": "All of you."})], embedder)
-    assert value(scored[0], "relevance") is None
+    assert value(scored[0], "audience") is None
 
 
 def test_a_failed_check_lowers_the_share_and_is_named(
@@ -68,7 +67,7 @@ def test_a_malformed_variant_scores_nothing_and_ranks_last(
 def test_a_failed_variant_never_ranks_above_a_passed_one(make_variant: MakeVariant) -> None:
     import msgspec
 
-    good = Score(name="relevance", value=0.9)
+    good = Score(name="audience", value=0.9)
     failed = msgspec.structs.replace(make_variant({"title": "a"}, failed=("length.hard",)), scores=(good,))
     passed = make_variant({"title": "b"})
     assert merit(failed) > merit(passed)
@@ -134,11 +133,50 @@ def test_hard_copy_reads_worse_and_other_languages_are_not_judged(
     "answers",
     [[], [Score(name="x", value=math.nan)], [Score(name="x", value=1.0), Score(name="x", value=1.0)]],
 )
-def test_a_scorer_that_answers_nonsense_is_refused(
+def test_what_is_no_score_is_refused_and_stated(
     brief: Brief, make_variant: MakeVariant, embedder: Embedder, answers: list[Score | None]
 ) -> None:
-    with pytest.raises(ScorerError, match="scorer 'x'"):
-        score_variants(brief, [make_variant({"title": "a"})], embedder, {"x": lambda *_: answers})
+    scorers = {"x": lambda *_: answers, "readability": readability.score}
+    [scored] = score_variants(brief, [make_variant({"title": "A fine day"})], embedder, scorers)
+    assert [score.name for score in scored.scores] == ["readability"]
+    [missing] = scored.unscored
+    assert (missing.name, missing.failed) == ("x", True)
+    assert missing.reason.startswith("scorer 'x' answered ")
+    assert broken([scored, scored]) == {"x": 2}
+
+
+def test_a_scorer_that_raises_takes_nothing_down_and_says_what_it_was(
+    brief: Brief, make_variant: MakeVariant, embedder: Embedder
+) -> None:
+    def broke(*_: object) -> list[Score | None]:
+        raise ZeroDivisionError("division\nby zero")
+
+    variants = [make_variant({"title": "A fine day"}), make_variant({"title": "A worse one"})]
+    scored = score_variants(brief, variants, embedder, {"broke": broke, **SCORERS})
+    for variant in scored:
+        assert {score.name for score in variant.scores} >= {"checks", "audience", "readability"}
+        [missing] = [entry for entry in variant.unscored if entry.failed]
+        assert missing.name == "broke"
+        assert missing.reason == "the scorer failed: ZeroDivisionError: division by zero"
+    assert [variant.fields for variant in scored] == [variant.fields for variant in variants]
+
+
+def test_scoring_again_leaves_nothing_of_the_scores_before(
+    brief: Brief, make_variant: MakeVariant, embedder: Embedder
+) -> None:
+    once = score_variants(brief, [make_variant({"title": "A fine day"})], embedder)
+    assert score_variants(brief, once, embedder) == once
+
+
+def test_every_scorer_answers_for_copy_it_cannot_read(
+    brief: Brief, make_variant: MakeVariant, embedder: Embedder
+) -> None:
+    nothing, facts = make_variant(None), make_variant({"title": "Copper Watering Can", "body": "42"})
+    for variant in score_variants(brief, [nothing, facts], embedder):
+        assert not broken([variant])
+        named = [score.name for score in variant.scores] + [entry.name for entry in variant.unscored]
+        assert len(named) == len(set(named))
+        assert {"audience", "voice"} <= {entry.name for entry in variant.unscored}
 
 
 def test_each_text_is_encoded_once_per_draft(

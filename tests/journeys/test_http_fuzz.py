@@ -31,8 +31,13 @@ OPERATIONS = [(method, path) for path, methods in DOCUMENT["paths"].items() for 
 OPERATIONS.sort(key=lambda operation: operation[0] == "delete")  # what is deleted is asked for before
 EXAMPLES = 250
 _VARIANT = "/v1/drafts/{draft_id}/variants/{variant_id}"
-COSTLY = {("post", "/v1/drafts"): 180, ("post", f"{_VARIANT}/rewrite"): 120, ("post", "/v1/snapshots"): 8}
-"""Fewer examples where one answer takes long: it generates text, or builds a snapshot."""
+COSTLY = {
+    ("post", "/v1/drafts"): 180,
+    ("post", f"{_VARIANT}/rewrite"): 120,
+    ("post", "/v1/score"): 180,
+    ("post", "/v1/snapshots"): 8,
+}
+"""Fewer examples where one answer takes long: it generates text, encodes it, or builds a snapshot."""
 
 KNOWN_IDS = {
     "item_id": ("garden-0", "music-5"),

@@ -57,9 +57,9 @@ def test_the_inputs_are_those_of_the_context_with_their_parts() -> None:
         ("purpose:", "purpos:", "4: front-matter: unknown key `purpos`: did you mean `purpose`?"),
         ("purpose:", "name: full\npurpose:", "4: front-matter: `name` stands there twice"),
         ("version: 2\n", "version: one\n", "3: front-matter: `version`: Expected `int`, got `str`"),
-        ("version: 2\n", "version: 3\n", "3: file: `version` is 3, and the file is 'push/full.v2.md.j2'"),
+        ("version: 2\n", "version: 3\n", "`version` is 3, and the file is 'push/full.v2.md.j2': change it"),
         ("version: 2,", "version: 7,", f"{line('changelog:')}: front-matter: no entry for version 2"),
-        ("tone: friendly", "tone: rude", f"{line('  tone: friendly')}: front-matter: `example.tone`: "),
+        ("tone: friendly", "tone: rude", "front-matter: `example.tone`: 'rude' is none of"),
         ("  title: the", "  head: the", f"{line('output:')}: front-matter: `output` has head, body"),
         ("{name: brand,", "{brand,", f"{line('{name: brand,')}: front-matter: `inputs[2]"),
         ("brand:\n", "brand: &x\n", "anchors (`&`) and aliases (`*`) are not read"),
@@ -69,9 +69,8 @@ def test_the_inputs_are_those_of_the_context_with_their_parts() -> None:
         ("system:\n", "", f"{line('system:')}: roles: the body must open with a line"),
         ("\nuser:\n", "\n", "roles: roles ['system'] must be at most one system message first"),
         ("{name: tone,", "{name: tune,", f"{line('{name: tone,')}: inputs: `tune` is declared and not used"),
-        ("{name: tone,", "{name: goal,", "partials/full-request.v2.j2:42: inputs: `tone` is used and not"),
+        ("{name: tone,", "{name: goal,", "`tone` is used and not declared: add it to `inputs` of push/full"),
         ("{name: brand,", "{name: brand, kind: word,", "inputs: `brand` is of kind 'fenced', not 'word'"),
-        ("{name: brand,", "{name: brand, kind: prose,", "front-matter: `inputs[2].kind`: Invalid enum value"),
         ("user:\n", "user:\n{{ prodct }}\n", f"{line('user:') + 1}: inputs: `prodct` is no input: did you"),
         ("user:\n", "user:\n{{ slots.offer }}\n", "`slots` is not for the full dialect"),
         ("user:\n", "user:\n\n\n{% if %}\n", f"{line('user:') + 3}: syntax: Expected an expression"),
@@ -81,10 +80,62 @@ def test_the_inputs_are_those_of_the_context_with_their_parts() -> None:
         ("changelog:", "limits: {characters: 200}\nchangelog:", "example: as given, it renders to 3591"),
         ("  channel: push", "  channel: email", "example: example: its channel is 'email', not 'push'"),
         ("title: Fernhill Stoneware Planter", 'title: ""', "example: example: product '1' has no title"),
-        ("changelog:", "examples: {odd: {tone: x}}\nchangelog:", "`examples.odd.tone`: Invalid enum"),
+        ("changelog:", "examples: {odd: {tone: x}}\nchangelog:", "`examples.odd.tone`: 'x' is none of the"),
     ],
 )  # fmt: skip
 def test_every_problem_has_its_line_and_says_what_to_do(old: str, new: str, problem: str) -> None:
+    problems = found(old, new)
+    assert any(problem in each for each in problems), problems
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "problem"),
+    [
+        (
+            "{name: brand,",
+            "{name: brand, kind: prose,",
+            "`inputs[2].kind`: 'prose' is none of the choices: did",
+        ),
+        (
+            "dialect: full",
+            "dialect: x",
+            "6: front-matter: `dialect`: 'x' is none of the choices: there are full,",
+        ),
+        (
+            "  tone: friendly",
+            "  tonne: x",
+            f"{line('  tone: fr')}: front-matter: `example.tonne`: unknown key",
+        ),
+        ("  tone: friendly", "  tonne: x", "unknown key `tonne`: did you mean `tone`?"),
+        (
+            "  stage: loyal",
+            "  stage: loyl",
+            "`example.audience.stage`: 'loyl' is none of the choices: did you",
+        ),
+        (
+            "    stage: loyal",
+            "    satge: x",
+            f"{line('    stage: loyal')}: front-matter: `example.audience.satge`",
+        ),
+        ("changelog:", "limits: {chars: 2}\nchangelog:", "`limits.chars`: unknown key `chars`: did you mean"),
+        ('date: "2026-11-26"', "date: tomorrow", "`changelog[0].date`: Invalid RFC3339 encoded date"),
+        (
+            'purpose: "Writes',
+            'purpose: Writes: "',
+            "4: front-matter: not YAML: mapping values are not allowed",
+        ),
+        ('purpose: "Writes', 'purpose: Writes: "', "put a text that holds a colon in quotes"),
+        ("user:\n", "user:\nassistant:\nOh!\n", f"{line('user:') + 1}: roles: `assistant:` opens no message"),
+        ("user:\n", "user:\n{{ stage_words }}.\n", "without a stage or an interest, push/full.v2 prints an"),
+        ("user:\n", "user:\n{{ stage_words }}.\n", "none here, one of stage_words, "),
+        (
+            "user:\n",
+            'user:\n{{ city | default: "x" }}',
+            f"{line('user:') + 1}: syntax: a merge tag cannot stand",
+        ),
+    ],
+)
+def test_an_authors_slips_are_told_with_what_was_meant(old: str, new: str, problem: str) -> None:
     problems = found(old, new)
     assert any(problem in each for each in problems), problems
 

@@ -10,8 +10,9 @@ from prompts.errors import LengthError, SlotError
 from prompts.measure import Length, measure
 from prompts.personal import Value, fill_copy, read_copy, refuse_too_long, value_text, worst_case
 from prompts.variant import Fields
+from tests.prompts.readers import readers
 
-KNOWN = ("first_name", "city")
+KNOWN = readers([{"first_name": "Ada", "city": "Bath"}])
 NAME = '{{ first_name | default: "there" }}'
 
 
@@ -44,7 +45,6 @@ def test_a_trait_is_written_as_copy_shows_it(value: Value, shown: str | None) ->
 def test_copy_is_filled_once_and_lists_keep_their_shape() -> None:
     copy = read_copy("push", {"title": f"Hi {NAME}", "body": '{{ city }}, {{ "{" }}{ 7*7 }}'}, KNOWN)
     assert copy.names == ("city", "first_name")
-    assert copy.without_default == ("city",)
     hostile = "{{ city }} {% raw %}"
     filled = fill_copy(copy, {"first_name": hostile, "city": "Bath"})
     assert filled == {"title": f"Hi {hostile}", "body": "Bath, {{ 7*7 }}"}
@@ -77,7 +77,7 @@ def test_the_worst_case_counts_as_the_medium_does() -> None:
     copy = read_copy("sms", sms(f"Hi {NAME}"), KNOWN)
     # One letter outside GSM 03.38 makes the whole message UCS-2, so the shorter name is the longer message.
     people = [{"first_name": "Zoé Abcdef"}, {"first_name": "Łukasz"}, {"first_name": None}]
-    assert [(each.counting, each.length, each.hard) for each in worst_case(copy, people)] == [
+    assert [(each.counting, each.length, each.hard) for each in worst_case(copy, readers(people))] == [
         ("sms", 21, False),
         ("characters", 13, True),
     ]
@@ -88,7 +88,7 @@ def test_the_worst_case_counts_as_the_medium_does() -> None:
 def test_nobody_reads_a_longer_text_than_the_worst_case(names: list[str]) -> None:
     copy = read_copy("push", {"title": f"Hi {NAME}", "body": "b"}, KNOWN)
     people = [{"first_name": value_text(name)} for name in names]
-    worst = {(each.field, each.counting): each.length for each in worst_case(copy, people)}
+    worst = {(each.field, each.counting): each.length for each in worst_case(copy, readers(people))}
     lengths = [measure(find_channel("push"), fill_copy(copy, person)) for person in people]
     for each in (length for filled in lengths for length in filled):
         assert each.length <= worst[each.field, each.counting]
@@ -97,7 +97,7 @@ def test_nobody_reads_a_longer_text_than_the_worst_case(names: list[str]) -> Non
 
 def test_copy_without_tags_is_measured_once_for_all() -> None:
     copy = read_copy("sms", sms("Hello"), KNOWN)
-    assert [each.length for each in worst_case(copy, [])] == [5, 5]
+    assert [each.length for each in worst_case(copy, readers([]))] == [5, 5]
 
 
 def test_only_a_hard_limit_is_refused() -> None:

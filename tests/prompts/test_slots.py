@@ -143,7 +143,7 @@ def test_an_unknown_slot_is_refused_by_name() -> None:
 @given(NASTY, NASTY)
 def test_what_is_filled_in_is_never_read_again(first: str, second: str) -> None:
     filled = fill("x {{product}}! y {{offer}}! z", {"product": first, "offer": second})
-    assert merge_tags.tags(filled) == ()
+    assert not any(isinstance(piece, merge_tags.MergeTag) for piece in merge_tags.parse(filled))
     assert merge_tags.fill(filled, {"first_name": "Ada"}) == f"x {first}! y {second}! z"
 
 

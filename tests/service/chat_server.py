@@ -70,7 +70,8 @@ def serving(engine: Engine, name: str) -> Handler:
             messages=tuple(Message(**message) for message in body["messages"]),
             max_tokens=body["max_tokens"],
             temperature=body["temperature"],
-            top_p=body["top_p"],
+            top_p=body.get("top_p"),
+            min_p=body.get("min_p"),
             seed=body["seed"],
         )
         if body.get("stream"):

@@ -64,6 +64,9 @@ async def test_too_much_is_refused_at_once_and_no_workspace_fills_the_queue() ->
     ):
         async with admission.turn("a", 1):
             raise AssertionError("refused before it begins")
+    with pytest.raises(Overloaded):
+        admission.ask("a", 1)
+    admission.ask("b", 4)
     waiting += await start(admission, "bbbb", begun, end)
     with pytest.raises(Overloaded, match="PITCHWRIGHT_ENGINE_QUEUE"):
         async with admission.turn("c", 1):
@@ -71,6 +74,7 @@ async def test_too_much_is_refused_at_once_and_no_workspace_fills_the_queue() ->
     end.set()
     await asyncio.gather(*running, *waiting)
     async with admission.turn("c", 50):
+        admission.ask("d", 1)
         assert admission.busy == 2, "a draft that needs more than all the room takes all of it"
     assert (admission.busy, admission.waiting) == (0, 0)
 

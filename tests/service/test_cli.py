@@ -39,14 +39,18 @@ def help_of(*path: str) -> str:
 
 def leaves() -> list[tuple[str, ...]]:
     found: list[tuple[str, ...]] = []
-    context = click.Context(cli.cli)
-    for name in VERBS:
-        command = cli.cli.get_command(context, name)
+
+    def visit(command: click.Command | None, path: tuple[str, ...]) -> None:
         assert command is not None
         if isinstance(command, click.Group):
-            found += [(name, inner) for inner in command.commands]
+            for name, inner in command.commands.items():
+                visit(inner, (*path, name))
         else:
-            found.append((name,))
+            found.append(path)
+
+    context = click.Context(cli.cli)
+    for name in VERBS:
+        visit(cli.cli.get_command(context, name), (name,))
     return found
 
 

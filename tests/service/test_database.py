@@ -30,7 +30,7 @@ async def test_sqlite_writes_ahead_enforces_foreign_keys_and_waits_for_its_turn(
             for name in ("journal_mode", "foreign_keys", "synchronous", "busy_timeout")
         ]
     await database.close()
-    assert found == ["wal", 1, 1, 30_000]
+    assert found == ["wal", 1, 2, 30_000]
 
 
 @pytest.mark.parametrize(

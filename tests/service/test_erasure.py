@@ -41,6 +41,9 @@ from service.segments.actions import create_segment
 from service.settings import Settings
 from service.snapshots.actions import build_snapshot
 from service.snapshots.world import read_world
+from service.tracking.actions import receive
+from service.tracking.model import Call, Message, Received
+from service.tracking.translation import Arrival
 from service.workspaces.actions import create_workspace
 from service.workspaces.model import Remembered
 from service.workspaces.store import IdempotencyStore
@@ -237,6 +240,54 @@ async def test_an_archive_holds_every_row_and_what_was_worked_out(runtime: Runti
     assert "p1" not in json.dumps({name: rows for name, rows in found.items() if name != "segments"})
     with pytest.raises(NotFound):
         await access_archive(runtime, W, "nobody")
+
+
+async def test_whoever_came_under_several_ids_is_exported_and_erased_as_one(runtime: Runtime, tmp_path: Path):
+    device = "device-of-quibbleworth"
+    await build_snapshot(runtime, W)
+    ids = {"previousId": device, "userId": WHO, "timestamp": NOW.isoformat()}
+    odd = {"userId": WHO, "messageId": f"of {device}", "event": "view", "properties": {"quantity": "x"}}
+    await suppress(runtime, W, Suppression(profile_id=device, channel="*", reason="spam", created_at=NOW))
+    await send(runtime, ("track", {"anonymousId": device, "event": "view"}), ("alias", ids), ("track", odd))
+    line = {"kind": "events", "file": "e.csv", "line": 0, "reason": "no such item", "raw": [device, "x" * 99]}
+    rejects = tmp_path / "var" / "imports" / W / "20260301T000000Z" / "rejects.jsonl"
+    rejects.parent.mkdir(parents=True)
+    rejects.write_bytes(msgspec.json.Encoder().encode_lines([line]))
+    with zipfile.ZipFile(io.BytesIO(await access_archive(runtime, W, device))) as archive:
+        found = {name.removesuffix(".json"): json.loads(archive.read(name)) for name in archive.namelist()}
+    assert {row["id"] for row in found["profiles"]} == {WHO, device}
+    assert {row["profile_id"] for row in found["suppressions"]} == {WHO, device}
+    assert len(found["events"]) == 7
+    assert found["snapshot"]["tastes"]
+    assert device.encode() in rejects.read_bytes()
+
+    receipt = await erase_now(runtime, W, device)
+
+    counts = {each.where: each.count for each in receipt.removed}
+    assert (counts["store.events"], counts["store.profiles"], counts["store.suppressions"]) == (7, 2, 2)
+    assert (counts["store.findings"], counts["files.import_rejects"]) == (1, 1)
+    assert len(receipt.subjects) == 2
+    assert receipt.completed_at is not None
+    assert [await erase_profile(runtime, W, each) for each in (WHO, device)] == [receipt, receipt]
+    for needle in (WHO.encode(), device.encode(), MAIL.encode()):
+        assert not places(tmp_path, needle=needle)
+    told: list[tuple[Call, dict[str, Any]]] = [
+        ("track", {"anonymousId": device, "event": "view"}),
+        ("alias", ids),
+        ("identify", {"userId": WHO}),
+    ]
+    refused = await send(runtime, *told)
+    assert [each.reason.split(" ", 2)[2] for each in refused.rejects] == [
+        "was erased and does not come back"
+    ] * 3
+
+
+async def send(runtime: Runtime, *calls: tuple[Call, dict[str, Any]]) -> Received:
+    messages: list[tuple[int, Call, Message]] = [
+        (place, call, msgspec.convert({"timestamp": NOW.isoformat(), **fields}, Message))
+        for place, (call, fields) in enumerate(calls)
+    ]
+    return await receive(runtime, W, "test", messages, Arrival(received_at=runtime.now()))
 
 
 async def test_an_archive_is_there_before_any_snapshot(runtime: Runtime):

@@ -73,7 +73,7 @@ def tokens_of(model: LocalModel, text: str) -> list[int]:
 
 async def test_every_answer_parses_however_hot(engine: TransformersEngine) -> None:
     asks = [
-        (channel, ask(channel, temperature=1.5, top_p=1.0, seed=seed))
+        (channel, ask(channel, temperature=1.5, top_p=1.0, min_p=0.0, seed=seed))
         for seed in range(16)
         for channel in CHANNELS
     ]

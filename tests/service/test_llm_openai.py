@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 import pytest
 
 from prompts.engine import Ask, EngineInfo, Message
@@ -70,13 +71,19 @@ async def test_sends_what_was_asked_and_reads_the_answer() -> None:
         "messages": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hello"}],
         "max_tokens": 9,
         "temperature": 0.7,
-        "top_p": 0.95,
         "seed": 3,
         "response_format": {
             "type": "json_schema",
             "json_schema": {"name": "copy", "strict": True, "schema": SCHEMA},
         },
     }
+
+
+async def test_sends_how_narrowly_to_sample_only_when_asked() -> None:
+    script = Script(completion("Hi", "stop"))
+    await ask_once(script, msgspec.structs.replace(ASK, top_p=0.9, min_p=0.1))
+    (request,) = script.requests
+    assert (request.body["top_p"], request.body["min_p"]) == (0.9, 0.1)
 
 
 async def test_asks_again_after_passing_failures_with_growing_jittered_pauses() -> None:

@@ -1,8 +1,7 @@
 """What only the engine in process can get wrong: its queue, its sampling, its folder."""
 
 import asyncio
-import math
-from collections import Counter
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,6 @@ from service.llm.hub_model import HubNetwork, HubTokens
 from service.llm.llama import Llama, read_config
 from service.llm.load import POCKET_FOLDER
 from service.llm.local_model import open_model
-from service.llm.sampling import Chance, draw, stream
 from service.llm.transformers_engine import TransformersEngine
 
 PROMPT = "\n".join(
@@ -307,60 +305,34 @@ def test_a_llama_that_shares_heads_computes_what_transformers_computes(tmp_path:
     torch.testing.assert_close(torch.cat(read), wanted[19:], rtol=1e-4, atol=1e-4)
 
 
-def chances(n: int, temperature: float, top_p: float = 1.0) -> list[Chance]:
-    return [Chance(temperature, top_p, uniform) for uniform in stream(5, n)]
+def settle(folder: Path, changes: dict[str, object]) -> None:
+    """Lay out the pocket model with other settings for its generation."""
+    for file in POCKET_FOLDER.iterdir():
+        (folder / file.name).symlink_to(file)
+    settings = json.loads((POCKET_FOLDER / "generation_config.json").read_text())
+    (folder / "generation_config.json").unlink()
+    (folder / "generation_config.json").write_text(json.dumps(settings | changes))
 
 
-def test_draws_follow_the_softmax() -> None:
-    scores = torch.tensor([[1.0, 0.0, -1.0, 2.0]])
-    n, temperature = 4000, 0.8
-    drawn = Counter(draw(scores.expand(n, 4), chances(n, temperature)))
-    wanted = torch.softmax(scores[0] / temperature, dim=-1).tolist()
-    for token, share in enumerate(wanted):
-        # Five standard errors of a share of n draws.
-        assert abs(drawn[token] / n - share) < 5 * math.sqrt(share * (1 - share) / n)
+async def test_what_an_ask_leaves_open_the_models_own_settings_decide(tmp_path: Path) -> None:
+    settle(tmp_path, {"min_p": 1.0, "top_p": 0.5})
+    engine = TransformersEngine.open(tmp_path, dialect="pocket")
+    try:
+        greedy, cut, open_ = await engine.generate(
+            [
+                ask(PROMPT, temperature=0.0),
+                ask(PROMPT, temperature=1.5),
+                msgspec.structs.replace(ask(PROMPT, temperature=1.5), min_p=0.0, top_p=1.0),
+            ]
+        )
+    finally:
+        await engine.close()
+    assert cut.text == greedy.text
+    assert open_.text != greedy.text
 
 
-def test_draws_follow_the_softmax_of_a_flat_vocabulary_too() -> None:
-    n, size = 20_000, 200
-    scores = torch.linspace(0.0, 1.0, size)
-    scores[::2] = float("-inf")
-    drawn = Counter(draw(scores.expand(n, size), chances(n, 1.0)))
-    wanted = torch.softmax(scores, dim=-1).tolist()
-    assert not any(drawn[token] for token in range(0, size, 2))
-    for token in range(1, size, 2):
-        assert abs(drawn[token] / n - wanted[token]) < 5 * math.sqrt(wanted[token] / n)
-
-
-def test_rows_have_their_own_temperature_and_chance() -> None:
-    scores = torch.zeros(4, 50)
-    scores[:, 7] = 1.0
-    wanted = [Chance(0.0, 1.0, 0.9), Chance(1.0, 1.0, 0.9), Chance(1.0, 0.3, 0.9), Chance(1.0, 1.0, 0.9)]
-    together = draw(scores, wanted)
-    assert together[0] == 7
-    assert together[1] == together[3]
-    assert together == [draw(scores[:1], [chance])[0] for chance in wanted]
-
-
-@pytest.mark.parametrize("uniform", [0.0, 1.0 - 2.0**-53])
-def test_what_cannot_be_is_never_drawn(uniform: float) -> None:
-    scores = torch.full((2, 2048), float("-inf"))
-    scores[0, 5] = 0.0
-    scores[1, ::3] = 0.0
-    first, second = draw(scores, [Chance(1.0, 1.0, uniform), Chance(1.5, 1.0, uniform)])
-    assert first == 5
-    assert second % 3 == 0
-
-
-def test_a_stream_is_its_seeds_and_does_not_depend_on_its_length() -> None:
-    assert stream(9, 3) == stream(9, 400)[:3]
-    assert stream(9, 3) != stream(10, 3)
-    assert len(set(stream(-1, 100))) == 100
-
-
-@pytest.mark.parametrize(
-    ("top_p", "kept"), [(0.5, {1}), (0.8, {1, 2}), (0.9, {0, 1, 2}), (1.0, {0, 1, 2, 3})]
-)
-def test_the_nucleus_keeps_the_likeliest_tokens_that_reach_top_p(top_p: float, kept: set[int]) -> None:
-    scores = torch.log(torch.tensor([0.1, 0.6, 0.25, 0.05]))
-    assert set(draw(scores.expand(2000, 4), chances(2000, 1.0, top_p))) == kept
+@pytest.mark.parametrize("min_p", ["high", 2])
+def test_odd_settings_of_a_model_are_told(tmp_path: Path, min_p: object) -> None:
+    settle(tmp_path, {"min_p": min_p})
+    with pytest.raises(EngineUnavailable, match="min_p"):
+        TransformersEngine.open(tmp_path, dialect="pocket")

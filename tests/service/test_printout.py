@@ -16,7 +16,7 @@ from tests.prompts.briefs import CLEAN, GREETING, brief, changed
 MADE_BY = Provenance(prompt="email/full.v2", prompt_digest="d", engine="e", model="m", seed=1, attempts=1)
 SCORES = (
     Score(name="checks", value=1.0, reason="all"),
-    Score(name="relevance", value=0.25, reason='cosine of the copy with "gardening"'),
+    Score(name="audience", value=0.25, reason="cosine 0.40 with the audience", evidence=("Meet it",)),
     Score(name="self_similarity", value=0.5),
 )
 
@@ -44,7 +44,8 @@ def test_a_variant_says_its_copy_the_room_it_uses_its_checks_and_why_it_ranks():
     rules = len(shown.checks)
     assert rows[5:] == [
         ("checks", f"{rules}/{rules}", "passed every rule"),
-        ("relevance", "0.25", 'cosine of the copy with "gardening" (weight 1)'),
+        ("audience", "0.25", "cosine 0.40 with the audience (weight 1)"),
+        ("", "", "“Meet it”"),
         ("sameness", "0.50", "weight -0.2"),
     ]
 
@@ -130,7 +131,7 @@ def test_the_command_prints_a_draft_and_ends_with_one_when_nothing_passed(
     assert invoke([*command, "--item", "trowel", "--n", "1"]) == 0
     out = capsys.readouterr().out
     assert out.startswith("banner about Oak trowel for gardeners\n\n1. PASSED, score ")
-    for shown in ("headline", "/40", "Oak trowel", "/90", "passed every rule", "relevance", "(weight 1)"):
+    for shown in ("headline", "/40", "Oak trowel", "/90", "passed every rule", "audience", "(weight 1)"):
         assert shown in out
     assert invoke([*command, "--item", "long", "--n", "1"]) == 1
     captured = capsys.readouterr()

@@ -97,6 +97,12 @@ def test_render_shows_what_is_sent_for_an_example(capsys: pytest.CaptureFixture[
     assert "half a glance" in rendered["messages"][0]["content"]
 
 
+def test_render_gives_the_file_to_copy(capsys: pytest.CaptureFixture[str]) -> None:
+    assert invoke(["prompts", "render", "push/full", "--source"]) == 0
+    assert out(capsys) == Catalog.load().get("push", "full").source
+    assert invoke(["prompts", "render", "push/full", "--source", "--brief", "brief.yaml"]) == 2
+
+
 def test_render_takes_a_brief_in_yaml_or_json(capsys: pytest.CaptureFixture[str], folder: Path) -> None:
     Path("brief.yaml").write_text("product: {id: a, title: Tea}\naudience: {name: Everyone}\ntone: luxury\n")
     assert invoke(["prompts", "render", "push/full", "--brief", "brief.yaml"]) == 0
@@ -105,7 +111,7 @@ def test_render_takes_a_brief_in_yaml_or_json(capsys: pytest.CaptureFixture[str]
         '{"channel": "push", "product": {"id": "a", "title": "Tea"}, "audience": {}}'
     )
     assert invoke(["prompts", "render", "push/full", "--brief", "brief.json"]) == 2
-    assert "missing required field `name` - at `$.audience`" in capsys.readouterr().err
+    assert "`audience`: Object missing required field `name`" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,5 @@
 """Real catalogues the model is measured on: products as their shops wrote them, asked for at random."""
 
-import hashlib
 import html
 import random
 from collections.abc import Mapping
@@ -9,6 +8,8 @@ from pathlib import Path
 import msgspec
 import polars as pl
 
+from eval.datasets.description import dataset
+from eval.datasets.public import load
 from indexing.embedder import Embedder
 from prompts.brief import Brief, Product
 from service.importing.transforms import title_case
@@ -16,20 +17,20 @@ from service.llm.pocket.held_out import brief_of
 from service.llm.pocket.nearest import nearest_kind
 from service.llm.pocket.sketch import draw_sketch
 
-FILES: Mapping[str, str] = {
-    "online_retail": "online_retail/items.csv.gz",
-    "gift_cards": "amazon_reviews/gift_cards_items.csv.gz",
+FILES: Mapping[str, tuple[str, str]] = {
+    "online_retail": ("online_retail", "items.csv.gz"),
+    "gift_cards": ("amazon_reviews", "gift_cards_items.csv.gz"),
 }
-"""Catalogues by the name of their figures."""
+"""Catalogues by the name of their figures: data set and file."""
 FIRST_ITEMS = 300
 """Products taken of Online Retail; of gift cards, all that have a description."""
 
 
 def read_catalogue(folder: Path, name: str) -> list[Product]:
-    """Read a catalogue's products, kinds not known yet; raises `OSError` when its file is missing."""
-    rows = pl.read_csv(folder / FILES[name], infer_schema=False)
+    """Read a catalogue's products, kinds not known yet; raises `DatasetError` for another file."""
+    rows = load(*FILES[name], folder)
     if name == "online_retail":
-        rows = rows.filter(pl.col("is_product") == "1").head(FIRST_ITEMS)
+        rows = rows.filter(pl.col("is_product") == 1).head(FIRST_ITEMS)
         titles = rows["description"].str.strip_chars()
         rows = rows.select(id="stock_code", title=title_case(titles), description=pl.lit(""))
     else:
@@ -46,8 +47,8 @@ def _product(row: dict[str, str]) -> Product:
 def catalogue_briefs(folder: Path, name: str, embedder: Embedder, seed: int) -> list[Brief]:
     """Ask once for each product of a catalogue: channel, tone, audience, offer and the rest drawn at random.
 
-    Kinds are found as the service finds them; combinations are held out. Raises `OSError` when the file is
-    missing.
+    Kinds are found as the service finds them; combinations are held out. Raises `DatasetError` when the file
+    is missing or another version.
     """
     rng = random.Random(f"{name}:{seed}")  # noqa: S311  a seeded stream, nothing secret
     products = read_catalogue(folder, name)
@@ -67,6 +68,7 @@ def catalogue_briefs(folder: Path, name: str, embedder: Embedder, seed: int) -> 
     return briefs
 
 
-def catalogue_digest(folder: Path, name: str) -> str:
-    """Return the sha256 of a catalogue's file, hex."""
-    return hashlib.sha256((folder / FILES[name]).read_bytes()).hexdigest()
+def catalogue_digest(name: str) -> str:
+    """Return the sha256 of a catalogue's file, hex: of the one version that is read."""
+    of, file = FILES[name]
+    return dataset(of).file(file).sha256

@@ -154,6 +154,7 @@ def evaluate(briefs: int, seed: int, samples: int, data: Path, model: Path, as_j
     Example:
       python -m service.llm.pocket evaluate --json > figures.json
     """
+    from eval.errors import DatasetError
     from prompts.errors import EngineUnavailable
     from service.llm.pocket import evaluation
 
@@ -168,6 +169,9 @@ def evaluate(briefs: int, seed: int, samples: int, data: Path, model: Path, as_j
     except EngineUnavailable as error:
         click.echo(str(error), err=True)
         raise SystemExit(3) from None
+    except DatasetError as error:
+        click.echo(str(error), err=True)
+        raise SystemExit(2) from None
     _print(report, as_json)
     from service.llm.pocket.judging import describe
 

@@ -18,7 +18,7 @@ from prompts.channels import CHANNELS, find_channel
 from prompts.engine import Ask, Engine
 from prompts.output import schema
 from prompts.render import render
-from service.llm.pocket.catalogues import FILES, catalogue_briefs, catalogue_digest
+from service.llm.pocket.catalogues import FILES, catalogue_briefs, catalogue_digest, read_catalogue
 from service.llm.pocket.held_out import by_channel, draw_briefs, facts_digest, load_facts
 from service.llm.pocket.judging import Judged, interests_in, judge, misfits, other_kind
 from service.llm.pocket.lexicon import REWRITE_TONES, TONES, load_lexicon
@@ -314,9 +314,13 @@ def evaluate(
     """Measure the model in a folder on n held-out briefs; returns the report and the sampled answers.
 
     `data` is the folder of the real catalogues, which are left out without it. The training stream is drawn
-    again first, which takes a while. Raises `EngineUnavailable` when there is no model.
+    again first, which takes a while. Raises `EngineUnavailable` when there is no model and `DatasetError` for
+    other catalogues than the listed ones.
     """
     started = time.perf_counter()
+    if data is not None:
+        for name in FILES:
+            read_catalogue(data, name)  # another file than the listed one is told before anything is measured
     engine = TransformersEngine.open(folder, dialect="pocket", timeout_seconds=3600, queue_limit=100_000)
     tell("the training stream, drawn again")
     progress = read_progress(folder)
@@ -336,6 +340,6 @@ def evaluate(
         "weights": digest(sorted(folder.glob("*.safetensors")))[:16],
     }
     if data is not None:
-        digests |= {name: catalogue_digest(data, name)[:16] for name in FILES}
+        digests |= {name: catalogue_digest(name)[:16] for name in FILES}
     report = figures(command, measured, seconds=time.perf_counter() - started, seed=seed, data=digests)
     return report, shown

@@ -95,6 +95,7 @@ async def draw_preferences(engine: TransformersEngine, briefs: int, seed: int) -
             max_tokens=find_channel(brief.channel).max_tokens,
             temperature=TEMPERATURE,
             top_p=1.0,
+            min_p=0.0,
             seed=seed + place * SAMPLES + number,
         )
         for place, brief in enumerate(asked)

@@ -1,7 +1,9 @@
 """Erased profiles leave a receipt without a name instead of a tombstone; keys expire; acts are on record."""
 
 import secrets
+from collections.abc import Sequence
 from hashlib import blake2b
+from typing import Any
 from uuid import uuid4
 
 import sqlalchemy as sa
@@ -9,7 +11,7 @@ from alembic import op
 from sqlalchemy.dialects.postgresql import JSONB
 
 revision = "0007"
-down_revision = "0005"
+down_revision = "0006"
 branch_labels = None
 depends_on = None
 
@@ -74,7 +76,14 @@ def _make_receipts() -> None:
         sa.column("erased_at", INSTANT),
         sa.column("events", sa.Integer()),
     )
-    erased = connection.execute(sa.select(tombstones)).all()
+    profiles = sa.table(
+        "profiles", sa.column("workspace_id", ID), sa.column("id", ID), sa.column("merged_into", ID)
+    )
+    same = sa.and_(
+        profiles.c.workspace_id == tombstones.c.workspace_id, profiles.c.id == tombstones.c.profile_id
+    )
+    owner = sa.func.coalesce(profiles.c.merged_into, profiles.c.id).label("owner")
+    erased = connection.execute(sa.select(tombstones, owner).join(profiles, same)).all()
     op.drop_table("erasures")
     op.execute(
         "DELETE FROM suppressions WHERE EXISTS (SELECT 1 FROM profiles WHERE erased_at IS NOT NULL "
@@ -86,36 +95,50 @@ def _make_receipts() -> None:
         "erasures",
         sa.Column("workspace_id", ID, nullable=False),
         sa.Column("id", ID, nullable=False),
-        sa.Column("subject", sa.String(length=32), nullable=False),
         sa.Column("erased_at", INSTANT, nullable=False),
         sa.Column("removed", JSON, nullable=False),
         sa.Column("completed_at", INSTANT, nullable=True),
         sa.ForeignKeyConstraint(["workspace_id"], ["workspaces.id"], name="fk_erasures_workspaces"),
         sa.PrimaryKeyConstraint("workspace_id", "id", name="pk_erasures"),
     )
-    op.create_index("ix_erasures_workspace_id_subject", "erasures", ["workspace_id", "subject"], unique=True)
     op.create_index("ix_erasures_workspace_id_erased_at", "erasures", ["workspace_id", "erased_at"])
-    receipts = sa.table(
-        "erasures",
-        sa.column("workspace_id", ID),
-        sa.column("id", ID),
-        sa.column("subject", sa.String()),
-        sa.column("erased_at", INSTANT),
-        sa.column("removed", JSON),
+    op.create_table(
+        "erased_subjects",
+        sa.Column("workspace_id", ID, nullable=False),
+        sa.Column("subject", sa.String(length=32), nullable=False),
+        sa.Column("erasure_id", ID, nullable=False),
+        sa.ForeignKeyConstraint(
+            ["workspace_id", "erasure_id"],
+            ["erasures.workspace_id", "erasures.id"],
+            name="fk_erased_subjects_erasures",
+        ),
+        sa.PrimaryKeyConstraint("workspace_id", "subject", name="pk_erased_subjects"),
     )
-    op.bulk_insert(
-        receipts,
-        [
-            {
-                "workspace_id": row.workspace_id,
-                "id": uuid4().hex,
-                "subject": _subject(keys[row.workspace_id], row.profile_id),
-                "erased_at": row.erased_at,
-                "removed": [{"where": "store.events", "count": row.events}],
-            }
-            for row in erased
-        ],
+    op.create_index(
+        "ix_erased_subjects_workspace_id_erasure_id", "erased_subjects", ["workspace_id", "erasure_id"]
     )
+    _write_receipts(erased, keys)
+
+
+def _write_receipts(erased: Sequence[sa.Row[Any]], keys: dict[str, bytes]) -> None:
+    """Write one receipt for each person: a profile and those that were merged into it."""
+    receipts, subjects = dict[tuple[str, str], dict[str, Any]](), list[dict[str, str]]()
+    for row in erased:
+        made = {
+            "workspace_id": row.workspace_id,
+            "id": uuid4().hex,
+            "erased_at": row.erased_at,
+            "removed": [{"where": "store.events", "count": 0}],
+        }
+        receipt = receipts.setdefault((row.workspace_id, row.owner), made)
+        receipt["removed"][0]["count"] += row.events
+        subject = _subject(keys[row.workspace_id], row.profile_id)
+        mine = {"workspace_id": row.workspace_id, "erasure_id": receipt["id"]}
+        subjects.append({**mine, "subject": subject})
+    columns = (sa.column("id", ID), sa.column("erased_at", INSTANT), sa.column("removed", JSON))
+    op.bulk_insert(sa.table("erasures", sa.column("workspace_id", ID), *columns), list(receipts.values()))
+    names = ("workspace_id", "erasure_id", "subject")
+    op.bulk_insert(sa.table("erased_subjects", *(sa.column(name, sa.String()) for name in names)), subjects)
 
 
 def _subject(key: bytes, profile_id: str) -> str:

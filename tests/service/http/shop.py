@@ -99,7 +99,7 @@ async def make_shop(folder: Path) -> Shop:
         for workspace in ("default", "other"):
             await create_workspace(runtime, workspace)
             await set_workspace(runtime, workspace, WorkspacePatch(reference_time="latest_event"))
-            for scope in ("copy", "crm", "batch", "admin"):
+            for scope in ("copy", "crm", "batch", "ingest", "admin"):
                 keys[f"{workspace}/{scope}"] = (await create_key(runtime, workspace, scope, [scope])).text
         await upsert_items(runtime, "default", items())
         await upsert_items(runtime, "other", [Item(id="theirs-1", title="Their lamp")])

@@ -13,7 +13,7 @@ from service.openapi import PUBLIC
 from service.settings import Settings
 from tests.service.http.shop import Shop, client_of
 
-SCOPES = {"copy", "crm", "batch", "counts", "admin"}
+SCOPES = {"copy", "crm", "batch", "ingest", "counts", "admin"}
 PUBLIC_PATHS = {"/health/live", "/health/ready", "/metrics"}
 
 
@@ -54,7 +54,7 @@ async def test_no_route_that_needs_a_key_answers_without_one(shop: Shop):
 async def test_each_route_is_closed_to_the_scopes_it_does_not_name(shop: Shop):
     async with client_of(shop.settings()) as client:
         for method, path, opt in ROUTES:
-            for scope in sorted({"copy", "crm", "batch"} - set(opt["scope"])):  # type: ignore[call-overload]
+            for scope in sorted({"copy", "crm", "batch", "ingest"} - set(opt["scope"])):  # type: ignore[call-overload]
                 if opt["scope"] == (PUBLIC,):
                     continue
                 headers = {"X-API-Key": shop.keys[f"default/{scope}"]}

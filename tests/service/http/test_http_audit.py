@@ -40,7 +40,7 @@ async def test_changes_refusals_and_exports_are_on_record_and_nobody_is_named(
     assert entries[3]["actor_name"] == "copy"
     assert entries[0]["origin"]
     receipt = (await client.get("/v1/erasures", params={"profile_id": "p-1"})).json()["results"][0]
-    assert entries[1]["target"] == entries[2]["target"] == {"profile_id": receipt["subject"]}
+    assert entries[1]["target"] == entries[2]["target"] == {"profile_id": receipt["subjects"][0]}
     assert first_break(msgspec.convert(entries, list[Entry])) is None
     assert (await client.get("/v1/audit", params={"since": "2099-01-01T00:00:00Z"})).json()["results"] == []
     assert (await client.get("/v1/audit", params={"since": "2026-01-01T00:00:00"})).status_code == 400

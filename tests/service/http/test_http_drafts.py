@@ -57,7 +57,7 @@ async def test_the_short_form_looks_everything_up(client: httpx.AsyncClient, sho
             text = " ".join(str(value) for value in variant["fields"].values())
             assert "Fernhill garden trowel" in text
             assert "{{" not in text
-            assert {score["name"] for score in variant["scores"]} >= {"checks", "relevance"}
+            assert {score["name"] for score in variant["scores"]} >= {"checks", "audience"}
     ranks = [("passed", "failed", "malformed").index(variant["status"]) for variant in draft["variants"]]
     assert ranks == sorted(ranks)
     assert (await client.get(response.headers["location"])).json() == draft

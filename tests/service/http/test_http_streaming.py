@@ -46,7 +46,7 @@ async def test_a_draft_is_told_by_tokens_variants_and_at_last_as_it_is_stored(cl
     for name, data in told:
         if name == "variant":
             result = data["result"]
-            assert {score["name"] for score in result["scores"]} >= {"checks", "relevance"}
+            assert {score["name"] for score in result["scores"]} >= {"checks", "audience"}
             stored = by_id[result["id"]]
             assert (result["fields"], result["checks"]) == (stored["fields"], stored["checks"])
     plain = (await client.post("/v1/drafts", json={**SHORT, "n": 3})).json()

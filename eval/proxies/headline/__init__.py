@@ -1,0 +1,1 @@
+"""Which of two texts gets more clicks: a proxy learnt from headline tests with real clicks."""

@@ -1,0 +1,1 @@
+"""Texts that a person brings: checked, scored, put in an order, with reasons."""

@@ -1,0 +1,210 @@
+"""What each scorer answers: audience, voice, facts, harm, repetition, ease."""
+
+import math
+
+import msgspec
+import numpy as np
+import pytest
+
+from eval.scorers import audience, checks, diversity, readability, voice
+from eval.scorers.copy_text import MOST_SENTENCES, sentences
+from eval.scorers.meaning import meanings
+from indexing.embedder import Embedder
+from prompts.brand import Brand, Trait
+from prompts.brief import Audience, Brief, Example, Offer
+from prompts.checks.rules import run_checks
+from prompts.variant import CheckResult, Fields, Finding, Score, Unscored, Variant
+from tests.eval.written import MakeVariant
+
+
+def only(answers: "list[Score | Unscored] | list[Score | Unscored | None] | list[Score | None]") -> Score:
+    [answer] = answers
+    assert isinstance(answer, Score), answer
+    return answer
+
+
+def why_not(answers: "list[Score | Unscored] | list[Score | Unscored | None]") -> str:
+    [answer] = answers
+    assert isinstance(answer, Unscored)
+    assert not answer.failed
+    return answer.reason
+
+
+def checked(brief: Brief, fields: Fields, make_variant: MakeVariant) -> Variant:
+    return msgspec.structs.replace(make_variant(fields), checks=run_checks(brief, fields))
+
+
+def test_sentences_are_what_is_left_without_facts_and_merge_tags(
+    brief: Brief, make_variant: MakeVariant
+) -> None:
+    offered = msgspec.structs.replace(brief, offer=Offer(text="20% off", code="SOW20"))
+    variant = make_variant(
+        {
+            "title": "Copper Watering Can",
+            "body": 'Morning {{ first_name | default: "you" }}! Beans love a long spout. '
+            "20% off with SOW20. 3!",
+        }
+    )
+    found = sentences(offered, variant)
+    assert [each.text for each in found][1:] == ["Beans love a long spout.", "20% off with SOW20."]
+    assert [each.own for each in found] == ["Morning !", "Beans love .", "with ."]
+    long = make_variant({"title": "t", "body": "Dig it now. " * 50})
+    assert len(sentences(brief, long)) == MOST_SENTENCES
+
+
+def test_copy_is_held_against_other_audiences_without_what_the_product_says(
+    brief: Brief, make_variant: MakeVariant, embedder: Embedder
+) -> None:
+    facts = {"title": "Copper Watering Can", "body": "a long spout"}
+    gardener = make_variant(
+        {**facts, "title": "Sow beans in your garden beds. Copper Watering Can. Enjoy it."}
+    )
+    gamer = make_variant(
+        {**facts, "title": "Copper Watering Can, the next boss fight. Grab your controller."}
+    )
+    answers = audience.score(brief, [gardener, gamer, make_variant(facts)], embedder)
+    near, far, silent = answers
+    assert isinstance(near, Score)
+    assert isinstance(far, Score)
+    assert near.value > far.value + 0.1
+    assert (near.passed, far.passed) == (True, False)
+    assert near.evidence == ("Sow beans in your garden beds.",)
+    assert "19 others" in near.reason
+    assert "gaming" in far.reason
+    assert isinstance(silent, Unscored)
+    assert silent.reason == "it says nothing but the brief's facts"
+
+
+def test_a_copys_vector_is_the_mean_of_its_sentences_the_longer_the_more(
+    brief: Brief, make_variant: MakeVariant, embedder: Embedder
+) -> None:
+    texts = ("Dig in.", "Tomatoes and beans climb the fence all summer.")
+    read, nothing = meanings(brief, [make_variant({"body": " ".join(texts)}), make_variant(None)], embedder)
+    assert nothing is None
+    assert read is not None
+    assert [sentence.own for sentence in read.sentences] == list(texts)
+    mean = sum(len(text) * row for text, row in zip(texts, embedder.encode(list(texts)), strict=True))
+    assert read.vector == pytest.approx(mean / np.linalg.norm(mean), abs=1e-5)
+
+
+def test_an_audience_in_its_own_words_is_not_held_against_its_own_interest(
+    brief: Brief, make_variant: MakeVariant, embedder: Embedder
+) -> None:
+    named = Audience(name="growers", interest="growing vegetables and flowers")
+    copy = make_variant({"title": "Plants and flowers, seeds and greenhouses, all in one place."})
+    answer = only(audience.score(msgspec.structs.replace(brief, audience=named), [copy], embedder))
+    assert answer.passed
+    assert "gardening (" not in answer.reason
+    anyone = msgspec.structs.replace(brief, audience=Audience(name="everyone"))
+    assert why_not(audience.score(anyone, [copy], embedder)) == "the brief is for everyone"
+
+
+def test_a_voice_is_heard_beside_other_voices(
+    brief: Brief, make_variant: MakeVariant, embedder: Embedder
+) -> None:
+    copy = make_variant(
+        {"title": "Come in, the kettle is on", "body": "Stay as long as you like, neighbour."}
+    )
+    loud = make_variant({"title": "Everything must go!", "body": "Grab two before the van leaves."})
+    assert why_not(voice.score(brief, [copy], embedder)) == "the brand has no lines of its own"
+    warm = Trait(
+        adjective="warm",
+        do=("Put the kettle on and stay a while.", "Our door is open, come in, neighbour."),
+        dont=("Hurry, everything must go!",),
+    )
+    branded = msgspec.structs.replace(brief, brand=Brand(traits=(warm,)))
+    near, far = voice.score(branded, [copy, loud], embedder)
+    assert isinstance(near, Score)
+    assert isinstance(far, Score)
+    assert near.value > far.value
+    assert (near.passed, far.passed) == (True, False)
+    assert near.evidence[0] in warm.do
+    assert "what the brand does not say" in far.reason
+    accepted = Example(source="d/v", product="Can", audience="all", fields={"title": warm.do[0]})
+    shown = msgspec.structs.replace(brief, examples=(accepted,))
+    assert only(voice.score(shown, [copy], embedder)).evidence == (warm.do[0],)
+
+
+def test_facts_and_harm_are_shares_of_their_rules_with_what_was_found(
+    brief: Brief, make_variant: MakeVariant, embedder: Embedder
+) -> None:
+    bad = checked(
+        brief, {"title": "Damn cheap: 70% off", "body": "Guaranteed to cure backache."}, make_variant
+    )
+    facts = only(checks.faithfulness(brief, [bad], embedder))
+    assert facts.passed is False
+    assert facts.value < 1
+    assert any("invented.percent" in each for each in facts.evidence)
+    assert not any("words.profane" in each for each in facts.evidence)
+    harm = only(checks.safety(brief, [bad], embedder))
+    assert harm.passed is False
+    assert any(each.startswith("words.profane: says 'Damn'") for each in harm.evidence)
+    good = checked(brief, {"title": "Copper Watering Can", "body": "With a long spout."}, make_variant)
+    assert only(checks.faithfulness(brief, [good], embedder)).value == 1
+    assert only(checks.safety(brief, [good], embedder)).evidence == ()
+    assert why_not(checks.faithfulness(brief, [make_variant(None)], embedder)) == "there is no copy"
+
+
+def test_a_warning_costs_some_of_the_share_and_does_not_fail_it(
+    brief: Brief, make_variant: MakeVariant, embedder: Embedder
+) -> None:
+    finding = Finding(rule="facts.ends", severity="warning", field=None, span=None, reason="never says when")
+    results = (
+        CheckResult(rule="facts.ends", passed=True, findings=(finding,)),
+        CheckResult(rule="facts.product", passed=True),
+    )
+    warned = msgspec.structs.replace(make_variant({"title": "a"}), checks=results)
+    answer = only(checks.faithfulness(brief, [warned], embedder))
+    assert (answer.value, answer.passed) == (0.5, True)
+    assert answer.evidence == ("facts.ends: never says when",)
+
+
+def test_bleu_follows_its_formula() -> None:
+    text, reference = [["a", "b", "c", "d"]], [["a", "b", "x", "d"]]
+    # 1-grams 3 of 4; 2-grams (1 + 1) of (3 + 1); 3-grams (0 + 1) of (2 + 1); 4-grams (0 + 1) of (1 + 1).
+    expected = math.exp((math.log(3 / 4) + math.log(2 / 4) + math.log(1 / 3) + math.log(1 / 2)) / 4)
+    assert diversity.bleu(text, [reference]) == pytest.approx(expected)
+    assert diversity.bleu(text, [text, reference]) == pytest.approx(1.0)
+    assert diversity.bleu(text, [[["x", "y"]]]) == 0.0
+    # Half as long as its reference: every n-gram is in it, and brevity costs exp(1 - 4/2).
+    assert diversity.bleu([["a", "b"]], [text]) == pytest.approx(math.exp(-1))
+    # A word counts at most as often as in one reference; runs do not span parts.
+    assert diversity.bleu([["a"], ["a"]], [[["a"], ["b"]]]) == pytest.approx((1 / 2) ** (1 / 4))
+
+
+def test_copies_repeat_each_other_in_phrases_and_stand_apart_in_meaning(
+    brief: Brief, make_variant: MakeVariant, embedder: Embedder
+) -> None:
+    one: Fields = {"title": "Water your beans", "body": "A long spout reaches every pot you own."}
+    other: Fields = {"title": "Slow mornings outside", "body": "Fill it, tip it, listen to the rain."}
+    drafts = [make_variant(one), make_variant(one), make_variant(other), make_variant(None)]
+    bleus = diversity.self_bleu(brief, drafts, embedder)
+    apart = diversity.spread(brief, drafts, embedder)
+    assert [answer and round(answer.value, 3) for answer in bleus[:2]] == [1.0, 1.0]
+    assert bleus[2] is not None
+    assert bleus[2].value < 0.2
+    assert [answer and round(answer.value, 3) for answer in apart[:2]] == [0.0, 0.0]
+    assert apart[2] is not None
+    assert apart[2].value > 0.2
+    assert apart[0] is not None
+    assert apart[0].evidence == ("Water your beans",)
+    assert (bleus[3], apart[3]) == (None, None)
+    lone = [make_variant(one)]
+    for scorer in (diversity.self_bleu, diversity.spread, diversity.distinct):
+        assert scorer(brief, lone, embedder) == [None]
+
+
+def test_ease_has_a_bar_and_is_not_read_from_another_script(
+    brief: Brief, make_variant: MakeVariant, embedder: Embedder
+) -> None:
+    easy, hard = (
+        {"title": "It holds a lot."},
+        {"title": "Unparalleled horticultural irrigation functionality."},
+    )
+    assert only(readability.score(brief, [make_variant(easy)], embedder)).passed is True
+    assert only(readability.score(brief, [make_variant(hard)], embedder)).passed is False
+    assert "another script" in why_not(
+        readability.score(brief, [make_variant({"title": "Купите лопату"})], embedder)
+    )
+    german = msgspec.structs.replace(brief, language="de")
+    assert "'de'" in why_not(readability.score(german, [make_variant(easy)], embedder))
