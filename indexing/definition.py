@@ -225,6 +225,20 @@ def references(definition: Definition) -> tuple[str, ...]:
     return tuple(named)
 
 
+def reachable(definition: Definition, segments: Mapping[str, Definition]) -> Iterator[Definition]:
+    """Yield every node of a definition and of those it refers to, directly or not, each of those once.
+
+    Names that `segments` does not hold are passed over, and so is the second turn of a circle.
+    """
+    waiting, seen = [definition], set[str]()
+    while waiting:
+        current = waiting.pop(0)
+        yield from walk(current)
+        fresh = [name for name in references(current) if name in segments and name not in seen]
+        seen.update(fresh)
+        waiting.extend(segments[name] for name in fresh)
+
+
 def check_references(definition: Definition, segments: Mapping[str, Definition], name: str = "") -> None:
     """Refuse a definition that refers to an unknown segment or, over others, to itself.
 

@@ -8,6 +8,7 @@ IndexingError
 │   ├── SnapshotMissing      none has been published yet, or the asked version is gone
 │   └── SnapshotCorrupt      a file's bytes are not the ones the manifest names
 ├── DefinitionError      an audience definition that cannot be evaluated
+│   └── DefinitionTextError  one written as text that cannot be read; knows the line and column
 ├── GroupingError        profiles that cannot be put into groups: too few, or too few different ones
 └── NotFound             an id the snapshot does not hold
 
@@ -45,6 +46,16 @@ class SnapshotCorrupt(SnapshotError):
 
 class DefinitionError(IndexingError):
     """An audience definition cannot be evaluated."""
+
+
+class DefinitionTextError(DefinitionError):
+    """An audience definition written as text cannot be read."""
+
+    def __init__(self, message: str, *, line: int, column: int) -> None:
+        """Keep the place, both counted from 1."""
+        super().__init__(message)
+        self.line = line
+        self.column = column
 
 
 class GroupingError(IndexingError):

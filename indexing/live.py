@@ -3,7 +3,8 @@
 import numpy as np
 import polars as pl
 
-from indexing.event_columns import read_columns
+from indexing.computed_traits import NO_TRAITS, Calendar, ComputedTraits, compute_traits
+from indexing.event_columns import EventColumns, read_columns
 from indexing.population import Population, as_floats
 from indexing.profiles import (
     TasteParameters,
@@ -35,11 +36,13 @@ def live_population(world: World, snapshot: Snapshot) -> Population:
         n_profiles=1,
         parameters=parameters,
     )
+    columns = read_columns(world.events, world.profiles.height)
     return Population(
         items=world.items,
         profiles=world.profiles,
         traits=collect_traits(world.profiles),
-        event_columns=read_columns(world.events, world.profiles.height),
+        computed=_live_traits(columns, world, snapshot, weights),
+        event_columns=columns,
         item_vectors=snapshot.item_vectors,
         interests=group_interests(
             tastes, np.asarray(snapshot.item_vectors[rows]), parameters, basis=snapshot.sketch_basis
@@ -50,3 +53,13 @@ def live_population(world: World, snapshot: Snapshot) -> Population:
         as_of=world.as_of,
         event_weights=weights,
     )
+
+
+def _live_traits(
+    columns: EventColumns, world: World, snapshot: Snapshot, weights: dict[str, float]
+) -> ComputedTraits:
+    """Compute one profile's traits, graded among the snapshot's buyers; none where the snapshot has none."""
+    if not snapshot.computed.names():
+        return NO_TRAITS
+    calendar = Calendar(as_of=world.as_of, timezone=world.timezone)
+    return compute_traits(columns, world.items, calendar, weights, cuts=snapshot.computed.cuts)

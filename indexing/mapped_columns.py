@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from indexing.computed_traits import NO_TRAITS, ComputedTraits, Cuts
 from indexing.embedder import Vectors
 from indexing.event_columns import EventColumns, map_columns, map_table
 from indexing.grouping import sketch_basis
@@ -21,6 +22,9 @@ from indexing.traits import Traits
 
 _polars: Any = pl
 
+COMPUTED, CUTS = "computed.arrow", "computed.cuts.json"
+"""The files of computed traits."""
+
 
 class MappedColumns:
     """What a definition is evaluated over; `indexing.snapshot.Snapshot` adds the indexes.
@@ -28,6 +32,7 @@ class MappedColumns:
     `items`, `profiles`, `events`: the frames of `indexing.world`, sorted as there.
     `event_offsets`: int64[n_profiles + 1]; profile p's events are rows offsets[p]:offsets[p + 1].
     `traits`, `event_columns`: the same traits and events as rules read them.
+    `computed`: traits computed from events; none in a snapshot of format 2.
     `item_vectors`: float32[n_items, dim]; a zero row for an item without text.
     `tastes`, `interests`: per profile, see `indexing.profiles`.
     """
@@ -43,6 +48,7 @@ class MappedColumns:
             offsets=map_array(folder / "traits.offsets.npy"),
             rows=map_frame(folder / "traits.arrow"),
         )
+        self.computed = map_computed(folder) if (folder / COMPUTED).exists() else NO_TRAITS
         self._events = map_table(folder / "events.arrow")
         self.event_offsets: npt.NDArray[np.int64] = map_array(folder / "event_offsets.npy")
         self.event_columns: EventColumns = map_columns(self._events, self.event_offsets)
@@ -82,3 +88,9 @@ def map_arrays(folder: Path, name: str, kind: type[msgspec.Struct]) -> dict[str,
 def map_frame(path: Path) -> pl.DataFrame:
     """Map an Arrow IPC file as a frame."""
     return _polars.from_arrow(map_table(path))  # Polars itself would copy it
+
+
+def map_computed(folder: Path) -> ComputedTraits:
+    """Map the computed traits."""
+    cuts = msgspec.json.decode((folder / CUTS).read_bytes(), type=Cuts)
+    return ComputedTraits(frame=map_frame(folder / COMPUTED), cuts=cuts)

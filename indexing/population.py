@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from indexing.computed_traits import ComputedTraits
 from indexing.embedder import Embedder, Vectors
 from indexing.errors import EmbedderError
 from indexing.event_columns import EventColumns
@@ -65,6 +66,9 @@ class SnapshotColumns(Protocol):
     def traits(self) -> Traits: ...
 
     @property
+    def computed(self) -> ComputedTraits: ...
+
+    @property
     def event_columns(self) -> EventColumns: ...
 
     @property
@@ -104,6 +108,7 @@ class Population:
         items: pl.DataFrame,
         profiles: pl.DataFrame,
         traits: Traits,
+        computed: ComputedTraits,
         event_columns: EventColumns,
         item_vectors: Vectors,
         interests: Interests,
@@ -115,6 +120,7 @@ class Population:
         self.items = items
         self.profiles = profiles
         self.traits = traits
+        self.computed = computed
         self.event_columns = event_columns
         self.item_vectors = item_vectors
         self.interests = interests
@@ -130,6 +136,7 @@ class Population:
             items=snapshot.items,
             profiles=snapshot.profiles,
             traits=snapshot.traits,
+            computed=snapshot.computed,
             event_columns=snapshot.event_columns,
             item_vectors=snapshot.item_vectors,
             interests=snapshot.interests,
@@ -148,6 +155,7 @@ class Population:
             items=self.items,
             profiles=profile,
             traits=collect_traits(profile),
+            computed=self.computed.one(row),
             event_columns=self.event_columns.of(row),
             item_vectors=self.item_vectors,
             interests=Interests(
@@ -214,9 +222,13 @@ class Population:
         known = {name: self.event_weights.get(name, 0.0) for name in self.event_columns.type_names}
         return pl.col("type").replace_strict(known or None, default=0.0, return_dtype=pl.Float64)
 
+    def trait_rows(self, name: str) -> pl.DataFrame:
+        """One trait of those who have it, computed or sent, as `Traits.rows`; a computed one goes first."""
+        return self.computed.of(name) if name in self.computed.names() else self.traits.of(name)
+
     def trait(self, name: str) -> pl.DataFrame:
         """One trait of everyone: `number` Float64, `text` String, `flag` Boolean, the others null."""
-        rows = self.traits.of(name)
+        rows = self.trait_rows(name)
         place = np.full(self.size, rows.height)
         place[rows["profile"].to_numpy()] = np.arange(rows.height)
         taken = pl.Series(place).replace(rows.height, None)

@@ -21,7 +21,8 @@ import secrets
 from collections.abc import Callable, Mapping
 from fractions import Fraction
 
-from indexing.definition import Definition, LikeRule, SimilarRule, references, walk
+from indexing.computed_traits import RELATIVE
+from indexing.definition import Definition, LikeRule, SimilarRule, TraitRule, references, walk
 from indexing.errors import DefinitionError
 
 Below = Callable[[int], int]
@@ -48,9 +49,10 @@ def margin(epsilon: Fraction, confidence: float = 0.9) -> int:
 
 
 def check_private(definition: Definition, segments: Mapping[str, Definition]) -> None:
-    """Raise `DefinitionError` where whom it selects hangs on other profiles: `top` and `similar_to`.
+    """Raise `DefinitionError` where whom it selects hangs on other profiles.
 
-    References must have been checked.
+    Those are `similar_to`, `like` with `top`, and computed traits that are `RELATIVE`. References must have
+    been checked.
     """
     waiting, seen = [definition], set[str]()
     while waiting:
@@ -60,6 +62,8 @@ def check_private(definition: Definition, segments: Mapping[str, Definition]) ->
                 raise _refused("similar_to")
             if isinstance(node, LikeRule) and node.top is not None:
                 raise _refused("like with top")
+            if isinstance(node, TraitRule) and node.trait in RELATIVE:
+                raise _refused(node.trait)
         fresh = [name for name in references(current) if name not in seen]
         seen.update(fresh)
         waiting += [segments[name] for name in fresh]

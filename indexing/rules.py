@@ -17,6 +17,7 @@ import polars as pl
 from indexing.definition import AffinityRule, CompareOp, EventRule, Scalar, TraitRule
 from indexing.event_columns import EventColumns
 from indexing.index import Rows
+from indexing.mismatched_values import kind_of
 from indexing.population import Mask, Outcome, Population
 from indexing.slices import Slice, for_slices
 
@@ -44,7 +45,7 @@ _ORDERS: dict[CompareOp, Any] = {
 
 def trait_outcome(rule: TraitRule, people: Population) -> Outcome:
     """Compare a trait of everyone."""
-    rows = people.traits.of(rule.trait)
+    rows = people.trait_rows(rule.trait)
     passed = np.full(people.size, rule.op == "ne" or (rule.op == "exists" and not rule.value))
     passed[rows["profile"].to_numpy()] = rows.select(_trait_test(rule)).to_series().to_numpy()
     return Outcome(passed, partial(_shown_trait, rule.trait, people))
@@ -203,12 +204,12 @@ def _trait_test(rule: TraitRule) -> pl.Expr:
         case "in":
             choices = cast("tuple[Scalar, ...]", value)
             return pl.any_horizontal(
-                pl.col(kind).is_in([_plain(one) for one in choices if _kind(one) == kind]).fill_null(False)
-                for kind in sorted({_kind(one) for one in choices})
+                pl.col(kind).is_in([_plain(one) for one in choices if kind_of(one) == kind]).fill_null(False)
+                for kind in sorted({kind_of(one) for one in choices})
             )
         case _:
             single = cast("Scalar", value)
-            return _order(pl.col(_kind(single)), rule.op, pl.lit(_plain(single)))
+            return _order(pl.col(kind_of(single)), rule.op, pl.lit(_plain(single)))
 
 
 def _order(left: pl.Expr, op: CompareOp, right: pl.Expr) -> pl.Expr:
@@ -222,11 +223,6 @@ def _order(left: pl.Expr, op: CompareOp, right: pl.Expr) -> pl.Expr:
         "ge": left.ge,
     }
     return tests[op](right).fill_null(op == "ne")
-
-
-def _kind(value: Scalar) -> str:
-    """Name the column that holds traits of the value's kind."""
-    return "flag" if isinstance(value, bool) else "text" if isinstance(value, str) else "number"
 
 
 def _plain(value: Scalar) -> str | bool | float:

@@ -17,9 +17,10 @@ import numpy.typing as npt
 
 from indexing.associations import Associations, Mixture, associated_items, learn
 from indexing.carrying import carried_interests, carried_items
+from indexing.computed_traits import Calendar, ComputedTraits, compute_traits
 from indexing.cooccurrence import Neighbours, Popularity, find_neighbours, measure_popularity
 from indexing.embedder import Embedder, Vectors
-from indexing.event_columns import with_coded_types
+from indexing.event_columns import read_columns, with_coded_types
 from indexing.faiss_index import FaissIndex, build_faiss, update_faiss
 from indexing.index import Rows
 from indexing.index_plan import DEFAULT_MEMORY_BYTES
@@ -33,6 +34,7 @@ from indexing.manifest import (
     seal,
     write_manifest,
 )
+from indexing.mapped_columns import COMPUTED, CUTS
 from indexing.mixture_choice import choose_mixture
 from indexing.profile_building import build_profiles
 from indexing.profiles import (
@@ -68,6 +70,7 @@ class _Parts(msgspec.Struct, frozen=True, kw_only=True):
     neighbours: Neighbours
     popularity: Popularity
     traits: Traits
+    computed: ComputedTraits
     mixture: Mixture
     associations: Associations
     item_index: FaissIndex
@@ -176,6 +179,7 @@ def _compute(
         neighbours = find_neighbours(tastes, n_items)
         report("neighbours", 1, 2)
         traits = collect_traits(world.profiles)
+        computed = _compute_traits(world)
         popularity = measure_popularity(tastes, n_items, traits)
         report("neighbours", 2, 2)
     with cost.of("associations"):
@@ -195,11 +199,18 @@ def _compute(
         neighbours=neighbours,
         popularity=popularity,
         traits=traits,
+        computed=computed,
         mixture=mixture,
         associations=associations,
         item_index=item_index,
         interest_index=interest_index,
     )
+
+
+def _compute_traits(world: World) -> ComputedTraits:
+    events = read_columns(world.events, world.profiles.height)
+    weights = {name: float(weight) for name, weight in weights_by_type(world.event_weights).items()}
+    return compute_traits(events, world.items, Calendar(as_of=world.as_of, timezone=world.timezone), weights)
 
 
 def _associate(
@@ -272,6 +283,9 @@ def _write_parts(parts: _Parts, folder: Path) -> None:
     _save(folder / "popularity.by_trait.npy", parts.popularity.by_trait)
     (folder / "popularity.keys.json").write_bytes(msgspec.json.encode(parts.popularity.keys))
     write_traits(parts.traits, folder)
+    computed = parts.computed.frame.rechunk()
+    computed.write_ipc(folder / COMPUTED, record_batch_size=max(computed.height, 1))
+    (folder / CUTS).write_bytes(msgspec.json.encode(parts.computed.cuts))
     _save_arrays(folder, "associations", parts.associations)
     (folder / "mixture.json").write_bytes(msgspec.json.encode(parts.mixture))
     parts.item_index.save(folder / "items.faiss")

@@ -16,8 +16,7 @@ from indexing.definition import (
     NearestRule,
     SimilarRule,
     TraitRule,
-    references,
-    walk,
+    reachable,
 )
 from indexing.population import SnapshotColumns
 
@@ -49,8 +48,9 @@ def unknown_names(
     What is not there is no error: it may come with the next snapshot.
     """
     used: dict[Kind, dict[str, None]] = {}
-    for kind, name in _names(definition, segments or {}):
-        used.setdefault(kind, {})[name] = None
+    for node in reachable(definition, segments or {}):
+        for kind, name in _names_of(node):
+            used.setdefault(kind, {})[name] = None
     return tuple(unknown for kind, names in used.items() for unknown in _missing(kind, list(names), snapshot))
 
 
@@ -60,17 +60,6 @@ def in_words(unknown: Sequence[UnknownName]) -> tuple[str, ...]:
     for name in unknown:
         by_kind.setdefault(name.kind, []).append(name)
     return tuple(_sentence(kind, names) for kind, names in by_kind.items())
-
-
-def _names(definition: Definition, segments: Mapping[str, Definition]) -> Iterator[tuple[Kind, str]]:
-    waiting, seen = [definition], set[str]()
-    while waiting:
-        current = waiting.pop(0)
-        for node in walk(current):
-            yield from _names_of(node)
-        fresh = [name for name in references(current) if name in segments and name not in seen]
-        seen.update(fresh)
-        waiting.extend(segments[name] for name in fresh)
 
 
 def _names_of(node: Definition) -> Iterator[tuple[Kind, str]]:
@@ -112,7 +101,7 @@ def _known(kind: Kind, snapshot: SnapshotColumns) -> pl.Series:
     """Return the names of a kind that are there, sorted."""
     match kind:
         case "trait":
-            return pl.Series(snapshot.traits.names, dtype=pl.String)
+            return pl.Series([*snapshot.traits.names, *snapshot.computed.names()], dtype=pl.String).sort()
         case "event type":
             return pl.Series(snapshot.event_columns.type_names, dtype=pl.String)
         case "category":

@@ -28,6 +28,7 @@ from service.audit.routes import ROUTES as AUDIT
 from service.catalog.routes import ROUTES as CATALOG
 from service.drafts.routes import ROUTES as DRAFTS
 from service.events.routes import ROUTES as EVENTS
+from service.exports.routes import ROUTES as EXPORTS
 from service.health import ROUTES as HEALTH
 from service.idempotency import Idempotency
 from service.openapi import PUBLIC
@@ -62,6 +63,7 @@ ROUTES = [
     *EVENTS,
     *TRACKING,
     *SEGMENTS,
+    *EXPORTS,
     *PROMPTS,
     *SNAPSHOTS,
     *AUDIT,

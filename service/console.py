@@ -327,9 +327,13 @@ def exit_code(error: BaseException) -> int | None:
 
 
 def message(error: BaseException) -> str:
-    """Say an error in one line."""
+    """Say an error in one line, or in three where the second is what was written and a caret points at it."""
+    from indexing.errors import DefinitionTextError
+
     if isinstance(error, click.ClickException):
         return error.format_message()
+    if isinstance(error, DefinitionTextError):
+        return str(error)
     return " ".join(str(error).split()) or type(error).__name__
 
 

@@ -5,6 +5,7 @@ ServiceError
 ├── InvalidInput            a value sent by a caller cannot be used
 │   ├── TooLarge                more bytes or rows than one request may hold
 │   ├── TooSlow                 a body that does not arrive
+│   ├── RangeNotSatisfiable     a part of a file that the file does not have
 │   ├── PromptNotValid          a prompt that its checks refuse
 │   └── PreconditionMissing     a change to a versioned thing without If-Match
 ├── NotFound                no such workspace, item, profile, segment, draft or key
@@ -50,6 +51,10 @@ class TooLarge(InvalidInput):
 
 class TooSlow(InvalidInput):
     """A body did not arrive in time."""
+
+
+class RangeNotSatisfiable(InvalidInput):
+    """A part of a file was asked for that the file does not have."""
 
 
 class PromptNotValid(InvalidInput):

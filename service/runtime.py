@@ -4,11 +4,13 @@ The command line and the HTTP service both open one and hand it to every action.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+
+import structlog
 
 from service.admission import Admission
 from service.db import Database
@@ -71,6 +73,7 @@ class Runtime:
         self._embedder: Embedder | None = None
         self._engine: Engine | None = None
         self._loading = asyncio.Lock()
+        self._jobs: set[asyncio.Task[None]] = set()
 
     def now(self) -> datetime:
         """Return the time in UTC."""
@@ -79,6 +82,17 @@ class Runtime:
     async def run(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Run CPU work in the one bounded executor; raises Overloaded when its queue is full."""
         return await self.executor.run(function, *args, **kwargs)
+
+    def start(self, job: Coroutine[Any, Any, None]) -> None:
+        """Let a job run beside requests, until it ends or the runtime closes; what it raises is logged."""
+        task = asyncio.create_task(job)
+        self._jobs.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: "asyncio.Task[None]") -> None:
+        self._jobs.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            structlog.get_logger("pitchwright.jobs").error("a job failed", exc_info=error)
 
     @property
     def histories(self) -> "Histories":
@@ -113,7 +127,10 @@ class Runtime:
         return await self.run(self.snapshots.shelf(workspace).latest)
 
     async def close(self) -> None:
-        """End the engine, the executor and the database."""
+        """End the jobs, the engine, the executor and the database."""
+        for job in tuple(self._jobs):
+            job.cancel()
+        await asyncio.gather(*self._jobs, return_exceptions=True)
         if self._engine is not None:
             await self._engine.close()
         await asyncio.to_thread(self.executor.close)

@@ -171,6 +171,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         return Path(self.data_dir) / "snapshots"
 
     @property
+    def exports_folder(self) -> Path:
+        """Where exports lie until they expire, one folder per workspace."""
+        return Path(self.data_dir) / "exports"
+
+    @property
     def cache_folder(self) -> Path:
         """What can be thrown away: the embedding cache."""
         return Path(self.data_dir) / "cache"

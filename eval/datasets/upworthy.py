@@ -18,6 +18,7 @@ NAME, FILE = "upworthy", "headline_tests.csv.gz"
 
 Ints = npt.NDArray[np.int64]
 
+NORMAL_95 = 1.96
 _MARKS = re.compile(r"[^\w\s]")
 
 
@@ -37,6 +38,10 @@ class HeadlineTests(msgspec.Struct, frozen=True, kw_only=True):
     """sha256 of each file, hex."""
     notes: tuple[str, ...]
     """What was left out, in words."""
+    declared: int = 0
+    """Packages the editors used after their test, as its winners."""
+    doubtful: int = 0
+    """Of these, how many were not clicked more than the best other package of their test at p < .05."""
 
     def __len__(self) -> int:
         return len(self.texts)
@@ -77,6 +82,7 @@ def read_headline_tests(paths: Sequence[Path]) -> HeadlineTests:
         pl.col("headline").map_elements(headline_key, return_dtype=pl.String).alias("key")
     )
     story_of = _stories(packages)
+    declared, doubtful = _winners(packages)
     rows = packages.group_by(["test", "headline"], maintain_order=True).agg(
         pl.col("impressions", "clicks").sum(), pl.col("file").first()
     )
@@ -92,7 +98,30 @@ def read_headline_tests(paths: Sequence[Path]) -> HeadlineTests:
         clicks=rows["clicks"].to_numpy().astype(np.int64),
         digests=tuple(digests),
         notes=tuple(notes),
+        declared=declared,
+        doubtful=doubtful,
     )
+
+
+def _winners(packages: pl.DataFrame) -> tuple[int, int]:
+    """Count declared winners with a rival, and those a two-proportion test against the best one doubts."""
+    rate = pl.col("clicks") / pl.col("impressions")
+    ranked = packages.with_columns(rate.alias("rate")).with_row_index("row")
+    won = ranked.filter(pl.col("winner") == 1)
+    rivals = (
+        won.select("row", "test")
+        .join(ranked, on="test", suffix="_other")
+        .filter(pl.col("row") != pl.col("row_other"))
+        .sort("rate", "row_other", descending=[True, False])
+        .group_by("row", maintain_order=True)
+        .first()
+    )
+    both = won.join(rivals, on="row", suffix="_rival")
+    n, m = (both[name].to_numpy().astype(np.float64) for name in ("impressions", "impressions_rival"))
+    a, b = (both[name].to_numpy().astype(np.float64) for name in ("clicks", "clicks_rival"))
+    pooled = (a + b) / (n + m)
+    spread = np.sqrt(np.maximum(pooled * (1 - pooled) * (1 / n + 1 / m), 1e-300))
+    return both.height, int(((a / n - b / m) / spread < NORMAL_95).sum())
 
 
 def _stories(packages: pl.DataFrame) -> dict[str, int]:

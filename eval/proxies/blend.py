@@ -40,7 +40,7 @@ def blend(predictions: Mapping[str, Prediction], spread: Floats) -> Blend:
         raise ProxyError(f"predictions of {lengths or 'no proxy'}: blend at least one, all of the same texts")
     evidence = {name: _evidence(answer) for name, answer in predictions.items()}
     precision = spread**-2.0 + np.sum(list(evidence.values()), axis=0)
-    told = [np.where(evidence[name] > 0, each.mean / each.sd**2, 0.0) for name, each in predictions.items()]
+    told = [each.mean / each.sd**2 for each in predictions.values()]
     return Blend(
         prediction=prediction(np.sum(told, axis=0) / precision, precision**-0.5, spread),
         weights={name: known / precision for name, known in evidence.items()},

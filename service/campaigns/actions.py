@@ -31,7 +31,7 @@ from service.drafts.actions import prepare_brief
 from service.drafts.model import DraftRequest
 from service.prompts.actions import catalog_of
 from service.runtime import Runtime
-from service.segments.actions import resolve_audience
+from service.segments.previews import resolve_audience
 
 if TYPE_CHECKING:
     from prompts.engine import Engine

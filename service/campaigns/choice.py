@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from service.catalog.store import ItemStore
 from service.errors import NotFound
 from service.runtime import Runtime
-from service.segments.actions import describe_segment
+from service.segments.previews import describe_segment
 
 if TYPE_CHECKING:
     from indexing.describe import Description

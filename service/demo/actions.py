@@ -16,7 +16,8 @@ from service.demo.model import Demo, DemoAudience
 from service.errors import NotFound, Unauthenticated
 from service.importing.actions import import_folder
 from service.runtime import Runtime
-from service.segments.actions import create_segment, get_segment, preview_segment
+from service.segments.actions import create_segment, get_segment
+from service.segments.previews import preview_segment
 from service.settings import Settings
 from service.snapshots.actions import build_snapshot, list_snapshots
 from service.snapshots.model import SnapshotInfo

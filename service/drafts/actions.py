@@ -36,7 +36,8 @@ from service.profiles.actions import get_profile
 from service.profiles.store import ProfileStore
 from service.prompts.actions import catalog_of
 from service.runtime import Runtime
-from service.segments.actions import get_segment, resolve_audience
+from service.segments.actions import get_segment
+from service.segments.previews import resolve_audience
 from service.workspaces.actions import get_workspace
 from service.workspaces.model import Workspace
 

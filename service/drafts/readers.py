@@ -12,7 +12,7 @@ from prompts.readers import ASSUMED, FIRST_NAME, Readers
 from prompts.variant import Fields
 from service.errors import NotFound
 from service.runtime import Runtime
-from service.segments.actions import segment_members
+from service.segments.members import segment_members
 
 _UNKNOWN = " (other traits are known once there is a snapshot: POST /v1/snapshots)"
 

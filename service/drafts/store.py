@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 
 import msgspec
-from sqlalchemy import ColumnElement, exists, insert, select
+from sqlalchemy import ColumnElement, exists, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from prompts.channels import find_channel
@@ -90,6 +90,12 @@ class DraftStore:
         rows = (await self._session.scalars(query.order_by(DraftRow.id.desc()).limit(limit + 1))).all()
         drafts = await self._drafts(rows)
         return page_of(drafts, limit, rows[limit - 1].id if len(rows) > limit else None)
+
+    async def count(self, segment: str) -> int:
+        """Count the drafts written for a segment, by its id."""
+        query = select(func.count()).select_from(DraftRow)
+        found = await self._session.scalar(query.where(self._mine(), DraftRow.segment_id == segment))
+        return found or 0
 
     async def _drafts(self, rows: Sequence[DraftRow]) -> list[Draft]:
         ids = [row.id for row in rows]

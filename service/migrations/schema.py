@@ -5,6 +5,7 @@ from service.catalog import tables as catalog
 from service.db import Base
 from service.drafts import tables as drafts
 from service.events import tables as events
+from service.exports import tables as exports
 from service.privacy import tables as privacy
 from service.profiles import tables as profiles
 from service.prompts import tables as prompts
@@ -23,6 +24,7 @@ ROOMS = (
     prompts,
     snapshots,
     quality,
+    exports,
     privacy,
     audit,
 )

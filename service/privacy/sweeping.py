@@ -1,9 +1,12 @@
-"""Files without the erased: older snapshots go, here and at the URL, and the database is written anew."""
+"""Files without the erased: older snapshots and exports go, and the database is written anew."""
 
-from datetime import timedelta
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from indexing.errors import SnapshotMissing
+from service.exports.store import ExportStore
 from service.privacy.model import Erased, Erasure, Removed
 from service.privacy.store import ErasureStore
 from service.runtime import Runtime
@@ -39,6 +42,8 @@ async def sweep_files(runtime: Runtime, workspace: str) -> tuple[Erasure, ...]:
             removed.append(
                 Removed(where="files.snapshots_at_url", count=await runtime.run(_withdraw_remote, remote))
             )
+        if exported := await _withdraw_exports(runtime, workspace, max(each.erased_at for each in gone)):
+            removed.append(Removed(where="files.exports", count=exported))
         if not await runtime.database.compact():
             return pending
         async with runtime.database.write() as session:
@@ -67,6 +72,21 @@ def _held(shelf: "SnapshotShelf", pending: tuple[Erasure, ...], key: bytes) -> f
 
 def _withdraw(runtime: Runtime, shelf: "SnapshotShelf") -> int:
     return len(shelf.prune(keep=1, now=runtime.now(), even_used=True))
+
+
+async def _withdraw_exports(runtime: Runtime, workspace: str, begun: datetime) -> int:
+    """Remove the files of exports begun up to then, half-written ones too; they may name anybody."""
+    async with runtime.database.write() as session:
+        withdrawn = await ExportStore(session, workspace).expire(runtime.now(), begun=begun)
+    folder = runtime.settings.exports_folder / workspace
+    return await runtime.run(_unlink_all, folder, [export.id for export in withdrawn])
+
+
+def _unlink_all(folder: Path, ids: Iterable[str]) -> int:
+    files = [file for each in ids for file in folder.glob(f"*{each}*")]
+    for file in files:
+        file.unlink(missing_ok=True)
+    return len(files)
 
 
 def _withdraw_remote(remote: "SnapshotRemote") -> int:

@@ -6,14 +6,15 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from service.console import Progress, Usage, json_option, note, print_json, print_table, print_text, run
+from service.console import Usage, json_option, note, print_json, print_table, print_text, run
+from service.segments.comparison_commands import changes, overlap
+from service.segments.discovery_commands import discover
 
 if TYPE_CHECKING:
     from indexing.describe import Description
     from indexing.lookalike import Curve
     from service.runtime import Runtime
-    from service.segments.discovery import Found
-    from service.segments.model import MembersPage, Preview, SavedGroup, Segment
+    from service.segments.model import Impact, MemberCount, MembersPage, Preview, Segment
 
 
 @click.group()
@@ -25,27 +26,40 @@ def segment() -> None:
 
 
 def definition_options(command: Any) -> Any:
-    """Give a command the two ways to say a definition: `--like` and `--definition`."""
-    command = click.option(
-        "--definition",
-        "definition_file",
-        type=click.Path(dir_okay=False, path_type=Path),
-        help="File with a definition tree in JSON.",
-    )(command)
-    return click.option("--like", metavar="TEXT", help="Profiles whose interests are like this text.")(
-        command
+    """Give a command the three ways to say a definition: `--like`, `--where` and `--definition`."""
+    ways = (
+        click.option("--like", metavar="TEXT", help="Profiles whose interests are like this text."),
+        click.option(
+            "--where", metavar="RULES", help="""Rules, such as 'country = "DE" and purchases(90d) >= 2'."""
+        ),
+        click.option(
+            "--definition",
+            "definition_file",
+            type=click.Path(dir_okay=False, path_type=Path),
+            help="File with a definition tree in JSON.",
+        ),
     )
+    for way in reversed(ways):
+        command = way(command)
+    return command
 
 
-def read_definition(like: str | None, definition_file: Path | None) -> dict[str, Any] | None:
-    """Read the definition a command was given; none when neither way was used.
+def read_definition(
+    like: str | None, where: str | None, definition_file: Path | None
+) -> dict[str, Any] | None:
+    """Read the definition a command was given; none when no way was used.
 
-    Raises `Usage` for both at once, an unreadable file or one that is no JSON object.
+    Raises `Usage` for several at once, an unreadable file or one that is no JSON object, and
+    `DefinitionTextError` for rules that cannot be read.
     """
-    if like is not None and definition_file is not None:
-        raise Usage("give --like or --definition, not both")
+    if sum(way is not None for way in (like, where, definition_file)) > 1:
+        raise Usage("give one of --like, --where and --definition, not several")
     if like is not None:
         return {"like": like}
+    if where is not None:
+        from service.segments.model import written_tree
+
+        return written_tree(None, where)
     if definition_file is None:
         return None
     try:
@@ -64,14 +78,16 @@ def read_definition(like: str | None, definition_file: Path | None) -> dict[str,
 @click.argument("name")
 @definition_options
 @json_option
-def create(name: str, like: str | None, definition_file: Path | None, as_json: bool) -> None:
+def create(
+    name: str, like: str | None, where: str | None, definition_file: Path | None, as_json: bool
+) -> None:
     """Store an audience called NAME.
 
     Example: pitchwright segment create gardeners --like gardening
     """
-    definition = read_definition(like, definition_file)
+    definition = read_definition(like, where, definition_file)
     if definition is None:
-        raise Usage("say who belongs to it: --like TEXT or --definition FILE")
+        raise Usage("say who belongs to it: --like TEXT, --where RULES or --definition FILE")
 
     async def work(runtime: "Runtime") -> "Segment":
         from service.segments.actions import create_segment
@@ -104,37 +120,66 @@ def list_(as_json: bool) -> None:
     if as_json:
         print_json(found)
     else:
-        rows = [
-            (s.name, str(s.version), f"{s.updated_at:%Y-%m-%d %H:%M}", _short(s.definition)) for s in found
-        ]
+        rows = [(s.name, str(s.version), f"{s.updated_at:%Y-%m-%d %H:%M}", _short(s.text)) for s in found]
         print_table(("name", "version", "changed", "definition"), rows)
 
 
-def _short(definition: dict[str, Any]) -> str:
-    text = json.dumps(definition, ensure_ascii=False)
+def _short(text: str) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+@segment.command()
+@click.argument("name")
+@json_option
+def show(name: str, as_json: bool) -> None:
+    """Print the rules of the audience NAME, and what uses it.
+
+    Example: pitchwright segment show gardeners
+    """
+
+    async def work(runtime: "Runtime") -> "tuple[Segment, Impact]":
+        from service.segments.actions import get_segment
+        from service.segments.impact import impacted
+
+        workspace = runtime.settings.workspace
+        return await get_segment(runtime, workspace, name), await impacted(runtime, workspace, name)
+
+    found, impact = run(work)
+    if as_json:
+        print_json({"segment": found, "impacted": impact})
+        return
+    click.echo(found.text)
+    note(f"{found.name!r}, version {found.version} of {found.updated_at:%Y-%m-%d %H:%M} UTC.")
+    if found.note:
+        note(found.note)
+    if found.error is not None:
+        note(f"It could not be evaluated: {found.error}")
+    users = ", ".join(repr(each.name) for each in impact.segments) or "no segment"
+    note(f"Used by {users}, and by {impact.drafts:,} drafts.")
 
 
 @segment.command()
 @click.argument("name", required=False)
 @definition_options
 @json_option
-def preview(name: str | None, like: str | None, definition_file: Path | None, as_json: bool) -> None:
+def preview(
+    name: str | None, like: str | None, where: str | None, definition_file: Path | None, as_json: bool
+) -> None:
     """Say who the stored audience NAME, or a definition without a name, selects and what sets them apart.
 
     Example: pitchwright segment preview --like "growing vegetables"
     """
-    definition = read_definition(like, definition_file)
+    definition = read_definition(like, where, definition_file)
     if (name is None) == (definition is None):
-        raise Usage("give either the NAME of a segment or one of --like and --definition")
+        raise Usage("give either the NAME of a segment or one of --like, --where and --definition")
 
     async def work(runtime: "Runtime") -> "Preview":
-        from service.segments import actions
+        from service.segments import previews
 
         workspace = runtime.settings.workspace
         if definition is not None:
-            return await actions.preview(runtime, workspace, definition)
-        return await actions.preview_segment(runtime, workspace, name or "")
+            return await previews.preview(runtime, workspace, definition)
+        return await previews.preview_segment(runtime, workspace, name or "")
 
     found = run(work)
     if as_json:
@@ -230,7 +275,7 @@ def members(name: str, limit: int, everyone: bool, as_json: bool) -> None:
     async def work(runtime: "Runtime") -> "MembersPage":
         import msgspec
 
-        from service.segments.actions import list_members
+        from service.segments.members import list_members
 
         workspace = runtime.settings.workspace
         page = await list_members(runtime, workspace, name, limit=limit)
@@ -248,75 +293,27 @@ def members(name: str, limit: int, everyone: bool, as_json: bool) -> None:
     note(f"{len(page.members):,} of {page.count:,} members; as of {page.as_of:%Y-%m-%d %H:%M} UTC.")
 
 
-MOST_GROUPS = 100
-"""Beyond these no number is tried by itself."""
-GROUP_HEADER = ("proposed segment", "size", "share", "stability", "", "overlap")
-
-
 @segment.command()
-@click.option("--k", type=click.IntRange(1, 200), help="So many groups; without it the number is chosen.")
-@click.option(
-    "--max-k",
-    type=click.IntRange(2, MOST_GROUPS),
-    default=30,
-    show_default=True,
-    help="At most so many groups.",
-)
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="For every draw.")
-@click.option(
-    "--plot", "map_file", type=click.Path(dir_okay=False, path_type=Path), help="Draw the map as a PNG here."
-)
-@click.option("--save", is_flag=True, help="Store every proposal as a segment.")
+@click.argument("name")
 @json_option
-def discover(k: int | None, max_k: int, seed: int, map_file: Path | None, save: bool, as_json: bool) -> None:
-    """Find groups of profiles with like interests and propose them as segments.
+def count(name: str, as_json: bool) -> None:
+    """Count the members of the audience NAME.
 
-    Example: pitchwright segment discover --plot groups.png
+    Example: pitchwright segment count gardeners
     """
-    if map_file is not None and not map_file.absolute().parent.is_dir():
-        raise Usage(f"--plot {map_file}: there is no folder {map_file.absolute().parent}; make it first")
-    with Progress() as progress:
 
-        async def work(runtime: "Runtime") -> "tuple[Found, tuple[SavedGroup, ...]]":
-            from service.segments import discovery
+    async def work(runtime: "Runtime") -> "MemberCount":
+        from service.segments.members import count_members
 
-            workspace = runtime.settings.workspace
-            found = await discovery.discover_segments(
-                runtime, workspace, k=k, max_k=max_k, seed=seed, progress=progress
-            )
-            if map_file is not None:
-                await discovery.draw_groups(runtime, found, map_file)
-            saved = await discovery.save_groups(runtime, workspace, found) if save else ()
-            return found, saved
+        return await count_members(runtime, runtime.settings.workspace, name)
 
-        found, saved = run(work)
-    discovery = found.discovery
-    if discovery.limited:
-        more = f"--max-k, up to {MOST_GROUPS}" if max_k < MOST_GROUPS else "--k"
-        note(f"{found.grouping.k} groups are the most tried with --max-k {max_k}; allow more with {more}.")
+    found = run(work)
     if as_json:
-        print_json({"discovery": discovery, "saved": saved})
+        print_json(found)
         return
-    rows = [
-        (
-            group.name,
-            f"{group.size:,}",
-            f"{group.share:.1%}",
-            f"{group.stability:.2f}",
-            group.standing,
-            f"{group.overlap:.2f}",
-        )
-        for group in discovery.groups
-    ]
-    print_table(GROUP_HEADER, rows)
-    for group in discovery.groups:
-        print_text(f"{group.name}: {' '.join(group.description.sentences)}")
-    print_text(discovery.verdict)
-    note(
-        f"{discovery.without:,} of {discovery.population:,} profiles like nothing yet and are in no group; "
-        f"as of {discovery.as_of:%Y-%m-%d %H:%M} UTC."
-    )
-    if map_file is not None:
-        note(f"Map in {map_file}.")
-    for each in saved:
-        note(f"Created {each.segment.name!r}: {each.size:,} members, overlap {each.overlap:.2f}.")
+    click.echo(f"{found.count:,} of {found.population:,} profiles")
+    note(f"As of {found.as_of:%Y-%m-%d %H:%M} UTC, definition version {found.definition_version}.")
+
+
+for command in (overlap, changes, discover):
+    segment.add_command(command)

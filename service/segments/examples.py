@@ -17,6 +17,7 @@ SEGMENT: dict[str, Any] = {
     "created_at": "2026-11-22T10:00:00Z",
     "updated_at": "2026-11-22T10:00:00Z",
     "note": "spring campaign",
+    "text": 'like("growing vegetables") and purchases(90d) >= 1',
     "error": None,
 }
 
@@ -54,6 +55,7 @@ PREVIEW: dict[str, Any] = {
     "share": 0.103,
     "as_of": "2026-11-22T00:00:00Z",
     "snapshot": "20261122T000000Z-3fa9c1d2",
+    "definition_version": 1,
     "description": _WORDS,
     "sample": [{"profile_id": "p-17", "score": 0.61, "why": ["like growing vegetables: 0.61"]}],
     "curve": {
@@ -127,4 +129,65 @@ MATCH: dict[str, Any] = {
     "definition_version": 1,
     "score": 0.61,
     "reasons": [],
+}
+
+COUNT: dict[str, Any] = {
+    "segment": "5f0c1d",
+    "count": 412,
+    "population": 4000,
+    "as_of": "2026-11-22T00:00:00Z",
+    "snapshot": "20261122T000000Z-3fa9c1d2",
+    "definition_version": 1,
+}
+
+PROFILE_SEGMENTS: dict[str, Any] = {
+    "profile_id": "p-17",
+    "at": "snapshot",
+    "segments": [{"id": "5f0c1d", "name": "gardeners", "definition_version": 1, "score": 0.61}],
+    "failed": [],
+    "as_of": "2026-11-22T00:00:00Z",
+    "snapshot": "20261122T000000Z-3fa9c1d2",
+}
+
+OVERLAPS: dict[str, Any] = {
+    "segment": "5f0c1d",
+    "count": 412,
+    "others": [
+        {
+            "id": "77ab02",
+            "name": "loyal",
+            "definition_version": 3,
+            "count": 630,
+            "shared": 104,
+            "jaccard": 0.110874,
+        }
+    ],
+    "failed": [],
+    "as_of": "2026-11-22T00:00:00Z",
+    "snapshot": "20261122T000000Z-3fa9c1d2",
+    "definition_version": 1,
+}
+
+CHANGES: dict[str, Any] = {
+    "results": [
+        {"profile_id": "p-17", "change": "entered"},
+        {"profile_id": "p-230", "change": "left"},
+    ],
+    "paging": {"next": None},
+    "entered": 1,
+    "left": 1,
+    "count": 412,
+    "since": "20261121T000000Z-90b1c2d3",
+    "since_as_of": "2026-11-21T00:00:00Z",
+    "snapshot": "20261122T000000Z-3fa9c1d2",
+    "as_of": "2026-11-22T00:00:00Z",
+    "definition_version": 1,
+}
+
+IMPACT: dict[str, Any] = {
+    "segment": "5f0c1d",
+    "definition_version": 1,
+    "segments": [{"id": "77ab02", "name": "loyal gardeners", "through": []}],
+    "drafts": 3,
+    "deletable": False,
 }

@@ -1,11 +1,10 @@
-"""Segments over HTTP: define, change, preview, page through, match.
+"""Segments over HTTP: define, change, preview, discover; members and comparisons are beside.
 
 A segment's ETag is its version. A change needs `If-Match` with the version it was made from (`*` for any), so
 that two people cannot overwrite each other unseen.
 """
 
-from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import msgspec
 from litestar import Response, delete, get, patch, post
@@ -18,18 +17,18 @@ from service.openapi import route
 from service.paging import Results, checked_limit, decode_cursor, results_of
 from service.runtime import Runtime
 from service.security import require_scope
-from service.segments import actions, discovery
-from service.segments.examples import DEFINITION, DESCRIPTION, DISCOVERY, MATCH, MEMBERS, PREVIEW, SEGMENT
+from service.segments import actions, discovery, previews
+from service.segments.comparison_routes import ROUTES as COMPARISONS
+from service.segments.examples import DEFINITION, DESCRIPTION, DISCOVERY, PREVIEW, SEGMENT
+from service.segments.membership_routes import ROUTES as MEMBERSHIP
 from service.segments.model import (
     Discovery,
-    Match,
-    Member,
-    MembersCursor,
     Preview,
     PrivateCount,
     Segment,
     SegmentDescription,
     SegmentPatch,
+    Written,
 )
 from service.segments.private import count_privately
 from service.workspaces.model import ApiKey
@@ -37,18 +36,11 @@ from service.workspaces.model import ApiKey
 _READ, _LOOK, _WRITE = ("copy", "crm", "batch"), ("crm", "batch"), ("crm",)
 
 
-class NewSegment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class NewSegment(Written, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A name for a definition."""
 
     name: str
-    definition: dict[str, Any]
     note: str = ""
-
-
-class PreviewRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A definition without a name."""
-
-    definition: dict[str, Any]
 
 
 class DiscoverRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -58,16 +50,6 @@ class DiscoverRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     """So many groups; without it the number is chosen."""
     max_k: Annotated[int, msgspec.Meta(ge=2, le=100)] = 30
     seed: Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)] = 0
-
-
-class MemberList(Results[Member], frozen=True, kw_only=True):
-    """One page of members, and what they are members of."""
-
-    count: int
-    """All members, erased ones left out."""
-    as_of: datetime
-    snapshot: str
-    definition_version: int
 
 
 @get(
@@ -92,7 +74,8 @@ def show_definition_schema() -> dict[str, Any]:
         _WRITE,
         tag="segments",
         summary="Create a segment",
-        description="`GET /v1/definition-schema` says what a definition may hold.",
+        description="`GET /v1/definition-schema` says what a definition may hold. Instead of it `text` takes "
+        'the same as people write it, such as `like("tea") and purchases(90d) >= 1`.',
         request={"name": "gardeners", "definition": DEFINITION, "note": "spring campaign"},
         response=SEGMENT,
         problems=(409, 422),
@@ -103,7 +86,7 @@ async def create_segment(
     data: JSONBody[NewSegment], runtime: NamedDependency[Runtime], workspace: NamedDependency[str]
 ) -> Response[Segment]:
     """Store a definition under a name."""
-    created = await actions.create_segment(runtime, workspace, data.name, data.definition, note=data.note)
+    created = await actions.create_segment(runtime, workspace, data.name, data.tree(), note=data.note)
     headers = {"Location": f"/v1/segments/{created.id}", "ETag": etag(created.version)}
     return Response(created, status_code=201, headers=headers)
 
@@ -204,7 +187,7 @@ async def remove_segment(
     ),
 )
 async def preview_definition(
-    data: JSONBody[PreviewRequest],
+    data: JSONBody[Written],
     runtime: NamedDependency[Runtime],
     workspace: NamedDependency[str],
     key: NamedDependency[ApiKey],
@@ -212,9 +195,9 @@ async def preview_definition(
 ) -> Preview | PrivateCount:
     """Say whom a definition would select, before it has a name."""
     if dp_epsilon is not None:
-        return await count_privately(runtime, workspace, key.id, data.definition, dp_epsilon)
+        return await count_privately(runtime, workspace, key.id, data.tree(), dp_epsilon)
     require_scope(key.scopes, *_LOOK)
-    return await actions.preview(runtime, workspace, data.definition)
+    return await previews.preview(runtime, workspace, data.tree())
 
 
 @post(
@@ -248,7 +231,7 @@ async def preview_segment(
     segment_id: FromPath[str], runtime: NamedDependency[Runtime], workspace: NamedDependency[str]
 ) -> Preview:
     """Say whom a segment selects, with ten samples and why each matched."""
-    return await actions.preview_segment(runtime, workspace, segment_id)
+    return await previews.preview_segment(runtime, workspace, segment_id)
 
 
 @get(
@@ -265,64 +248,7 @@ async def describe_segment(
     segment_id: FromPath[str], runtime: NamedDependency[Runtime], workspace: NamedDependency[str]
 ) -> SegmentDescription:
     """Say what sets the members apart: what a prompt sees of them."""
-    return await actions.describe_segment(runtime, workspace, segment_id)
-
-
-@get(
-    "/v1/segments/{segment_id:str}/members",
-    **route(
-        _LOOK,
-        tag="segments",
-        summary="Page through a segment's members",
-        description="By profile id. All pages read the snapshot and definition the first one read; 410 when "
-        "they are gone: start again without `after`.",
-        response=MEMBERS,
-        problems=(404, 409, 410, 422),
-    ),
-)
-async def show_members(
-    segment_id: FromPath[str],
-    runtime: NamedDependency[Runtime],
-    workspace: NamedDependency[str],
-    limit: FromQuery[int | None] = None,
-    after: FromQuery[str | None] = None,
-) -> MemberList:
-    """List some members."""
-    cursor = decode_cursor(after, MembersCursor)
-    most = checked_limit(limit)
-    page = await actions.list_members(runtime, workspace, segment_id, cursor=cursor, limit=most)
-    path = f"/v1/segments/{segment_id}/members"
-    results = results_of(list(page.members), page.next, path, {"limit": limit})
-    return MemberList(
-        results=results.results,
-        paging=results.paging,
-        count=page.count,
-        as_of=page.as_of,
-        snapshot=page.snapshot,
-        definition_version=page.definition_version,
-    )
-
-
-@get(
-    "/v1/segments/{segment_id:str}/match/{profile_id:str}",
-    **route(
-        ("crm", "batch", "copy"),
-        tag="segments",
-        summary="Match one profile",
-        description="`at=snapshot` agrees exactly with the list of members; `at=live` reads the newest rows.",
-        response=MATCH,
-        problems=(404, 409, 422),
-    ),
-)
-async def match_profile(
-    segment_id: FromPath[str],
-    profile_id: FromPath[str],
-    runtime: NamedDependency[Runtime],
-    workspace: NamedDependency[str],
-    at: FromQuery[Literal["snapshot", "live"]] = "snapshot",
-) -> Match:
-    """Say whether a profile is in a segment, with a reason for every leaf."""
-    return await actions.match_profile(runtime, workspace, segment_id, profile_id, at=at)
+    return await previews.describe_segment(runtime, workspace, segment_id)
 
 
 ROUTES = [
@@ -336,6 +262,6 @@ ROUTES = [
     discover_segments,
     preview_segment,
     describe_segment,
-    show_members,
-    match_profile,
+    *MEMBERSHIP,
+    *COMPARISONS,
 ]

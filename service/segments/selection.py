@@ -4,6 +4,7 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from weakref import WeakKeyDictionary
 
+import msgspec
 import numpy as np
 
 from indexing.audience import Explanation, Members, explain
@@ -13,19 +14,23 @@ from indexing.definition import (
     check_references,
     closure_digest,
     parse_definition,
-    references,
-    walk,
+    reachable,
 )
+from indexing.definition_text import to_text
 from indexing.describe import Description, describe
-from indexing.errors import IndexingError
+from indexing.errors import DefinitionError, IndexingError, SnapshotMissing
 from indexing.evaluation import Evaluation
 from indexing.lookalike import Curve, lookalike_curve
+from indexing.mismatched_values import mismatched_values
 from indexing.population import Population
 from indexing.snapshot import Snapshot
 from indexing.unknown_names import in_words, unknown_names
+from service.errors import Gone, InvalidInput, NotFound
 from service.profiles.actions import erased_profiles
 from service.runtime import Runtime
-from service.segments.model import Segment
+from service.segments.model import Pinned, Segment
+from service.segments.store import SegmentStore
+from service.workspaces.actions import get_workspace
 
 REMEMBERED = 32
 """Evaluations kept per process; at a million profiles a rule takes one megabyte, a `like` five."""
@@ -75,8 +80,9 @@ class Selection:
         return describe(self.without(erased), self.snapshot, self.definition, self.segments)
 
     def warnings(self) -> tuple[str, ...]:
-        """Say which names the snapshot does not hold."""
-        return in_words(unknown_names(self.definition, self.snapshot, self.segments))
+        """Say which names the snapshot does not hold, and which values its traits cannot have."""
+        whole = (self.definition, self.snapshot, self.segments)
+        return in_words(unknown_names(*whole)) + mismatched_values(*whole)
 
     def curve(self, erased: frozenset[str]) -> Curve | None:
         """Draw size against similarity, where the definition has a rule by similarity."""
@@ -171,20 +177,81 @@ async def select_segment(
     return selection
 
 
-async def erased_among(runtime: Runtime, workspace: str, selection: Selection) -> frozenset[str]:
-    """Return which of the selected profiles have been erased since the snapshot was built."""
-    built_at = selection.snapshot.manifest.built_at
-    return await erased_profiles(runtime, workspace, selection.ids, since=built_at)
+async def selected(
+    runtime: Runtime,
+    workspace: str,
+    segment: str,
+    pinned: Pinned | None = None,
+    *,
+    snapshot: str | None = None,
+) -> tuple[Segment, Selection]:
+    """Evaluate a stored segment, by id or name: in the newest snapshot, or in the version named `snapshot`.
+
+    `pinned` is where a cursor was read: its version of the definition counts, not the newest. Raises
+    `NotFound`, `InvalidInput` for a cursor of another segment, `Gone` for a snapshot or a version of the
+    definition that is no more, and `IndexingError`.
+    """
+    async with runtime.database.read() as session:
+        store = SegmentStore(session, workspace)
+        found = await store.get(segment)
+        segments = await store.all()
+        if pinned is not None:
+            found = await _at(store, found, pinned)
+    opened = await open_snapshot(runtime, workspace, snapshot)
+    selection = await select_segment(runtime, workspace, opened, found, segments)
+    return shown(runtime, workspace, found), selection
+
+
+async def all_segments(runtime: Runtime, workspace: str) -> tuple[Segment, ...]:
+    """Return every segment of a workspace by name. Raises `NotFound` without the workspace."""
+    await get_workspace(runtime, workspace)
+    async with runtime.database.read() as session:
+        return await SegmentStore(session, workspace).all()
+
+
+async def open_snapshot(runtime: Runtime, workspace: str, version: str | None = None) -> Snapshot:
+    """Open that version, or the newest. Raises `Gone` for one that is no more, else `IndexingError`."""
+    if version is None:
+        return await runtime.snapshot(workspace)
+    try:
+        return await runtime.run(runtime.snapshots.shelf(workspace).open, version)
+    except SnapshotMissing:
+        raise Gone(
+            f"snapshot {version[:80]!r} is gone: start again without the cursor, or name one of those that "
+            "GET /v1/snapshots lists"
+        ) from None
+
+
+async def erased_among(runtime: Runtime, workspace: str, *selections: Selection) -> frozenset[str]:
+    """Return which of the selected profiles have been erased since the snapshots were built."""
+    ids = selections[0].ids if len(selections) == 1 else {name for each in selections for name in each.ids}
+    oldest = min(each.snapshot.manifest.built_at for each in selections)
+    return await erased_profiles(runtime, workspace, ids, since=oldest)
+
+
+def shown(runtime: Runtime, workspace: str, segment: Segment) -> Segment:
+    """Give a segment its definition as text, and say why it could not be evaluated when that is so."""
+    version, error = memory_of(runtime).errors.get((workspace, segment.id), (0, None))
+    error = error if version == segment.version else None
+    try:
+        text = to_text(parse_definition(segment.definition))
+    except DefinitionError as unreadable:  # stored by a version with other limits
+        return msgspec.structs.replace(segment, error=str(unreadable))
+    return msgspec.structs.replace(segment, text=text, error=error)
+
+
+async def _at(store: SegmentStore, segment: Segment, pinned: Pinned) -> Segment:
+    if pinned.segment != segment.id:
+        raise InvalidInput(f"the cursor belongs to another segment than {segment.name!r}: start without it")
+    if pinned.version == segment.version:
+        return segment
+    try:
+        return await store.get_version(segment.id, pinned.version)
+    except NotFound:
+        raise Gone(
+            f"version {pinned.version} of {segment.name!r} is gone: start without the cursor"
+        ) from None
 
 
 def _says_like(definition: Definition, segments: Mapping[str, Definition]) -> bool:
-    seen: set[str] = set()
-
-    def says(current: Definition) -> bool:
-        if any(isinstance(node, LikeRule) for node in walk(current)):
-            return True
-        fresh = [name for name in references(current) if name not in seen]
-        seen.update(fresh)
-        return any(says(segments[name]) for name in fresh)
-
-    return says(definition)
+    return any(isinstance(node, LikeRule) for node in reachable(definition, segments))

@@ -256,13 +256,14 @@ def draft(number: int, copy: str, **changes: object) -> Draft:
 
 async def test_drafts_are_listed_newest_first_and_found_by_their_words(runtime: Runtime):
     drafts = [draft(number, f"Dig {number}", item_id=f"i{number % 2}") for number in range(5)]
-    drafts.append(draft(9, "100% ÉLAN_x", profile_id="p1"))
+    drafts.append(draft(9, "100% ÉLAN_x", profile_id="p1", segment="s1"))
     async with runtime.database.write() as session:
         for each in drafts:
             await DraftStore(session, "shop").add(each)
     async with runtime.database.read() as session:
         store = DraftStore(session, "shop")
         assert await store.get(drafts[5].id) == drafts[5]
+        assert [await store.count(segment) for segment in ("s1", "s2")] == [1, 0]
         first = await store.page(None, 4)
         rest = await store.page(first.next_after, 4)
         assert [*first.rows, *rest.rows] == drafts[::-1]

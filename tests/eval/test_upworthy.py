@@ -68,6 +68,20 @@ def test_tests_that_share_a_headline_or_an_image_or_a_link_between_are_one_story
     assert len({stories["Another"], stories["Alone"], stories["Alone too"]}) == 3
 
 
+def test_a_winner_no_test_bears_out_is_counted_as_doubtful(tmp_path: Path) -> None:
+    def one(test: int, headline: str, clicks: int, winner: int) -> str:
+        return f'{test:024x},"{headline}",,,1000,{clicks},50.0,{winner},0,201420,,0'
+
+    file = written(
+        tmp_path,
+        *(one(1, "Clear", 60, 1), one(1, "Beaten", 20, 0), one(1, "Far behind", 2, 0)),
+        *(one(2, "Lucky", 31, 1), one(2, "Level", 30, 0), one(2, "Far behind too", 2, 0)),
+        one(3, "Without rival", 50, 1),
+    )
+    tests = read_headline_tests([file])
+    assert (tests.declared, tests.doubtful) == (2, 1)
+
+
 def test_stories_reach_across_files(tmp_path: Path) -> None:
     first = written(tmp_path, package(1, "One"), package(1, "Two"), name="a.csv")
     second = written(tmp_path, package(2, "ONE."), package(2, "Three"), package(3, "Four"), name="b.csv")
@@ -125,6 +139,7 @@ def test_keys_ignore_case_punctuation_and_entities() -> None:
 def test_the_folds_of_the_archive_share_no_story_and_no_headline(shared_data: Path) -> None:
     tests = read_headline_tests([shared_data / NAME / FILE])
     assert (len(tests), len(np.unique(tests.tests)), len(np.unique(tests.stories))) == (8614, 3044, 2406)
+    assert tests.doubtful / tests.declared > 0.9
     dealt = folds(tests, n=5, seed=1)
     for fold in range(5):
         require_apart(tests, dealt != fold, dealt == fold)

@@ -9,6 +9,7 @@ import msgspec
 import numpy as np
 import polars as pl
 
+from indexing.computed_traits import NO_TRAITS, ComputedTraits
 from indexing.embedder import Vectors
 from indexing.event_columns import EventColumns, read_columns
 from indexing.profiles import Interests, Tastes
@@ -61,6 +62,10 @@ class Columns(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def traits(self) -> Traits:
         return collect_traits(self.profiles)
+
+    @property
+    def computed(self) -> ComputedTraits:
+        return NO_TRAITS
 
     @property
     def event_columns(self) -> EventColumns:

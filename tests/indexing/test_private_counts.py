@@ -69,12 +69,21 @@ def test_counts_are_never_below_nothing_and_epsilon_is_above_it():
 
 def test_rules_that_hang_on_other_profiles_are_refused_wherever_they_stand():
     fine = parse_definition(
-        {"all": [{"trait": "plan", "value": "x"}, {"like": "tea", "min_similarity": 0.3}]}
+        {
+            "all": [
+                {"trait": "computed.monetary", "op": "ge", "value": 5},
+                {"like": "tea", "min_similarity": 0.3},
+            ]
+        }
     )
     check_private(fine, {})
     ranked = parse_definition({"not": {"like": "tea", "top": 5}})
     alike = parse_definition({"similar_to": {"profiles": ["p"]}})
-    for bad in (ranked, alike):
+    scores = ("rfm", "recency_score", "frequency_score", "monetary_score")
+    graded = [
+        parse_definition({"trait": f"computed.{name}", "op": "exists", "value": True}) for name in scores
+    ]
+    for bad in (ranked, alike, *graded):
         with pytest.raises(DefinitionError, match="cannot be counted privately"):
             check_private(bad, {})
     named = {"a": parse_definition({"segment": "b"}), "b": ranked}

@@ -19,7 +19,7 @@ from indexing.definition import parse_definition
 from indexing.embedder import Embedder
 from indexing.errors import EmbedderError, NotFound, SnapshotCorrupt, SnapshotError, SnapshotMissing
 from indexing.faiss_index import build_faiss
-from indexing.manifest import seal, write_manifest
+from indexing.manifest import FORMAT_VERSION, seal, write_manifest
 from indexing.publishing import partial_folder
 from indexing.snapshot import Snapshot, build, open_snapshot
 from indexing.snapshot_files import STAGES
@@ -130,8 +130,10 @@ def test_a_missing_or_cut_file_is_refused_by_name(snapshot: Snapshot, tmp_path: 
 def test_a_format_of_the_future_says_what_to_do(snapshot: Snapshot, tmp_path: Path) -> None:
     copy = shutil.copytree(snapshot.folder, tmp_path / "copy")
     text = (copy / "manifest.json").read_text()
-    (copy / "manifest.json").write_text(text.replace('"format_version": 2', '"format_version": 99'))
-    with pytest.raises(SnapshotError, match="format version 99, this version reads 2: rebuild"):
+    (copy / "manifest.json").write_text(
+        text.replace(f'"format_version": {FORMAT_VERSION}', '"format_version": 99')
+    )
+    with pytest.raises(SnapshotError, match=r"format version 99, this version reads 2, 3: rebuild"):
         open_snapshot(copy)
 
 

@@ -1,6 +1,7 @@
 """What a definition names and the snapshot does not hold is said, with what it may have meant."""
 
 from indexing.definition import parse_definition
+from indexing.mismatched_values import mismatched_values
 from indexing.unknown_names import in_words, unknown_names
 from tests.indexing.people import people
 
@@ -60,3 +61,27 @@ def test_a_world_without_events_knows_no_event_type() -> None:
     empty = people(n_events=0)
     wanted = parse_definition({"event": "view", "category": "Garden"})
     assert [name.kind for name in unknown_names(wanted, empty)] == ["event type"]
+
+
+def test_a_trait_compared_with_what_it_never_is_is_said_once() -> None:
+    blue = {"trait": "country", "op": "gt", "value": 5}
+    tree = parse_definition(
+        {
+            "any": [
+                blue,
+                {"not": blue},
+                {"trait": "country", "op": "ne", "value": True},
+                {"trait": "country", "op": "in", "value": [3, "GB"]},
+                {"trait": "country", "op": "exists"},
+                {"trait": "vip", "value": 1},
+                {"trait": "nowhere", "value": 1},
+                {"segment": "other"},
+            ]
+        }
+    )
+    other = parse_definition({"trait": "age", "value": True})
+    assert mismatched_values(tree, WORLD, {"other": other}) == (
+        "trait 'country' holds texts, and is compared with 5: that matches nobody",
+        "trait 'country' holds texts, and is compared with True: that matches everybody",
+        "trait 'age' holds numbers and texts, and is compared with True: that matches nobody",
+    )

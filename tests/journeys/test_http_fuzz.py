@@ -46,16 +46,25 @@ KNOWN_IDS = {
     "draft_id": ("20261122T120000000000-000000000000",),
     "variant_id": ("fuzzed-1", "fuzzed-2"),
     "erasure_id": ("0" * 32,),
+    "export_id": ("0" * 32,),
     "name": ("push.pocket", "email.full"),
 }
 BODIES = {"patch": b"{}", "put": b'{"source": ""}', "post": b'{"revision": 0}'}
 """What is well formed for an operation that changes one thing."""
-ORDERS = {f"{_VARIANT}/decisions": b'{"verdict": "accepted"}', f"{_VARIANT}/rewrite": b'{"fields": ["text"]}'}
+ORDERS = {
+    "/v1/segments/{segment_id}/exports": b"{}",
+    f"{_VARIANT}/decisions": b'{"verdict": "accepted"}',
+    f"{_VARIANT}/rewrite": b'{"fields": ["text"]}',
+}
 """The same, by path."""
+NEEDED = {"/v1/segments/{segment_id}/changes": "?since=20261122T000000Z-00000000"}
+"""Parameters without which an operation is refused."""
 ROWS = ("/v1/items", "/v1/profiles", "/v1/events")
 DEFINITIONS = from_schema(definition_schema(), definition_schema()["$defs"])
 HEADERS = {
     "If-Match": ('"1"', '"2"', '"3"', "*", "1", 'W/"1"', " ", "x" * 300),
+    "Range": ("bytes=0-", "bytes=-1", "bytes=9-1", "lines=1", " "),
+    "If-Range": ('"1"', "*", " "),
     "Idempotency-Key": (*(f"key-{number}" for number in range(40)), " ", "x" * 300),
 }
 SHORT_FORM = {"channel": "sms", "item_id": "garden-0", "segment": "gardeners", "n": 1}
@@ -190,7 +199,7 @@ def test_an_unknown_id_is_not_found(ask: Ask, method: str, path: str):
     for name, known in KNOWN_IDS.items():
         if f"{{{name}}}" not in path:
             continue
-        url = path.replace(f"{{{name}}}", "nobody-knows-this")
+        url = path.replace(f"{{{name}}}", "nobody-knows-this") + NEEDED.get(path, "")
         for other, ids in KNOWN_IDS.items():
             url = url.replace(f"{{{other}}}", ids[0])
         response = ask(

@@ -151,8 +151,8 @@ def test_debug_shows_the_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         (["fly"], "fly"),
         (["segment", "fly"], "fly"),
-        (["segment", "create", "x"], "--like TEXT or --definition FILE"),
-        (["segment", "create", "x", "--like", "a", "--definition", "b.json"], "not both"),
+        (["segment", "create", "x"], "--like TEXT, --where RULES or --definition FILE"),
+        (["segment", "create", "x", "--like", "a", "--definition", "b.json"], "not several"),
         (["segment", "create", "x", "--definition", "missing.json"], "missing.json"),
         (["segment", "preview"], "NAME"),
         (["draft", "--item", "1", "--channel", "fax"], "fax"),

@@ -1,5 +1,6 @@
 """Erasure, looked for afterwards in every table and every byte of every file."""
 
+import asyncio
 import io
 import json
 import zipfile
@@ -19,9 +20,10 @@ from service.catalog.model import Item
 from service.drafts.model import Draft
 from service.drafts.store import DraftStore
 from service.drafts.tables import DecisionRow
-from service.errors import NotFound
+from service.errors import Gone, NotFound
 from service.events.actions import record_events
 from service.events.model import Event
+from service.exports.actions import export_file, get_export, start_export
 from service.migrations.schema import metadata
 from service.privacy.access import access_archive
 from service.privacy.actions import erase_now, get_erasure, list_erasures
@@ -205,6 +207,25 @@ async def test_the_receipt_waits_for_a_snapshot_and_is_found_by_id_only(runtime:
     assert (await list_erasures(runtime, W)).rows == (completed,)
     with pytest.raises(NotFound, match="no erasure 'x'"):
         await get_erasure(runtime, W, "x")
+
+
+async def test_exports_that_may_name_the_person_are_removed(runtime: Runtime, tmp_path: Path):
+    await create_segment(runtime, W, "all", {"trait": "email", "op": "exists", "value": True})
+    await build_snapshot(runtime, W)
+    export = await start_export(runtime, W, "all", "ndjson")
+    for _ in range(500):
+        if (await get_export(runtime, W, export.id)).status == "ready":
+            break
+        await asyncio.sleep(0.01)
+    assert (await export_file(runtime, W, export.id))[0].count == 1
+    late = await start_export(runtime, W, "all", "csv")
+    receipt = await erase_now(runtime, W, WHO)
+    assert "files.exports" in {each.where for each in receipt.removed}
+    await asyncio.sleep(0.2)
+    assert not [file for file in (tmp_path / "var" / "exports").rglob("*") if file.is_file()]
+    for each in (export, late):
+        with pytest.raises(Gone):
+            await export_file(runtime, W, each.id)
 
 
 async def test_whoever_was_erased_during_a_build_waits_for_the_next_one(

@@ -6,7 +6,7 @@ import msgspec
 import numpy as np
 
 from eval.datasets.upworthy import HeadlineTests
-from eval.figures import Figure, Interval, bootstrap, figure
+from eval.figures import Figure, Interval, bootstrap, figure, wilson
 from eval.proxies.headline.calibration import calibration_error
 from eval.proxies.headline.ceiling import oracle, split_half
 from eval.proxies.headline.pairs import Bools, Floats, Pairs
@@ -35,6 +35,10 @@ def measure(held: HeldOut, tests: HeadlineTests, *, seed: int) -> list[Figure]:
     half, agreed = split_half(tests, held.pairs, seed=seed)
     made.append(figure("headline.all.ceiling.split_half", half, n=len(held.pairs)))
     made.append(figure("headline.all.halves_agree", float(agreed.mean()), n=len(held.pairs)))
+    if tests.declared:
+        doubted = wilson(tests.doubtful, tests.declared)
+        share = tests.doubtful / tests.declared
+        made.append(figure("headline.winners.doubtful", share, interval=doubted, n=tests.declared))
     return [*made, *_answered(held, seed)]
 
 

@@ -4,6 +4,7 @@ Made from the document: a route added later is tried by itself. One with a new k
 `THEIRS` says where to find one.
 """
 
+import asyncio
 import json
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -38,6 +39,12 @@ class Tried(NamedTuple):
     @property
     def parameters(self) -> set[str]:
         return {each["name"] for each in self.operation.get("parameters", ()) if each["in"] == "path"}
+
+    @property
+    def needed(self) -> set[str]:
+        """Query parameters it cannot do without."""
+        listed = self.operation.get("parameters", ())
+        return {each["name"] for each in listed if each["in"] == "query" and each.get("required")}
 
 
 def operations() -> Iterator[Tried]:
@@ -98,6 +105,11 @@ async def furnish(shop: Shop, client: httpx.AsyncClient, runtime: Runtime) -> di
     named = {"name": MARK, "definition": {"trait": "plan", "value": MARK}, "note": MARK}
     (await client.post("/v1/segments", json=named)).raise_for_status()
     erased = (await client.delete("/v1/profiles/p-40")).raise_for_status().json()
+    export = (await client.post(f"/v1/segments/{MARK}/exports", json={})).raise_for_status().json()
+    for _ in range(500):
+        if (await client.get(f"/v1/exports/{export['id']}")).json()["status"] == "ready":
+            break
+        await asyncio.sleep(0.01)
     return {
         "item_id": "garden-0",
         "profile_id": "p-0",
@@ -105,6 +117,8 @@ async def furnish(shop: Shop, client: httpx.AsyncClient, runtime: Runtime) -> di
         "draft_id": draft["id"],
         "variant_id": draft["variants"][0]["id"],
         "erasure_id": erased["id"],
+        "export_id": export["id"],
+        "since": export["snapshot"],
         "name": "push.pocket",
     }
 
@@ -123,8 +137,10 @@ async def test_no_operation_gives_a_stranger_anything_or_changes_anything(shop: 
         for tried in OPERATIONS:
             unknown = tried.parameters - theirs.keys()
             assert not unknown, f"{tried.path}: say in furnish() what {unknown} of the victim is"
+            query = {name: theirs[name] for name in tried.needed}
+            path = tried.path.format(**theirs)
             response = await client.request(
-                tried.method, tried.path.format(**theirs), headers=stranger, **body_of(tried, theirs)
+                tried.method, path, params=query, headers=stranger, **body_of(tried, theirs)
             )
             told = f"{tried.method} {tried.path}: {response.status_code} {response.text[:300]}"
             assert response.status_code < 500, told
@@ -136,7 +152,8 @@ async def test_no_operation_gives_a_stranger_anything_or_changes_anything(shop: 
         assert await rows_of(runtime, "default") == before
         for tried in OPERATIONS:  # so that 404 above means something
             if tried.method == "GET" and tried.parameters - EVERYWHERE:
-                own = await client.get(tried.path.format(**theirs))
+                query = {name: theirs[name] for name in tried.needed}
+                own = await client.get(tried.path.format(**theirs), params=query)
                 assert own.status_code == 200, f"{tried.path}: {own.text[:300]}"
 
 

@@ -80,7 +80,8 @@ def test_the_examples_of_bodies_are_read_by_the_service(document: dict[str, Any]
     from service.drafts.model import Draft, DraftRequest
     from service.events.model import Event
     from service.profiles.model import Profile
-    from service.segments.routes import NewSegment, PreviewRequest
+    from service.segments.model import Written
+    from service.segments.routes import NewSegment
 
     bodies: dict[str, Any] = {
         "/v1/drafts": DraftRequest,
@@ -88,14 +89,14 @@ def test_the_examples_of_bodies_are_read_by_the_service(document: dict[str, Any]
         "/v1/profiles": list[Profile],
         "/v1/events": list[Event],
         "/v1/segments": NewSegment,
-        "/v1/segments/preview": PreviewRequest,
+        "/v1/segments/preview": Written,
     }
     for path, kind in bodies.items():
         content = document["paths"][path]["post"]["requestBody"]["content"]["application/json"]
         value = content["examples"]["example"]["value"]
         read = msgspec.convert(value, kind)
-        if isinstance(read, NewSegment | PreviewRequest):
-            parse_definition(read.definition)
+        if isinstance(read, Written):
+            parse_definition(read.tree())
     answer = document["paths"]["/v1/drafts"]["post"]["responses"]["201"]["content"]["application/json"]
     msgspec.convert(answer["examples"]["example"]["value"], Draft)
 

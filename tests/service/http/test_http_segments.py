@@ -188,3 +188,82 @@ async def test_a_preview_by_likeness_shows_what_a_wider_cut_is_worth(client: htt
     assert curve["rule"] == LIKE
     plain = await client.post("/v1/segments/preview", json={"definition": {"trait": "plan", "value": "gold"}})
     assert plain.json()["curve"] is None
+
+
+async def test_counts_overlaps_uses_and_a_profiles_segments_come_over_http(
+    client: httpx.AsyncClient, shop: Shop
+):
+    campers = (await created(client)).json()
+    path = f"/v1/segments/{campers['id']}"
+    page = (await client.get(f"{path}/members", params={"limit": 500})).raise_for_status().json()
+    counted = (await client.get(f"{path}/count")).raise_for_status().json()
+    assert counted["count"] == page["count"] == len(page["results"]) > 0
+    overlaps = (await client.get(f"{path}/overlap", params={"other": shop.segment})).raise_for_status().json()
+    assert [each["name"] for each in overlaps["others"]] == ["gardeners"]
+    mine = (await client.get(f"/v1/profiles/{page['results'][0]['profile_id']}/segments")).raise_for_status()
+    assert "campers" in [each["name"] for each in mine.json()["segments"]]
+    outer = {"name": "outer", "definition": {"segment": "campers"}}
+    await client.post("/v1/segments", json=outer)
+    impact = (await client.get(f"{path}/impacted")).raise_for_status().json()
+    assert ([each["name"] for each in impact["segments"]], impact["deletable"]) == (["outer"], False)
+    for asked in (counted, page, overlaps):
+        assert (asked["as_of"], asked["definition_version"]) == (page["as_of"], 1)
+    assert (await client.get("/v1/profiles/nobody/segments")).status_code == 404
+
+
+async def test_changes_are_followed_by_their_links(client: httpx.AsyncClient):
+    everyone = {"name": "everyone", "definition": {"trait": "plan", "op": "exists"}}
+    made = (await client.post("/v1/segments", json=everyone)).raise_for_status().json()
+    path = f"/v1/segments/{made['id']}"
+    since = (await client.get(f"{path}/count")).json()["snapshot"]
+    rows = [{"id": f"n-{number}", "traits": {"plan": "gold"}} for number in range(3)]
+    (await client.post("/v1/profiles", json=rows)).raise_for_status()
+    (await client.post("/v1/snapshots")).raise_for_status()
+    link, told = f"{path}/changes?since={since}&limit=2", list[tuple[str, str]]()
+    while link:
+        page = (await client.get(link)).raise_for_status().json()
+        told += [(each["profile_id"], each["change"]) for each in page["results"]]
+        link = (page["paging"]["next"] or {"link": ""})["link"]
+    assert told == [(f"n-{number}", "entered") for number in range(3)]
+    assert (await client.get(f"{path}/changes")).status_code == 400
+    assert (await client.get(f"{path}/changes?since=20200101T000000Z-00000000")).status_code == 410
+    forged = await client.get(f"{path}/changes?since={since}&after=bm9uc2Vuc2U")
+    assert forged.status_code == 400
+
+
+async def test_a_definition_is_given_and_shown_as_text(client: httpx.AsyncClient):
+    text = 'like("camping trips") and plan = "gold"'
+    made = await client.post("/v1/segments", json={"name": "golden", "text": text})
+    segment = made.raise_for_status().json()
+    assert segment["text"] == text
+    assert segment["definition"] == {"all": [{"like": "camping trips"}, {"trait": "plan", "value": "gold"}]}
+    changed = await client.patch(
+        f"/v1/segments/{segment['id']}", json={"text": "not age<30"}, headers={"If-Match": '"1"'}
+    )
+    assert changed.raise_for_status().json()["text"] == "not age < 30"
+    by_text = (await client.post("/v1/segments/preview", json={"text": text})).raise_for_status().json()
+    by_tree = await client.post("/v1/segments/preview", json={"definition": segment["definition"]})
+    assert by_text == by_tree.json()
+    assert (await client.get("/v1/segments/golden")).json()["text"] == "not age < 30"
+
+
+async def test_a_text_that_cannot_be_read_is_pointed_at(client: httpx.AsyncClient):
+    for path, named in (("/v1/segments", {"name": "x"}), ("/v1/segments/preview", {})):
+        response = await client.post(path, json={**named, "text": "age > blue"})
+        assert response.status_code == 422
+        assert response.json()["type"] == "urn:pitchwright:problem:definition-not-valid"
+        assert response.json()["detail"].startswith("column 7: expected a number")
+        for body in ({"text": "a = 1", "definition": LIKE}, {}):
+            assert (await client.post(path, json={**named, **body})).status_code == 400
+    mistyped = await client.post("/v1/segments/preview", json={"text": 'age > "blue"'})
+    assert "'age' holds numbers" in mistyped.raise_for_status().json()["warnings"][0]
+
+
+async def test_a_definition_of_ten_megabytes_is_refused_at_once(client: httpx.AsyncClient):
+    for body in ({"text": "a = 1 and " * 900_000}, {"definition": {"all": [LIKE] * 300_000}}):
+        response = await client.post("/v1/segments/preview", json=body)
+        assert response.status_code == 422, response.text[:200]
+        assert "more than 500" in response.json()["detail"]
+        assert len(response.content) < 2_000
+    response = await client.post("/v1/segments/preview", json={"text": "a" * 10_000_001})
+    assert response.status_code == 413

@@ -141,7 +141,7 @@ async def test_a_wrong_clock_is_put_right_and_an_import_is_taken_at_its_word(
 
     async with open_runtime(shop.settings()) as runtime:
         live, old = await newest_events(runtime, "default", "c-1")
-    assert abs(live.occurred_at - (NOW - timedelta(hours=1))) < timedelta(minutes=5)
+    assert abs(live.occurred_at - (datetime.now(UTC) - timedelta(hours=1))) < timedelta(minutes=5)
     assert old.occurred_at == behind - timedelta(hours=1)
 
 

@@ -1,75 +1,31 @@
 """Segments over a real store and a published snapshot."""
 
-from collections.abc import AsyncGenerator
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
 from indexing.errors import DefinitionError, EmbedderError
-from service.catalog.actions import delete_item, upsert_items
-from service.catalog.model import Item
+from service.catalog.actions import delete_item
 from service.errors import Conflict, Gone, InvalidInput, NotFound, PreconditionFailed
 from service.events.actions import record_events
 from service.events.model import Event
 from service.profiles.actions import erase_profile, upsert_profiles
 from service.profiles.model import Profile
-from service.runtime import Runtime, open_runtime
-from service.segments import actions
+from service.runtime import Runtime
+from service.segments import actions, previews
+from service.segments.members import list_members, match_profile
 from service.segments.model import MembersCursor, SegmentPatch
-from service.settings import load_settings
 from service.snapshots.actions import build_snapshot
-from service.workspaces.actions import create_workspace, set_workspace
-from service.workspaces.model import WorkspacePatch
 from tests.indexing.plain_embedder import PlainEmbedder
-
-NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
-ITEMS = (
-    Item(id="trowel", title="Garden trowel", description="For planting flowers", category="Garden"),
-    Item(id="seeds", title="Rose seeds", description="Grow roses in your garden", category="Garden"),
-    Item(id="pan", title="Frying pan", description="For cooking eggs and steak", category="Kitchen"),
-)
-BRITISH = {"trait": "country", "op": "eq", "value": "GB"}
-W = "shop"
-
-
-@pytest.fixture
-async def runtime(tmp_path: Path) -> AsyncGenerator[Runtime]:
-    """A shop of 60 people: the even ones garden and are British, the odd ones cook; two of three buy."""
-    settings = load_settings({"PITCHWRIGHT_DATA_DIR": str(tmp_path)}, tmp_path)
-    async with open_runtime(settings, clock=lambda: NOW) as opened:
-        await create_workspace(opened, W)
-        await set_workspace(opened, W, WorkspacePatch(reference_time="now"))
-        await upsert_items(opened, W, ITEMS)
-        people = [
-            Profile(id=f"p{n:02}", traits={"country": "FR" if n % 2 else "GB", "age": n}, created_at=NOW)
-            for n in range(60)
-        ]
-        await upsert_profiles(opened, W, people)
-        events = [
-            Event(
-                id=f"e{n}-{k}",
-                profile_id=f"p{n:02}",
-                type="purchase" if n % 3 else "view",
-                item_id="pan" if n % 2 else ("trowel", "seeds")[k % 2],
-                value=10.0,
-                occurred_at=NOW - timedelta(days=n + k),
-            )
-            for n in range(60)
-            for k in range(3)
-        ]
-        await record_events(opened, W, events)
-        await build_snapshot(opened, W)
-        yield opened
+from tests.service.segments.people_shop import BRITISH, NOW, W
 
 
 async def _all_members(runtime: Runtime, segment: str, limit: int) -> list[str]:
-    page = await actions.list_members(runtime, W, segment, limit=limit)
+    page = await list_members(runtime, W, segment, limit=limit)
     found = [member.profile_id for member in page.members]
     while page.next is not None:
-        page = await actions.list_members(runtime, W, segment, cursor=page.next, limit=limit)
+        page = await list_members(runtime, W, segment, cursor=page.next, limit=limit)
         found += [member.profile_id for member in page.members]
     return found
 
@@ -80,7 +36,7 @@ async def test_members_preview_and_match_agree(runtime: Runtime) -> None:
     members = await _all_members(runtime, segment.id, 7)
     expected = [f"p{n:02}" for n in range(60) if n % 2 == 0 and n % 3 and n + 1 <= 40]
     assert members == expected
-    preview = await actions.preview(runtime, W, definition)
+    preview = await previews.preview(runtime, W, definition)
     assert (preview.size, preview.population, preview.as_of) == (len(expected), 60, NOW)
     assert len(preview.sample) == 10
     assert preview.sample[0].why == (
@@ -89,29 +45,29 @@ async def test_members_preview_and_match_agree(runtime: Runtime) -> None:
     )
     for profile in ("p02", "p04", "p03", "p58", "p06"):
         for at in ("snapshot", "live"):
-            match = await actions.match_profile(runtime, W, segment.name, profile, at=at)
+            match = await match_profile(runtime, W, segment.name, profile, at=at)
             assert match.matched == (profile in expected), (profile, at)
             assert match.definition_version == 1
 
 
 async def test_a_preview_says_which_names_the_snapshot_does_not_hold(runtime: Runtime) -> None:
     misspelt = {"any": [{"trait": "contry", "op": "eq", "value": "GB"}, {"event": "bought"}, BRITISH]}
-    preview = await actions.preview(runtime, W, misspelt)
+    preview = await previews.preview(runtime, W, misspelt)
     assert preview.size == 30
     assert preview.warnings == (
         "the snapshot holds no trait 'contry' (nearest: 'country')",
         "the snapshot holds no event type 'bought'",
     )
-    assert (await actions.preview(runtime, W, BRITISH)).warnings == ()
+    assert (await previews.preview(runtime, W, BRITISH)).warnings == ()
 
 
 async def test_an_item_deleted_since_the_snapshot_still_counts_until_the_next(runtime: Runtime) -> None:
     rule = {"event": "purchase", "item": "pan"}
-    before = await actions.preview(runtime, W, rule)
+    before = await previews.preview(runtime, W, rule)
     await delete_item(runtime, W, "pan")
-    assert (await actions.preview(runtime, W, rule)).size == before.size > 0
+    assert (await previews.preview(runtime, W, rule)).size == before.size > 0
     await build_snapshot(runtime, W)
-    after = await actions.preview(runtime, W, rule)
+    after = await previews.preview(runtime, W, rule)
     assert (after.size, after.warnings) == (0, ("the snapshot holds no item 'pan'",))
 
 
@@ -123,8 +79,8 @@ async def test_a_like_by_another_encoder_than_the_snapshots_is_refused(
 
     monkeypatch.setattr(runtime, "embedder", other)
     with pytest.raises(EmbedderError, match=r"8 dimensions.*rebuild the snapshot"):
-        await actions.preview(runtime, W, {"like": "gardening"})
-    assert (await actions.preview(runtime, W, BRITISH)).size == 30
+        await previews.preview(runtime, W, {"like": "gardening"})
+    assert (await previews.preview(runtime, W, BRITISH)).size == 30
 
 
 async def test_meaning_is_matched_live_as_in_the_snapshot(runtime: Runtime) -> None:
@@ -134,48 +90,48 @@ async def test_meaning_is_matched_live_as_in_the_snapshot(runtime: Runtime) -> N
     assert all(int(member[1:]) % 2 == 0 for member in members)
     for number in range(0, 60, 5):
         profile = f"p{number:02}"
-        stored = await actions.match_profile(runtime, W, segment.id, profile)
-        live = await actions.match_profile(runtime, W, segment.id, profile, at="live")
+        stored = await match_profile(runtime, W, segment.id, profile)
+        live = await match_profile(runtime, W, segment.id, profile, at="live")
         assert (live.matched, live.score, live.reasons) == (stored.matched, stored.score, stored.reasons)
         assert stored.matched == (profile in members)
-    audience = await actions.resolve_audience(runtime, W, "gardeners")
+    audience = await previews.resolve_audience(runtime, W, "gardeners")
     assert (audience.name, audience.interest) == ("gardeners", "gardening")
     assert audience.description.startswith("These customers are drawn to gardening")
 
 
 async def test_live_sees_what_happened_after_the_snapshot(runtime: Runtime) -> None:
     await actions.create_segment(runtime, W, "busy", {"event": "purchase", "op": "ge", "value": 4})
-    assert not (await actions.match_profile(runtime, W, "busy", "p01", at="live")).matched
+    assert not (await match_profile(runtime, W, "busy", "p01", at="live")).matched
     bought = Event(id="new", profile_id="p01", type="purchase", item_id="pan", occurred_at=NOW)
     await record_events(runtime, W, [bought])
-    assert (await actions.match_profile(runtime, W, "busy", "p01", at="live")).matched
-    assert not (await actions.match_profile(runtime, W, "busy", "p01", at="snapshot")).matched
+    assert (await match_profile(runtime, W, "busy", "p01", at="live")).matched
+    assert not (await match_profile(runtime, W, "busy", "p01", at="snapshot")).matched
 
 
 async def test_a_cursor_keeps_its_snapshot_and_its_definition(runtime: Runtime) -> None:
     segment = await actions.create_segment(runtime, W, "British", BRITISH)
-    first = await actions.list_members(runtime, W, segment.id, limit=10)
+    first = await list_members(runtime, W, segment.id, limit=10)
     await upsert_profiles(runtime, W, [Profile(id="p00a", traits={"country": "GB"})])
     await build_snapshot(runtime, W)
     await actions.update_segment(runtime, W, segment.id, SegmentPatch(definition={"any": []}), version=1)
     assert first.next is not None
-    second = await actions.list_members(runtime, W, segment.id, cursor=first.next, limit=100)
+    second = await list_members(runtime, W, segment.id, cursor=first.next, limit=100)
     assert second.next is None
     assert (second.snapshot, second.definition_version) == (first.snapshot, 1)
     seen = [member.profile_id for member in (*first.members, *second.members)]
     assert seen == [f"p{n:02}" for n in range(0, 60, 2)]
-    assert (await actions.list_members(runtime, W, segment.id)).count == 0
+    assert (await list_members(runtime, W, segment.id)).count == 0
 
 
 async def test_a_cursor_that_is_gone_or_foreign_is_refused(runtime: Runtime) -> None:
     segment = await actions.create_segment(runtime, W, "British", BRITISH)
     other = await actions.create_segment(runtime, W, "French", {"not": BRITISH})
-    page = await actions.list_members(runtime, W, segment.id, limit=10)
+    page = await list_members(runtime, W, segment.id, limit=10)
     cursor = page.next
     assert cursor is not None
 
     async def read(changed: MembersCursor, of: str = segment.id) -> Any:
-        return await actions.list_members(runtime, W, of, cursor=changed)
+        return await list_members(runtime, W, of, cursor=changed)
 
     with pytest.raises(Gone, match="start again without the cursor"):
         await read(replace(cursor, snapshot="20200101T000000Z-00000000"))
@@ -192,14 +148,14 @@ async def test_a_cursor_that_is_gone_or_foreign_is_refused(runtime: Runtime) -> 
 async def test_the_erased_are_masked_from_every_answer_at_once(runtime: Runtime) -> None:
     segment = await actions.create_segment(runtime, W, "British", BRITISH)
     await erase_profile(runtime, W, "p02")
-    page = await actions.list_members(runtime, W, segment.id, limit=100)
-    preview = await actions.preview(runtime, W, BRITISH)
-    described = await actions.describe_segment(runtime, W, segment.id)
+    page = await list_members(runtime, W, segment.id, limit=100)
+    preview = await previews.preview(runtime, W, BRITISH)
+    described = await previews.describe_segment(runtime, W, segment.id)
     assert page.count == preview.size == described.description.size == 29
     assert "p02" not in {member.profile_id for member in page.members}
     for at in ("snapshot", "live"):
         with pytest.raises(NotFound, match="p02"):
-            await actions.match_profile(runtime, W, segment.id, "p02", at=at)
+            await match_profile(runtime, W, segment.id, "p02", at=at)
 
 
 async def test_changing_needs_the_current_version(runtime: Runtime) -> None:
@@ -242,9 +198,9 @@ async def test_a_segment_of_nobody_is_fine(runtime: Runtime) -> None:
     segment = await actions.create_segment(
         runtime, W, "nobody", {"trait": "country", "op": "eq", "value": "XX"}
     )
-    page = await actions.list_members(runtime, W, segment.id)
+    page = await list_members(runtime, W, segment.id)
     assert (page.members, page.count, page.next) == ((), 0, None)
-    preview = await actions.preview_segment(runtime, W, segment.id)
+    preview = await previews.preview_segment(runtime, W, segment.id)
     assert (preview.size, preview.sample) == (0, ())
     assert preview.description.sentences[0].startswith("Nobody matches")
 
@@ -252,9 +208,9 @@ async def test_a_segment_of_nobody_is_fine(runtime: Runtime) -> None:
 async def test_a_failed_evaluation_stays_visible_on_the_segment(runtime: Runtime) -> None:
     seeds = {"similar_to": {"profiles": ["p02"]}, "top": 5}
     segment = await actions.create_segment(runtime, W, "like p02", seeds)
-    assert (await actions.list_members(runtime, W, segment.id)).count == 5
+    assert (await list_members(runtime, W, segment.id)).count == 5
     await erase_profile(runtime, W, "p02")
     await build_snapshot(runtime, W)
     with pytest.raises(DefinitionError, match=r"no profile of 'erased-.*' is in the snapshot"):
-        await actions.list_members(runtime, W, segment.id)
+        await list_members(runtime, W, segment.id)
     assert "erased-" in ((await actions.get_segment(runtime, W, segment.id)).error or "")

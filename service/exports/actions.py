@@ -1,0 +1,135 @@
+"""Exports: asked for, written by a job of this process, looked up, downloaded, expired."""
+
+import asyncio
+from datetime import timedelta
+from pathlib import Path
+from uuid import uuid4
+
+import msgspec
+
+from service.errors import Conflict, Gone, NotFound, ServiceError
+from service.executor import stop_if_abandoned
+from service.exports.model import SUFFIXES, Export, Format
+from service.exports.store import ExportStore
+from service.exports.writing import write_members
+from service.runtime import Runtime
+from service.segments.selection import Selection, erased_among, selected
+
+LIFETIME = timedelta(days=1)
+"""After so long the file goes, downloaded or not."""
+SILENCE = timedelta(seconds=60)
+"""A job that was not heard of for so long has died with its process."""
+HEARTBEAT_SECONDS = 10.0
+
+
+async def start_export(runtime: Runtime, workspace: str, segment: str, form: Format) -> Export:
+    """Begin to write a segment's members into a file, as the newest snapshot has them.
+
+    The segment is evaluated before this returns, so that what cannot be evaluated is refused here. Raises
+    `NotFound` and `IndexingError`.
+    """
+    found, selection = await selected(runtime, workspace, segment)
+    now = runtime.now()  # before the look at who is erased: `export_file` minds whoever is from now on
+    erased = await erased_among(runtime, workspace, selection)
+    export = Export(
+        id=uuid4().hex,
+        segment=found.id,
+        definition_version=found.version,
+        snapshot=selection.members.snapshot_version,
+        as_of=selection.members.as_of,
+        format=form,
+        status="running",
+        count=0,
+        bytes=None,
+        error=None,
+        created_at=now,
+        touched_at=now,
+        expires_at=now + LIFETIME,
+    )
+    await sweep_exports(runtime, workspace)
+    async with runtime.database.write() as session:
+        await ExportStore(session, workspace).add(export)
+    runtime.start(_write(runtime, workspace, export, selection, erased))
+    return export
+
+
+async def get_export(runtime: Runtime, workspace: str, export_id: str) -> Export:
+    """Look an export up; one past its time is expired, one whose job fell silent has failed.
+
+    Raises `NotFound`.
+    """
+    async with runtime.database.read() as session:
+        export = await ExportStore(session, workspace).get(export_id)
+    if export is None:
+        raise NotFound(f"no export {export_id!r} in workspace {workspace!r}")
+    if export.expires_at <= runtime.now():
+        return msgspec.structs.replace(export, status="expired")
+    if export.status == "running" and runtime.now() - export.touched_at > SILENCE:
+        stopped = "its writer was stopped before it was done: ask for another export"
+        return msgspec.structs.replace(export, status="failed", error=stopped)
+    return export
+
+
+async def export_file(runtime: Runtime, workspace: str, export_id: str) -> tuple[Export, Path]:
+    """Return a finished export and its file.
+
+    Raises `NotFound`, `Conflict` for one that is still written or failed, and `Gone` for one that expired,
+    whose file is not on this machine, or that was made before somebody was erased: the file may name them.
+    """
+    export = await get_export(runtime, workspace, export_id)
+    if export.status in ("running", "failed"):
+        why = export.error or f"{export.count:,} members are written so far: ask again"
+        raise Conflict(f"export {export_id!r} is {export.status}: {why}")
+    async with runtime.database.read() as session:
+        erased = await ExportStore(session, workspace).erased_since(export.created_at)
+    file = _file(runtime, workspace, export)
+    if erased:
+        await asyncio.to_thread(file.unlink, missing_ok=True)
+        raise Gone(f"a profile was erased after export {export_id!r} was begun: ask for another export")
+    if export.status == "expired" or not await asyncio.to_thread(file.is_file):
+        raise Gone(f"the file of export {export_id!r} is gone: ask for another export")
+    return export, file
+
+
+async def sweep_exports(runtime: Runtime, workspace: str) -> None:
+    """Remove the files of exports past their time."""
+    async with runtime.database.write() as session:
+        expired = await ExportStore(session, workspace).expire(runtime.now())
+    for export in expired:
+        await asyncio.to_thread(_file(runtime, workspace, export).unlink, missing_ok=True)
+
+
+async def _write(
+    runtime: Runtime, workspace: str, export: Export, selection: Selection, erased: frozenset[str]
+) -> None:
+    file, count = _file(runtime, workspace, export), [0]
+
+    def report(so_far: int) -> None:
+        stop_if_abandoned("export", so_far, selection.members.size)
+        count[0] = so_far
+
+    writing = asyncio.ensure_future(
+        runtime.run(write_members, selection, erased, file, export.format, report)
+    )
+    try:
+        while not (await asyncio.wait([writing], timeout=HEARTBEAT_SECONDS))[0]:
+            await _change(runtime, workspace, export, count=count[0], touched_at=runtime.now())
+        written = writing.result()
+        size = await asyncio.to_thread(lambda: file.stat().st_size)
+    except (OSError, ServiceError) as error:
+        await _change(runtime, workspace, export, status="failed", error=str(error))
+        return
+    finally:
+        writing.cancel()
+    if not await _change(runtime, workspace, export, status="ready", count=written, bytes=size):
+        # Withdrawn meanwhile, since somebody was erased.
+        await asyncio.to_thread(file.unlink, missing_ok=True)
+
+
+async def _change(runtime: Runtime, workspace: str, export: Export, **values: object) -> bool:
+    async with runtime.database.write() as session:
+        return await ExportStore(session, workspace).change(export.id, **values)
+
+
+def _file(runtime: Runtime, workspace: str, export: Export) -> Path:
+    return runtime.settings.exports_folder / workspace / f"{export.id}.{SUFFIXES[export.format]}"

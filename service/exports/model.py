@@ -1,0 +1,39 @@
+"""An export: what is in the file, and how far its job is."""
+
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+
+Format = Literal["ndjson", "csv", "parquet"]
+Status = Literal["running", "ready", "failed", "expired"]
+
+SUFFIXES: dict[Format, str] = {"ndjson": "ndjson.gz", "csv": "csv.gz", "parquet": "parquet"}
+MEDIA_TYPES: dict[Format, str] = {
+    "ndjson": "application/gzip",
+    "csv": "application/gzip",
+    "parquet": "application/vnd.apache.parquet",
+}
+
+
+class Export(msgspec.Struct, frozen=True, kw_only=True):
+    """A segment's members as one file."""
+
+    id: str
+    segment: str
+    """Segment id."""
+    definition_version: int
+    snapshot: str
+    as_of: datetime
+    format: Format
+    status: Status
+    """`running` until the file is whole; `failed` with `error`; `expired` when its file is gone."""
+    count: int
+    """Members written so far, erased ones left out; all of them when it is ready."""
+    bytes: int | None
+    """Size of the file; none before it is ready."""
+    error: str | None
+    created_at: datetime
+    touched_at: datetime
+    """When its job last said that it lives."""
+    expires_at: datetime

@@ -1,0 +1,30 @@
+"""Rows of exports."""
+
+from datetime import datetime
+
+from sqlalchemy import BigInteger, ForeignKey, Index, String, Text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from service.db import Base, Id, Instant
+
+
+class ExportRow(Base):
+    """One export; its file lies in the data folder. It outlives the segment it was made of."""
+
+    __tablename__ = "exports"
+    __table_args__ = (Index(None, "workspace_id", "expires_at"),)
+
+    workspace_id: Mapped[str] = mapped_column(Id, ForeignKey("workspaces.id"), primary_key=True)
+    id: Mapped[str] = mapped_column(Id, primary_key=True)
+    segment: Mapped[str] = mapped_column(Id)
+    definition_version: Mapped[int]
+    snapshot: Mapped[str] = mapped_column(String(64))
+    as_of: Mapped[datetime] = mapped_column(Instant)
+    format: Mapped[str] = mapped_column(String(16))
+    status: Mapped[str] = mapped_column(String(16))
+    count: Mapped[int] = mapped_column(BigInteger)
+    bytes: Mapped[int | None] = mapped_column(BigInteger)
+    error: Mapped[str | None] = mapped_column(Text)
+    created_at: Mapped[datetime] = mapped_column(Instant)
+    touched_at: Mapped[datetime] = mapped_column(Instant)
+    expires_at: Mapped[datetime] = mapped_column(Instant)

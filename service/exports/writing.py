@@ -1,0 +1,112 @@
+"""Members written into a file a chunk at a time, so that a million take no more than fifty thousand."""
+
+import gzip
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import Any, BinaryIO, Protocol
+
+import numpy as np
+import polars as pl
+
+from service.exports.model import Format
+from service.segments.selection import Selection
+
+ROWS_AT_ONCE = 50_000
+
+
+class _Writer(Protocol):
+    def write(self, rows: pl.DataFrame) -> None: ...
+
+    def close(self) -> None: ...
+
+
+def write_members(
+    selection: Selection,
+    erased: frozenset[str],
+    file: Path,
+    form: Format,
+    report: Callable[[int], None],
+) -> int:
+    """Write `profile_id` and `score` of every member, by id, and return how many; `report(so far)`.
+
+    The file appears whole or not at all. Raises `OSError`.
+    """
+    partial = file.with_name(f".{file.name}.partial")
+    partial.parent.mkdir(parents=True, exist_ok=True)
+    written = 0
+    try:
+        with partial.open("wb") as raw:
+            writer = _WRITERS[form](raw)
+            for start in range(0, max(selection.members.size, 1), ROWS_AT_ONCE):
+                rows = _rows(selection, erased, start)
+                writer.write(rows)
+                written += rows.height
+                report(written)
+            writer.close()
+        partial.replace(file)
+    finally:
+        partial.unlink(missing_ok=True)
+    return written
+
+
+def _rows(selection: Selection, erased: frozenset[str], start: int) -> pl.DataFrame:
+    places = slice(start, start + ROWS_AT_ONCE)
+    scores = selection.members.scores
+    known = None if scores is None else np.round(scores[places].astype(np.float64), 5)
+    rows = pl.DataFrame(
+        {
+            "profile_id": pl.Series(selection.ids[places], dtype=pl.String),
+            "score": pl.Series(
+                known if known is not None else [None] * len(selection.ids[places]), dtype=pl.Float64
+            ),
+        }
+    )
+    return rows.with_columns(pl.col("score").fill_nan(None)).filter(~pl.col("profile_id").is_in(list(erased)))
+
+
+class _Lines:
+    """NDJSON or CSV, compressed; without a time in it, so that equal members give equal bytes."""
+
+    def __init__(self, raw: BinaryIO, *, csv: bool) -> None:
+        self._file = gzip.GzipFile(fileobj=raw, mode="wb", compresslevel=6, mtime=0, filename="")
+        self._csv = csv
+        self._begun = False
+
+    def write(self, rows: pl.DataFrame) -> None:
+        if self._csv:
+            self._file.write(rows.write_csv(include_header=not self._begun).encode())
+        else:
+            self._file.write(rows.write_ndjson().encode())
+        self._begun = True
+
+    def close(self) -> None:
+        self._file.close()
+
+
+class _Parquet:
+    """Parquet, a row group at a time."""
+
+    def __init__(self, raw: BinaryIO) -> None:
+        arrow, parquet = import_module("pyarrow"), import_module("pyarrow.parquet")
+        schema: Any = arrow.schema([("profile_id", arrow.large_string()), ("score", arrow.float64())])
+        self._schema = schema
+        self._file: Any = parquet.ParquetWriter(raw, schema, compression="zstd")
+
+    def write(self, rows: pl.DataFrame) -> None:
+        frame: Any = rows  # Polars does not say what `to_arrow` returns
+        self._file.write_table(frame.to_arrow().cast(self._schema))
+
+    def close(self) -> None:
+        self._file.close()
+
+
+def _ndjson(raw: BinaryIO) -> _Writer:
+    return _Lines(raw, csv=False)
+
+
+def _csv(raw: BinaryIO) -> _Writer:
+    return _Lines(raw, csv=True)
+
+
+_WRITERS: dict[Format, Callable[[BinaryIO], _Writer]] = {"ndjson": _ndjson, "csv": _csv, "parquet": _Parquet}
