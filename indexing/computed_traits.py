@@ -54,6 +54,8 @@ NUMBERS = (
 TEXTS = ("rfm", "favourite_category", "second_category")
 NAMES = tuple(sorted(f"{PREFIX}{name}" for name in (*NUMBERS, *TEXTS)))
 """Every computed trait as rules name it."""
+RELATIVE = frozenset(f"{PREFIX}{name}" for name in (*SCORES, "rfm"))
+"""Those that move with everybody else's purchases."""
 TREND_DAYS = 30
 GRADES = 5
 

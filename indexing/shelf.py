@@ -122,17 +122,20 @@ class SnapshotShelf:
             (leases / version).touch(exist_ok=True)
             os.utime(leases / version, (ends, ends))
 
-    def prune(self, *, keep: int, now: datetime) -> tuple[str, ...]:
+    def prune(self, *, keep: int, now: datetime, even_used: bool = False) -> tuple[str, ...]:
         """Remove all but the newest `keep` (at least 1) versions, save leased ones and those in use here.
 
-        In use is a version that someone in this process holds open. Returns what was removed. Another
-        process that holds a removed version open goes on reading it: a mapped file outlives its name.
+        In use is a version that someone in this process holds open. Returns what was removed. `even_used`
+        removes those too: whoever holds one open goes on reading it, as does another process, since a mapped
+        file outlives its name; nobody opens it again.
         """
         removed: list[str] = []
         for version in self.list()[: -max(keep, 1)]:
             with self._lock, self._leases() as leases:
-                if version in self._open or self._lease_ends(version) > now.timestamp():
+                used = version in self._open or self._lease_ends(version) > now.timestamp()
+                if used and not even_used:
                     continue
+                self._open.pop(version, None)
                 try:
                     withdraw_folder(self.folder / version)
                 except FileNotFoundError:  # another process was quicker

@@ -5,6 +5,7 @@ clients have it, HTTP basic auth with the key as user name are the same. The sam
 unpacked where it came as gzip, so that a refused value can be quoted back.
 """
 
+import asyncio
 import base64
 import binascii
 from typing import Any, cast
@@ -13,12 +14,13 @@ from litestar.connection import Request
 from litestar.enums import ScopeType
 from litestar.exceptions.http_exceptions import RequestEntityTooLarge
 from litestar.middleware import ASGIMiddleware
-from litestar.types import ASGIApp, Receive, Scope, Send
+from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from litestar.utils.scope.state import ScopeState
 
 from service.compression import inflated, is_plain
-from service.errors import TooLarge, Unauthenticated
+from service.errors import TooLarge, TooSlow, Unauthenticated
 from service.openapi import PUBLIC
+from service.rate_limits import Allowance, RateLimits
 from service.runtime import Runtime
 from service.security import require_scope
 from service.workspaces.actions import verify_key
@@ -36,26 +38,48 @@ class Access(ASGIMiddleware):
         request: Request[Any, Any, Any] = Request(scope, receive, send)
         if needed != (PUBLIC,) and request.method != "OPTIONS":
             key = await verify_key(request.app.state.runtime, presented_key(request))
-            require_scope(key.scopes, *needed)
             scope["state"]["workspace"] = key.workspace
             scope["state"]["key"] = key
+            limits: RateLimits | None = request.app.state.rate_limits
+            if limits is not None:
+                send = _telling(limits.take(key.id), send)
+            require_scope(key.scopes, *needed)
         if request.method in _WITH_BODY:
             scope["state"]["body"] = await _body(request)
         await next_app(scope, receive, send)
 
 
 async def _body(request: Request[Any, Any, Any]) -> bytes:
-    """Read the whole body; unpacked, everything behind this layer finds it so."""
+    """Read the whole body in time; unpacked, everything behind this layer finds it so."""
     runtime: Runtime = request.app.state.runtime
-    limit = runtime.settings.max_body_bytes
+    settings = runtime.settings
     plain = is_plain(request.headers.get("content-encoding", ""))
     try:
-        body = await request.body()
+        async with asyncio.timeout(settings.body_timeout_seconds):
+            body = await request.body()
     except RequestEntityTooLarge:
+        limit = settings.max_body_bytes
         raise TooLarge(f"the body has more than {limit:,} bytes: send less, in several requests") from None
+    except TimeoutError:
+        raise TooSlow(
+            f"the body did not arrive within {settings.body_timeout_seconds:g} s: send it in one go"
+        ) from None
     if not plain:
-        body = ScopeState.from_scope(request.scope).body = await runtime.run(inflated, body, limit)
+        body = await runtime.run(inflated, body, settings.max_body_bytes)
+        ScopeState.from_scope(request.scope).body = body
     return body
+
+
+def _telling(allowance: Allowance, send: Send) -> Send:
+    """Put what is left of the key's share into the answer's headers."""
+    headers = [(name.lower().encode(), value.encode()) for name, value in allowance.headers().items()]
+
+    async def tell(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message["headers"] = [*message["headers"], *headers]
+        await send(message)
+
+    return tell
 
 
 def presented_key(request: Request[Any, Any, Any]) -> str:

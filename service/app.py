@@ -1,7 +1,8 @@
 """The HTTP application: routes, layers and lifespan put together. There is none at module level.
 
-Outside in: telemetry (id, access line, metrics), Litestar's routing, access (key, scope, body), idempotency,
-the guard against unknown parameters, the handler; an error anywhere becomes a problem.
+Outside in: telemetry (id, access line, metrics), protective headers, Litestar's routing, recording (audit),
+access (key, rate, scope, body), idempotency, the guard against unknown parameters, the
+handler; an error anywhere becomes a problem.
 """
 
 import asyncio
@@ -22,6 +23,8 @@ from litestar.types import ASGIApp
 from eval.figures import version
 from service.access import Access
 from service.api_page import ReadablePage
+from service.audit.recording import Recording
+from service.audit.routes import ROUTES as AUDIT
 from service.catalog.routes import ROUTES as CATALOG
 from service.drafts.routes import ROUTES as DRAFTS
 from service.events.routes import ROUTES as EVENTS
@@ -30,17 +33,21 @@ from service.health import ROUTES as HEALTH
 from service.idempotency import Idempotency
 from service.openapi import PUBLIC
 from service.parameters import known_parameters
+from service.privacy.retention import retain_forever
+from service.privacy.routes import ROUTES as PRIVACY
 from service.problems import ProblemHandler
 from service.profiles.routes import ROUTES as PROFILES
 from service.prompts.actions import catalog_of
 from service.prompts.routes import ROUTES as PROMPTS
+from service.protection import ProtectiveHeaders
+from service.rate_limits import RateLimits
 from service.runtime import Runtime, open_runtime
 from service.scoring.routes import ROUTES as SCORING
 from service.segments.routes import ROUTES as SEGMENTS
 from service.settings import Settings
 from service.snapshots.actions import refresh_forever
 from service.snapshots.routes import ROUTES as SNAPSHOTS
-from service.telemetry import Metrics, Telemetry, access_logger
+from service.telemetry import AsgiApp, Metrics, Telemetry, access_logger
 from service.tracking.routes import ROUTES as TRACKING
 from service.workspaces.actions import list_all_workspaces
 from service.workspaces.model import ApiKey
@@ -52,12 +59,14 @@ ROUTES = [
     *BRAND,
     *CATALOG,
     *PROFILES,
+    *PRIVACY,
     *EVENTS,
     *TRACKING,
     *SEGMENTS,
     *EXPORTS,
     *PROMPTS,
     *SNAPSHOTS,
+    *AUDIT,
     *HEALTH,
 ]
 
@@ -66,11 +75,13 @@ TAGS = {
     "brand": "How the workspace's brand sounds, and what it may say.",
     "items": "What is advertised.",
     "profiles": "Customers, and what suits them.",
+    "privacy": "What customers may ask of their data.",
     "events": "What customers did.",
     "tracking": "The same in Segment's calls, for sources that were made for it.",
     "segments": "Audiences: defined, previewed, paged through, matched.",
     "prompts": "What the engine is asked with: versions of a workspace's own, with history.",
     "snapshots": "The immutable folders that answers about many profiles come from.",
+    "audit": "Who did what, when and from where.",
     "health": "For load balancers and Prometheus.",
 }
 
@@ -78,11 +89,12 @@ TAGS = {
 def create_app(settings: Settings, *, background: bool = True) -> Litestar:
     """Make the application for these settings; its lifespan opens the runtime and closes it.
 
-    `background` starts the two tasks a server needs beside requests: warming the models, and keeping
-    snapshots fresh.
+    `background` starts the tasks a server needs beside requests: warming the models, keeping snapshots
+    fresh, and deleting events that are no longer to be kept.
     """
     metrics, logger = Metrics(), access_logger(settings.log_level)
     problems = ProblemHandler(logger)
+    limits = RateLimits(settings.requests_per_minute) if settings.requests_per_minute else None
     app = Litestar(
         route_handlers=ROUTES,
         lifespan=[partial(_lifespan, settings=settings, logger=logger, background=background)],
@@ -92,15 +104,16 @@ def create_app(settings: Settings, *, background: bool = True) -> Litestar:
             "key": Provide(_key, sync_to_thread=False),
             "metrics": Provide(_metrics, sync_to_thread=False),
         },
-        middleware=[Access(), Idempotency()],
+        middleware=[Recording(), Access(), Idempotency()],
         guards=[known_parameters],
         exception_handlers={Exception: problems},
         openapi_config=_openapi_config(),
         logging_config=None,
         request_max_body_size=settings.max_body_bytes,
-        state=State({"metrics": metrics, "problems": problems}),
+        state=State({"metrics": metrics, "problems": problems, "rate_limits": limits}),
     )
-    app.asgi_handler = cast("ASGIApp", Telemetry(app.asgi_handler, metrics, logger))
+    protected = ProtectiveHeaders(cast("AsgiApp", app.asgi_handler))
+    app.asgi_handler = cast("ASGIApp", Telemetry(protected, metrics, logger))
     return app
 
 
@@ -110,7 +123,11 @@ async def _lifespan(
 ) -> AsyncGenerator[None]:
     async with open_runtime(settings) as runtime:
         app.state.runtime = runtime
-        work = (_warm(app, runtime, logger), refresh_forever(runtime)) if background else ()
+        work = (
+            (_warm(app, runtime, logger), refresh_forever(runtime), retain_forever(runtime))
+            if background
+            else ()
+        )
         tasks = [asyncio.create_task(each) for each in work]
         try:
             yield

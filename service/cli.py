@@ -29,6 +29,7 @@ VERBS: Mapping[str, Verb] = {
     "data": Verb("service.quality.commands:data", "Report what is odd about the data that came in."),
     "index": Verb("service.snapshots.commands:index", "Build and list snapshots."),
     "recommend": Verb("service.profiles.commands:recommend", "Recommend items to a profile."),
+    "profile": Verb("service.privacy.commands:profile", "Export and erase one person's data."),
     "segment": Verb("service.segments.commands:segment", "Create, preview and list audiences."),
     "draft": Verb("service.drafts.commands:draft", "Write copy for an item and an audience."),
     "score": Verb("service.scoring.commands:score", "Score texts you bring, with reasons."),
@@ -39,7 +40,11 @@ VERBS: Mapping[str, Verb] = {
     "bench": Verb("service.benchmarks.commands:bench", "Measure speed and memory at scale."),
     "serve": Verb("service.serve:serve", "Serve the HTTP API."),
     "brand": Verb("service.workspaces.commands:brand", "Show and import the brand: voice, words, claims."),
-    "keys": Verb("service.workspaces.commands:keys", "Create, list and revoke API keys."),
+    "keys": Verb("service.workspaces.commands:keys", "Create, list, rotate and revoke API keys."),
+    "retention": Verb(
+        "service.privacy.retention_commands:retention", "Say how long events are kept, and delete older ones."
+    ),
+    "audit": Verb("service.audit.commands:audit", "Export the record of who did what, and check it."),
 }
 
 

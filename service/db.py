@@ -141,6 +141,26 @@ class Database:
                 await connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7205759403792793)")
             await connection.run_sync(upgrade)
 
+    async def compact(self) -> bool:
+        """Write the database anew, without what was deleted; False while a reader holds the old state.
+
+        SQLite: `VACUUM` and an empty write-ahead log; writers wait meanwhile, and as much room is
+        needed again. PostgreSQL: `VACUUM`, after which its own files forget deleted rows as their pages are
+        used again.
+        """
+        async with self._turn or nullcontext(), self._translated(), self._engine.connect() as connection:
+            driver: Any = (await connection.get_raw_connection()).driver_connection
+            if self.dialect == "postgresql":
+                await driver.execute("VACUUM")
+                return True
+            await driver.execute("PRAGMA temp_store=FILE")
+            try:
+                await driver.execute("VACUUM")
+            finally:
+                await driver.execute("PRAGMA temp_store=MEMORY")
+            busy = await (await driver.execute("PRAGMA wal_checkpoint(TRUNCATE)")).fetchone()
+            return busy[0] == 0
+
     async def close(self) -> None:
         """Give back every connection."""
         await self._engine.dispose()
@@ -312,7 +332,7 @@ def _sqlite_engine(url: URL) -> AsyncEngine:
             f"the folder of {url.database} cannot be made ({error}): choose another PITCHWRIGHT_DATA_DIR"
         ) from None
     engine = create_async_engine(
-        url, connect_args={"timeout": SQLITE_BUSY_SECONDS}, pool_size=8, max_overflow=24, **_json_options()
+        url, connect_args={"timeout": SQLITE_BUSY_SECONDS}, pool_size=8, max_overflow=24, **_engine_options()
     )
 
     @event.listens_for(engine.sync_engine, "connect")
@@ -353,7 +373,7 @@ def _switch_to_wal(cursor: Any) -> None:
 
 def _postgres_engine(url: URL) -> AsyncEngine:
     try:
-        return create_async_engine(url, pool_size=8, max_overflow=24, pool_pre_ping=True, **_json_options())
+        return create_async_engine(url, pool_size=8, max_overflow=24, pool_pre_ping=True, **_engine_options())
     except ModuleNotFoundError as error:
         raise ExtraMissing(
             f"PostgreSQL needs a package that is not installed ({error.name}): "
@@ -361,8 +381,12 @@ def _postgres_engine(url: URL) -> AsyncEngine:
         ) from None
 
 
-def _json_options() -> dict[str, Any]:
-    return {"json_serializer": _write_json, "json_deserializer": msgspec.json.decode}
+def _engine_options() -> dict[str, Any]:
+    return {
+        "json_serializer": _write_json,
+        "json_deserializer": msgspec.json.decode,
+        "hide_parameters": True,  # an error is logged, and rows are about people
+    }
 
 
 def _write_json(value: Any) -> str:

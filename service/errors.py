@@ -4,6 +4,7 @@ ServiceError
 ├── SettingsError           a setting is unknown or its value cannot be used
 ├── InvalidInput            a value sent by a caller cannot be used
 │   ├── TooLarge                more bytes or rows than one request may hold
+│   ├── TooSlow                 a body that does not arrive
 │   ├── RangeNotSatisfiable     a part of a file that the file does not have
 │   ├── PromptNotValid          a prompt that its checks refuse
 │   └── PreconditionMissing     a change to a versioned thing without If-Match
@@ -14,9 +15,11 @@ ServiceError
 │   ├── PreconditionFailed      If-Match names another version than the stored one
 │   ├── RequestInProgress       the same idempotency key is being worked on
 │   └── KeyReused               an idempotency key came back with another payload
-├── Unauthenticated         no key, or one that is malformed, unknown or revoked
+├── Unauthenticated         no key, or one that is malformed, unknown, revoked or expired
 ├── Forbidden               the key lacks the scope
 ├── Overloaded              the service refuses more work for now
+│   └── RateLimited             the key has sent its share of requests
+│       └── BudgetSpent             or has asked all the private counts it may today
 └── DependencyError         something this service needs is not there
     ├── ExtraMissing            an optional package is not installed
     ├── PortInUse               another program listens where `serve` should
@@ -44,6 +47,10 @@ class InvalidInput(ServiceError):
 
 class TooLarge(InvalidInput):
     """More bytes or rows than one request may hold."""
+
+
+class TooSlow(InvalidInput):
+    """A body did not arrive in time."""
 
 
 class RangeNotSatisfiable(InvalidInput):
@@ -91,7 +98,7 @@ class KeyReused(Conflict):
 
 
 class Unauthenticated(ServiceError):
-    """No key was sent, or one that is malformed, unknown or revoked."""
+    """No key was sent, or one that is malformed, unknown, revoked or expired."""
 
 
 class Forbidden(ServiceError):
@@ -100,6 +107,18 @@ class Forbidden(ServiceError):
 
 class Overloaded(ServiceError):
     """The service refuses more work for now."""
+
+
+class RateLimited(Overloaded):
+    """The key has sent its share of requests; with the headers that say when the next one is taken."""
+
+    def __init__(self, message: str, headers: dict[str, str]) -> None:
+        super().__init__(message)
+        self.headers = headers
+
+
+class BudgetSpent(RateLimited):
+    """The key has spent its privacy budget of the day."""
 
 
 class DependencyError(ServiceError):

@@ -20,7 +20,7 @@ PUBLIC = "public"
 NDJSON = "application/x-ndjson"
 
 _KEYS: list[dict[str, list[str]]] = [{"bearer": []}, {"api_key": []}, {"basic": []}]
-_ALWAYS = (400, 401, 403, 500)
+_ALWAYS = (400, 401, 403, 429, 500)
 _IDEMPOTENT = (409, 422)
 
 
@@ -76,12 +76,15 @@ def route(
     description: str = "",
     idempotent: bool = False,
     rows: str | None = None,
+    audited: bool | None = None,
 ) -> dict[str, Any]:
     """Keyword arguments for a Litestar route decorator.
 
     `scope`: which scopes of a key open it (one is enough; `admin` opens all), or `PUBLIC`.
-    `request`, `response`: example bodies. `problems`: statuses it may answer beyond 400, 401, 403 and 500.
-    `rows`: the body is many rows of this kind, as a JSON array or as NDJSON.
+    `request`, `response`: example bodies. `problems`: statuses it may answer beyond 400, 401, 403,
+    429 and 500.
+    `rows`: the body is many rows of this kind, as a JSON array or as NDJSON. `audited`: whether each use goes
+    on record; by default what is no GET does.
     """
     scopes = (scope,) if isinstance(scope, str) else tuple(scope)
     public = scopes == (PUBLIC,)
@@ -89,7 +92,7 @@ def route(
     operation = type("Documented", (Documented,), {})
     _DOCUMENTATION[operation] = _Documentation(request, response, description, idempotent, rows)
     return {
-        "opt": {"scope": scopes, "idempotent": idempotent},
+        "opt": {"scope": scopes, "idempotent": idempotent, "audited": audited},
         "operation_class": operation,
         "summary": summary,
         "description": description or summary,

@@ -81,6 +81,7 @@ PROBLEMS: dict[type[Exception], Kind] = {
     indexing_errors.GroupingError: Kind(422, "groups-not-found", "The profiles cannot be put into groups"),
     indexing_errors.NotFound: Kind(404, "not-found", "Not found"),
     service_errors.TooLarge: Kind(413, "too-large", "The body is too large"),
+    service_errors.TooSlow: Kind(408, "too-slow", "The body did not arrive in time"),
     service_errors.RangeNotSatisfiable: Kind(416, "range-not-satisfiable", "The file has no such part"),
     service_errors.PromptNotValid: Kind(422, "prompt-not-valid", "The prompt does not pass its checks"),
     service_errors.PreconditionMissing: Kind(428, "if-match-missing", "If-Match is needed"),
@@ -98,6 +99,8 @@ PROBLEMS: dict[type[Exception], Kind] = {
     service_errors.Conflict: Kind(409, "conflict", "The request conflicts with what is there"),
     service_errors.Unauthenticated: Kind(401, "key-missing", "An API key is needed"),
     service_errors.Forbidden: Kind(403, "scope-missing", "The API key does not open this"),
+    service_errors.BudgetSpent: Kind(429, "privacy-budget-spent", "The privacy budget of today is spent"),
+    service_errors.RateLimited: Kind(429, "too-many", "Too many requests"),
     service_errors.Overloaded: Kind(429, "overloaded", "The service takes no more work for now", 2),
     service_errors.ExtraMissing: Kind(503, "extra-missing", "An optional package is not installed"),
     service_errors.DatabaseUnavailable: Kind(503, "database-unavailable", "The database cannot be used", 5),
@@ -110,6 +113,7 @@ _HTTP: dict[int, tuple[str, str]] = {
     403: ("scope-missing", "The API key does not open this"),
     404: ("not-found", "Not found"),
     405: ("method-not-allowed", "This path does not take that method"),
+    408: ("too-slow", "The body did not arrive in time"),
     409: ("conflict", "The request conflicts with what is there"),
     410: ("gone", "It is no longer here"),
     412: ("changed-meanwhile", "It was changed meanwhile"),
@@ -203,6 +207,8 @@ def _headers(kind: Kind, error: Exception) -> dict[str, str]:
     headers = dict(error.headers or {}) if isinstance(error, HTTPException) else {}
     if kind.status == 401:
         headers["WWW-Authenticate"] = 'Bearer realm="pitchwright"'
+    if isinstance(error, service_errors.RateLimited):
+        headers |= error.headers
     if kind.retry_after_seconds is not None:
         headers["Retry-After"] = str(kind.retry_after_seconds)
     return headers

@@ -29,6 +29,7 @@ def run_server(settings: "Settings") -> None:
     before anything is started when another program listens there.
     """
     from granian.constants import Interfaces
+    from granian.http import HTTP1Settings
     from granian.log import LogLevels
     from granian.server import Server
 
@@ -41,6 +42,7 @@ def run_server(settings: "Settings") -> None:
         workers=1,
         log_level=LogLevels.warning,
         workers_kill_timeout=GRACE_SECONDS,
+        http1_settings=HTTP1Settings(header_read_timeout=round(settings.body_timeout_seconds * 1000)),
     )
     server.serve(target_loader=partial(_load, settings), wrap_loader=False)
 

@@ -148,6 +148,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     max_batch_rows: Annotated[int, setting("Most rows one bulk request may hold.", ge=1, le=1_000_000)] = (
         10_000
     )
+    requests_per_minute: Annotated[
+        int, setting("Requests one API key may send a minute, to each process; 0 is any number.", ge=0)
+    ] = 0
+    dp_epsilon_per_day: Annotated[
+        float,
+        setting("Privacy loss one key may spend a day on counts with `dp_epsilon`.", ge=0, le=1000),
+    ] = 1.0
+    body_timeout_seconds: Annotated[
+        float, setting("How long a request's headers, and then its body, may take to arrive.", gt=0, le=3600)
+    ] = 30.0
     log_level: Annotated[LogLevel, setting("Least severe log lines that are written.")] = "info"
 
     @property

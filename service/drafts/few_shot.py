@@ -38,7 +38,13 @@ async def nearest_examples(runtime: Runtime, workspace: str, brief: Brief, most:
     """
     async with runtime.database.read() as session:
         page = await DraftStore(session, workspace).page(None, NEWEST, channel=brief.channel, decided=True)
-    found = [example for draft in page.rows if _alike(draft.brief, brief) for example in _accepted(draft)]
+    found = [
+        example
+        for draft in page.rows
+        # What was written for one customer goes when that customer is erased: it is copied nowhere.
+        if draft.profile_id is None and _alike(draft.brief, brief)
+        for example in _accepted(draft)
+    ]
     if not found:
         return ()
     embedder = await runtime.embedder()

@@ -41,8 +41,9 @@ _EVENT: dict[str, Any] = {
         rows="event",
         request=[_EVENT],
         response={"read": 1, "stored": 1, "duplicate": 0, "rejected": 0, "rejects": []},
-        problems=(413,),
+        problems=(408, 413),
         idempotent=True,
+        audited=False,
     ),
 )
 async def store_events(

@@ -12,7 +12,7 @@ from service.db import find_rows, insert_rows
 from service.events.model import Event
 from service.events.tables import EventRow
 from service.ingest import Outcome
-from service.profiles.store import ProfileStore
+from service.profiles.store import ProfileStore, erased
 from service.profiles.tables import owner_of
 
 FIELDS = Event.__struct_fields__
@@ -52,7 +52,7 @@ class EventStore:
         owners = await ProfileStore(self._session, self._workspace).require(first_seen, now)
         if owners:
             refused |= {
-                place: f"profile {event.profile_id!r} was erased and does not come back"
+                place: erased(event.profile_id)
                 for place, event in enumerate(events)
                 if owners.get(event.profile_id, "") is None
             }

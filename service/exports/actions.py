@@ -115,18 +115,20 @@ async def _write(
         while not (await asyncio.wait([writing], timeout=HEARTBEAT_SECONDS))[0]:
             await _change(runtime, workspace, export, count=count[0], touched_at=runtime.now())
         written = writing.result()
+        size = await asyncio.to_thread(lambda: file.stat().st_size)
     except (OSError, ServiceError) as error:
         await _change(runtime, workspace, export, status="failed", error=str(error))
         return
     finally:
         writing.cancel()
-    size = await asyncio.to_thread(lambda: file.stat().st_size)
-    await _change(runtime, workspace, export, status="ready", count=written, bytes=size)
+    if not await _change(runtime, workspace, export, status="ready", count=written, bytes=size):
+        # Withdrawn meanwhile, since somebody was erased.
+        await asyncio.to_thread(file.unlink, missing_ok=True)
 
 
-async def _change(runtime: Runtime, workspace: str, export: Export, **values: object) -> None:
+async def _change(runtime: Runtime, workspace: str, export: Export, **values: object) -> bool:
     async with runtime.database.write() as session:
-        await ExportStore(session, workspace).change(export.id, **values)
+        return await ExportStore(session, workspace).change(export.id, **values)
 
 
 def _file(runtime: Runtime, workspace: str, export: Export) -> Path:

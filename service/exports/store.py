@@ -1,15 +1,15 @@
 """Exports: rows to values and back."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 import msgspec
-from sqlalchemy import ColumnElement, func, insert, select, update
+from sqlalchemy import ColumnElement, CursorResult, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.exports.model import Export
 from service.exports.tables import ExportRow
-from service.profiles.tables import ProfileRow
+from service.privacy.tables import ErasureRow
 
 
 class ExportStore:
@@ -29,17 +29,19 @@ class ExportStore:
         row = await self._session.get(ExportRow, (self._workspace, export_id))
         return None if row is None else _export(row)
 
-    async def change(self, export_id: str, **values: Any) -> None:
-        """Set some columns of an export that still runs; one that has ended stays as it ended."""
-        await self._session.execute(
+    async def change(self, export_id: str, **values: Any) -> bool:
+        """Set some columns of an export if it still runs; one that has ended stays as it ended."""
+        result = await self._session.execute(
             update(ExportRow)
             .where(self._mine(), ExportRow.id == export_id, ExportRow.status == "running")
             .values(**values)
         )
+        return cast("CursorResult[Any]", result).rowcount > 0
 
-    async def expire(self, now: datetime) -> tuple[Export, ...]:
-        """Mark what is past its time as expired, and return it: its files may go."""
-        due = (self._mine(), ExportRow.expires_at <= now, ExportRow.status != "expired")
+    async def expire(self, now: datetime, *, begun: datetime | None = None) -> tuple[Export, ...]:
+        """Mark what is past its time as expired, or was `begun` up to then; return it: its files may go."""
+        past = ExportRow.expires_at <= now if begun is None else ExportRow.created_at <= begun
+        due = (self._mine(), past, ExportRow.status != "expired")
         rows = (await self._session.scalars(select(ExportRow).where(*due))).all()
         found = tuple(_export(row) for row in rows)
         await self._session.execute(update(ExportRow).where(*due).values(status="expired"))
@@ -48,7 +50,7 @@ class ExportStore:
     async def erased_since(self, moment: datetime) -> bool:
         """Whether any profile of the workspace was erased at that moment or after."""
         newest = await self._session.scalar(
-            select(func.max(ProfileRow.erased_at)).where(ProfileRow.workspace_id == self._workspace)
+            select(func.max(ErasureRow.erased_at)).where(ErasureRow.workspace_id == self._workspace)
         )
         return newest is not None and newest >= moment
 

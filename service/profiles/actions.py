@@ -1,14 +1,23 @@
 """Store, read and erase profiles; note consent and suppression."""
 
 from collections.abc import Iterable
+from datetime import datetime, timedelta
+from pathlib import Path
 
 from service.counts import Counts
 from service.errors import NotFound
 from service.ingest import ingest
 from service.listing import Page
-from service.profiles.model import Consent, Erasure, Profile, Suppression, refusal
+from service.privacy.leftovers import blank_rejects
+from service.privacy.model import Erasure, Removed
+from service.privacy.store import ErasureStore
+from service.privacy.subjects import ids_of
+from service.profiles.model import Consent, Profile, Suppression, refusal
 from service.profiles.store import ProfileStore
 from service.runtime import Runtime
+
+ERASURE_LAG = timedelta(minutes=10)
+"""How long an erasure may take from its time to its commit, clocks of several machines included."""
 
 
 async def upsert_profiles(runtime: Runtime, workspace: str, rows: Iterable[Profile]) -> Counts:
@@ -45,19 +54,41 @@ async def list_profiles(
 
 
 async def erase_profile(runtime: Runtime, workspace: str, profile_id: str) -> Erasure:
-    """Erase a profile: from now on no read returns it, and no import brings it back.
+    """Erase a profile and all merged into it: from now on no read returns them, no import brings them back.
 
-    Traits, events, consents and drafts written for it are deleted at once; a tombstone and suppressions
-    stay. Erasing again returns the first erasure. Raises NotFound.
+    Everything about it in the store is deleted at once, and blanked in what imports set aside on this
+    machine; the next snapshot no longer holds it, and then the older ones go too. What stays is the receipt.
+    Erasing again returns the first receipt. Raises NotFound.
     """
-    async with runtime.database.write() as session:
-        return await ProfileStore(session, workspace).erase(profile_id, runtime.now())
-
-
-async def erased_profiles(runtime: Runtime, workspace: str, ids: Iterable[str]) -> frozenset[str]:
-    """Return which of these ids are erased: what is read from an older snapshot is masked by it."""
     async with runtime.database.read() as session:
-        return await ProfileStore(session, workspace).erased_among(ids)
+        ids = await ids_of(session, workspace, profile_id)
+        if not ids:
+            known = await ErasureStore(session, workspace).find(profile_id)
+            if known is None:
+                raise NotFound(f"no profile {profile_id!r} in workspace {workspace!r}")
+            return known
+    # First, while the ids are at hand: after a failure the whole erasure can be asked for again.
+    imports = Path(runtime.settings.data_dir) / "imports" / workspace
+    blanked = sum([await runtime.run(blank_rejects, imports, each) for each in ids])
+    removed = [Removed(where="files.import_rejects", count=blanked)] if blanked else []
+    async with runtime.database.write() as session:
+        return await ErasureStore(session, workspace).erase(profile_id, runtime.now(), removed)
+
+
+async def erased_profiles(
+    runtime: Runtime, workspace: str, ids: Iterable[str], *, since: datetime | None = None
+) -> frozenset[str]:
+    """Return which of these ids are erased: what is read from an older snapshot is masked by it.
+
+    `since`: when the snapshot the ids are from was built. Only later erasures can be in it, so that most
+    often nothing needs to be looked up.
+    """
+    async with runtime.database.read() as session:
+        store = ErasureStore(session, workspace)
+        if since is None:
+            return await store.erased_among(frozenset(ids))
+        erased = await store.since(since - ERASURE_LAG)
+    return frozenset[str]() if erased is None else await runtime.run(erased.among, ids)
 
 
 async def set_consent(runtime: Runtime, workspace: str, consent: Consent) -> Consent:

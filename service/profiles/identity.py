@@ -16,8 +16,9 @@ from service.drafts.tables import DraftRow
 from service.events.tables import EventRow
 from service.ingest import Outcome
 from service.listing import content_digest
+from service.privacy.store import ErasureStore
 from service.profiles.model import Trait
-from service.profiles.store import BARE, ProfileStore
+from service.profiles.store import BARE, ProfileStore, erased
 from service.profiles.tables import ConsentRow, ProfileRow, SuppressionRow
 
 _CONSENT = ("workspace_id", "profile_id", "channel", "granted", "source", "changed_at")
@@ -87,12 +88,17 @@ class IdentityStore:
     async def link(self, link: Link, now: datetime) -> Outcome:
         """Merge one profile into another, with events, consents, suppressions, drafts and traits.
 
-        Both must be there (`require`). Refused where one is erased, or the first belongs to somebody else
-        already; merging what is merged changes nothing.
+        Both must be there (`require`), or erased since. Refused where one is erased, or the first belongs to
+        somebody else already; merging what is merged changes nothing.
         """
         if self._session.get_bind().dialect.name == "postgresql":
             await self._session.execute(_ONE_MERGE_AT_A_TIME)
         ids = (link.anonymous_id, link.profile_id)
+        erasures = ErasureStore(self._session, self._workspace)
+        await erasures.hold()
+        gone = await erasures.erased_among(ids)
+        if gone:
+            return Outcome(stored=0, refused={0: erased(next(each for each in ids if each in gone))})
         owners = select(ProfileRow.merged_into).where(self._mine(), ProfileRow.id.in_(ids))
         involved = or_(ProfileRow.id.in_(ids), ProfileRow.merged_into.in_(ids), ProfileRow.id.in_(owners))
         query = select(ProfileRow).where(self._mine(), involved).order_by(ProfileRow.id)
@@ -106,9 +112,6 @@ class IdentityStore:
                 f"{link.profile_id!r}: the first word stands"
             )
             return Outcome(stored=0, refused={0: reason})
-        for row in (anonymous, known):
-            if row.erased_at is not None:
-                return Outcome(stored=0, refused={0: erased(row.id)})
         await self._move(anonymous, known, rows, now)
         return Outcome(stored=1)
 
@@ -176,11 +179,6 @@ class IdentityStore:
 
     def _mine(self) -> ColumnElement[bool]:
         return ProfileRow.workspace_id == self._workspace
-
-
-def erased(profile_id: str) -> str:
-    """Why nothing is stored of a profile that is erased."""
-    return f"profile {profile_id!r} was erased and does not come back"
 
 
 def _take_over(row: ProfileRow, words: Iterable[tuple[str, Trait, float]]) -> bool:

@@ -42,15 +42,6 @@ class Suppression(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     created_at: datetime
 
 
-class Erasure(msgspec.Struct, frozen=True, kw_only=True):
-    """The record that a profile was erased; it keeps the id from coming back, and nothing else."""
-
-    profile_id: str
-    erased_at: datetime
-    events: int
-    """How many events went with it."""
-
-
 def refusal(profile: Profile) -> str | None:
     """Why this profile cannot be stored; none when it can."""
     if profile.created_at is not None and profile.created_at.tzinfo is None:

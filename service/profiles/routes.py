@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from litestar import Request, delete, get, post
+from litestar import Request, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, RawBody
 
@@ -10,8 +10,8 @@ from service.bulk import store_rows
 from service.counts import Counts
 from service.openapi import route
 from service.paging import Results, checked_limit, decode_cursor, results_of
-from service.profiles.actions import erase_profile, get_profile, list_profiles, upsert_profiles
-from service.profiles.model import Erasure, Profile
+from service.profiles.actions import get_profile, list_profiles, upsert_profiles
+from service.profiles.model import Profile
 from service.profiles.recommendations import ItemList, Wishes, recommend
 from service.runtime import Runtime
 
@@ -85,26 +85,6 @@ async def show_profile(
     return await get_profile(runtime, workspace, profile_id)
 
 
-@delete(
-    "/v1/profiles/{profile_id:str}",
-    status_code=200,
-    **route(
-        ("crm",),
-        tag="profiles",
-        summary="Erase a profile",
-        description="Its traits, events and drafts are deleted at once and no read returns it from now on; "
-        "the id cannot be stored again. Erasing again answers what the first time did.",
-        response={"profile_id": "p-17", "erased_at": "2026-11-22T10:00:00Z", "events": 12},
-        problems=(404,),
-    ),
-)
-async def remove_profile(
-    profile_id: FromPath[str], runtime: NamedDependency[Runtime], workspace: NamedDependency[str]
-) -> Erasure:
-    """Erase one profile."""
-    return await erase_profile(runtime, workspace, profile_id)
-
-
 @get(
     "/v1/profiles/{profile_id:str}/recommendations",
     **route(
@@ -158,4 +138,4 @@ async def show_recommendations(
     return await recommend(runtime, workspace, profile_id, checked_limit(k, default=10, name="k"), wishes)
 
 
-ROUTES = [store_profiles, show_profiles, show_profile, remove_profile, show_recommendations]
+ROUTES = [store_profiles, show_profiles, show_profile, show_recommendations]

@@ -1,27 +1,18 @@
-"""Profiles: rows to values and back. No method here returns an erased profile."""
+"""Profiles: rows to values and back. An erased one has no row, and gets none."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.db import find_rows, insert_rows
-from service.drafts.tables import DraftRow
 from service.errors import NotFound
-from service.events.tables import EventRow
 from service.ingest import Outcome
 from service.listing import Page, content_digest, page_of
-from service.profiles.model import Consent, Erasure, Profile, Suppression, Trait
-from service.profiles.tables import (
-    ConsentRow,
-    ErasureRow,
-    ProfileRow,
-    SuppressionRow,
-    is_shown,
-    owner_of,
-)
-from service.quality.tables import FindingRow
+from service.privacy.store import ErasureStore
+from service.profiles.model import Consent, Profile, Suppression, Trait
+from service.profiles.tables import ConsentRow, ProfileRow, SuppressionRow, is_shown, owner_of
 
 COLUMNS = ("workspace_id", "id", "traits", "digest", "created_at", "updated_at", "trait_times")
 NO_TIMES: dict[str, float] = {}
@@ -38,11 +29,13 @@ class ProfileStore:
     def __init__(self, session: AsyncSession, workspace: str) -> None:
         self._session = session
         self._workspace = workspace
+        self._erasures = ErasureStore(session, workspace)
 
     async def upsert(self, profiles: Sequence[Profile], now: datetime) -> Outcome:
         """Store profiles; `stored` counts new and changed ones. Of equal ids the last one wins."""
+        await self._erasures.hold()
         ids = {profile.id for profile in profiles}
-        gone = {profile_id: _erased(profile_id) for profile_id in await self.erased_among(ids)}
+        gone = {each: erased(each) for each in await self._erasures.erased_among(ids)}
         gone |= {each: _merged(each, owner) for each, owner in (await self._merged_among(ids)).items()}
         last = {profile.id: profile for profile in profiles if profile.id not in gone}
         ordered = [last[profile_id] for profile_id in sorted(last)]
@@ -73,8 +66,7 @@ class ProfileStore:
                     "trait_times",
                     *(("created_at",) if dated else ()),
                 ),
-                replace_where="profiles.digest <> excluded.digest AND profiles.erased_at IS NULL "
-                "AND profiles.merged_into IS NULL",
+                replace_where="profiles.digest <> excluded.digest AND profiles.merged_into IS NULL",
             )
         refused = {place: gone[one.id] for place, one in enumerate(profiles) if one.id in gone}
         return Outcome(stored=stored, refused=refused)
@@ -85,40 +77,36 @@ class ProfileStore:
         """Make sure these profiles exist, bare ones dated when first seen; say which ids are not their own.
 
         Returns the owner's id for one that was merged, none for one that is erased, and nothing of the
-        others. Locks all rows against a simultaneous erasure or merge until the end of the transaction,
-        and with `to_change` against everybody.
+        others. Until the end of the transaction no erasure begins, and all rows are locked against a
+        simultaneous merge, with `to_change` against everybody.
         """
+        await self._erasures.hold()
         known = await self._locked(first_seen, to_change)
+        gone = await self._erasures.erased_among(first_seen.keys() - known.keys())
         bare = [
             (self._workspace, profile_id, NO_TRAITS, BARE, first_seen[profile_id], now, NO_TIMES)
-            for profile_id in sorted(first_seen)
-            if profile_id not in known
+            for profile_id in sorted(first_seen.keys() - known.keys() - gone)
         ]
         await insert_rows(self._session, ProfileRow, COLUMNS, bare)
-        merged = {each: owner for each, (_, owner) in known.items() if owner is not None}
-        owners = await self._locked(set(merged.values()) - known.keys(), to_change) if merged else {}
-        erased = {each for each, (gone, _) in {**known, **owners}.items() if gone}
-        nobody = dict.fromkeys(erased & first_seen.keys())
-        return {each: None if owner in erased else owner for each, owner in merged.items()} | nobody
+        merged = {each: owner for each, owner in known.items() if owner is not None}
+        await self._locked(set(merged.values()) - known.keys(), to_change)
+        return {**merged, **dict.fromkeys(gone)}
 
-    async def _locked(self, ids: Iterable[str], to_change: bool) -> dict[str, tuple[bool, str | None]]:
-        """Lock these rows, in the order of their ids; say of each whether it is erased, and its owner."""
+    async def _locked(self, ids: Iterable[str], to_change: bool) -> dict[str, str | None]:
+        """Lock these rows, in the order of their ids; return the owner of each that was merged."""
         lock = "FOR UPDATE" if to_change else "FOR SHARE"
-        columns = "id, erased_at IS NOT NULL, merged_into"
-        rows = await find_rows(self._session, ProfileRow, columns, self._workspace, ids, lock)
-        return {row[0]: (bool(row[1]), row[2]) for row in rows}
+        rows = await find_rows(self._session, ProfileRow, "id, merged_into", self._workspace, ids, lock)
+        return {row[0]: row[1] for row in rows}
 
     async def get(self, profile_id: str) -> Profile | None:
         """Return one profile, by its own id or that of one merged into it; none when unknown or erased."""
-        query = select(ProfileRow).where(self._mine(), ProfileRow.id == self._owner(profile_id), is_shown())
+        query = select(ProfileRow).where(self._mine(), ProfileRow.id == self._owner(profile_id))
         row = await self._session.scalar(query)
         return None if row is None else _profile(row)
 
     async def hold(self, profile_id: str) -> bool:
         """Whether a profile is there; if so, it cannot be erased until this transaction ends."""
-        query = select(ProfileRow.id).where(
-            self._mine(), ProfileRow.id == self._owner(profile_id), is_shown()
-        )
+        query = select(ProfileRow.id).where(self._mine(), ProfileRow.id == self._owner(profile_id))
         return await self._session.scalar(query.with_for_update()) is not None
 
     async def page(self, after: str | None, limit: int) -> Page[Profile]:
@@ -132,59 +120,6 @@ class ProfileStore:
         """Return how many profiles there are."""
         query = select(func.count()).select_from(ProfileRow).where(self._mine(), is_shown())
         return await self._session.scalar(query) or 0
-
-    async def erase(self, profile_id: str, now: datetime) -> Erasure:
-        """Erase a profile with all merged into it; raises NotFound. Again, it returns the first erasure."""
-        row = await self._session.scalar(
-            select(ProfileRow).where(self._mine(), ProfileRow.id == self._owner(profile_id)).with_for_update()
-        )
-        if row is None:
-            raise NotFound(f"no profile {profile_id!r} in workspace {self._workspace!r}")
-        if row.erased_at is not None:
-            known = await self._session.get_one(ErasureRow, (self._workspace, row.id))
-            return Erasure(profile_id=row.id, erased_at=known.erased_at, events=known.events)
-        merged = await self._session.scalars(
-            select(ProfileRow).where(self._mine(), ProfileRow.merged_into == row.id).with_for_update()
-        )
-        rows = [row, *merged]
-        for one in rows:
-            one.traits, one.trait_times, one.digest, one.updated_at, one.erased_at = {}, {}, BARE, now, now
-        events = await self._session.scalar(
-            select(func.count())
-            .select_from(EventRow)
-            .where(EventRow.workspace_id == self._workspace, EventRow.profile_id == row.id)
-        )
-        ids = [one.id for one in rows]
-        for table in (EventRow, ConsentRow, DraftRow):
-            await self._session.execute(
-                delete(table).where(table.workspace_id == self._workspace, table.profile_id.in_(ids))
-            )
-        await self._forget_examples(ids)
-        record = {"workspace_id": self._workspace, "erased_at": now}
-        counts = {row.id: events or 0}
-        records = [{**record, "profile_id": one, "events": counts.get(one, 0)} for one in ids]
-        await self._session.execute(insert(ErasureRow), records)
-        return Erasure(profile_id=row.id, erased_at=now, events=events or 0)
-
-    async def _forget_examples(self, ids: Sequence[str]) -> None:
-        """Take the examples of findings away that quote one of these ids."""
-        for one in ids:
-            quoting = FindingRow.example.contains(one, autoescape=True)
-            await self._session.execute(
-                update(FindingRow)
-                .where(FindingRow.workspace_id == self._workspace, quoting)
-                .values(example="")
-            )
-
-    async def erased_among(self, ids: Iterable[str]) -> frozenset[str]:
-        """Return which of the ids are erased."""
-        found: set[str] = set()
-        for part in _slices(sorted(set(ids))):
-            query = select(ErasureRow.profile_id).where(
-                ErasureRow.workspace_id == self._workspace, ErasureRow.profile_id.in_(part)
-            )
-            found.update(await self._session.scalars(query))
-        return frozenset(found)
 
     async def set_consent(self, consent: Consent) -> Consent:
         """Note a word about a channel unless a later one is known; returns the one that holds."""
@@ -213,7 +148,13 @@ class ProfileStore:
         return tuple(_consent(row) for row in await self._session.scalars(query.order_by(ConsentRow.channel)))
 
     async def suppress(self, suppression: Suppression) -> None:
-        """Keep a profile, known or not, from being written to; under its own id and its owner's."""
+        """Keep a profile, known or not, from being written to; under its own id and its owner's.
+
+        An erased one is kept from it already.
+        """
+        await self._erasures.hold()
+        if await self._erasures.erased_among([suppression.profile_id]):
+            return
         columns = ("workspace_id", "profile_id", "channel", "reason", "created_at")
         row = (self._workspace, *(getattr(suppression, name) for name in columns[1:]))
         merged = await self._merged_among([suppression.profile_id])
@@ -221,9 +162,10 @@ class ProfileStore:
         await insert_rows(self._session, SuppressionRow, columns, rows)
 
     async def suppressed_among(self, ids: Iterable[str], channel: str) -> frozenset[str]:
-        """Return which of the ids must not be written to on the channel."""
-        found: set[str] = set()
-        for part in _slices(sorted(set(ids))):
+        """Return which of the ids must not be written to on the channel; erased ones are among them."""
+        wanted = sorted(set(ids))
+        found = set(await self._erasures.erased_among(wanted))
+        for part in _slices(wanted):
             query = select(SuppressionRow.profile_id).where(
                 SuppressionRow.workspace_id == self._workspace,
                 SuppressionRow.profile_id.in_(part),
@@ -253,7 +195,8 @@ def _slices(ids: Sequence[str]) -> Iterable[Sequence[str]]:
     return (ids[start : start + IDS_PER_QUERY] for start in range(0, len(ids), IDS_PER_QUERY))
 
 
-def _erased(profile_id: str) -> str:
+def erased(profile_id: str) -> str:
+    """Why nothing is stored of a profile that is erased."""
     return f"profile {profile_id!r} was erased and does not come back"
 
 

@@ -1,4 +1,4 @@
-"""Rows of profiles, consents, suppressions and erasures."""
+"""Rows of profiles, consents and suppressions."""
 
 from datetime import datetime
 from typing import Any
@@ -10,7 +10,6 @@ from sqlalchemy import (
     Index,
     String,
     Text,
-    and_,
     func,
     select,
 )
@@ -20,7 +19,7 @@ from service.db import Base, Id, Instant, Json
 
 
 class ProfileRow(Base):
-    """One customer; with `erased_at` it is a tombstone no read returns and with `merged_into` a signpost."""
+    """One customer; with `merged_into` it is a signpost, which no list shows."""
 
     __tablename__ = "profiles"
     __table_args__ = (Index(None, "workspace_id", "merged_into"),)
@@ -31,7 +30,6 @@ class ProfileRow(Base):
     digest: Mapped[str] = mapped_column(String(32))
     created_at: Mapped[datetime] = mapped_column(Instant)
     updated_at: Mapped[datetime] = mapped_column(Instant)
-    erased_at: Mapped[datetime | None] = mapped_column(Instant)
     merged_into: Mapped[str | None] = mapped_column(Id)
     """The profile that all of this one belongs to now; that one is merged into none itself."""
     trait_times: Mapped[dict[str, float]] = mapped_column(Json, server_default="{}")
@@ -39,8 +37,8 @@ class ProfileRow(Base):
 
 
 def is_shown() -> ColumnElement[bool]:
-    """Whether reads return a profile: it is neither erased nor merged into another."""
-    return and_(ProfileRow.erased_at.is_(None), ProfileRow.merged_into.is_(None))
+    """Whether lists show a profile: it is merged into none."""
+    return ProfileRow.merged_into.is_(None)
 
 
 def owner_of(workspace: str, profile_id: str) -> ColumnElement[str]:
@@ -66,7 +64,7 @@ class ConsentRow(Base):
 
 
 class SuppressionRow(Base):
-    """A profile that must not be written to. No foreign key: it may precede its profile and outlives it."""
+    """A profile that must not be written to. No foreign key: it may precede its profile."""
 
     __tablename__ = "suppressions"
 
@@ -75,17 +73,3 @@ class SuppressionRow(Base):
     channel: Mapped[str] = mapped_column(String(32), primary_key=True)
     reason: Mapped[str] = mapped_column(Text)
     created_at: Mapped[datetime] = mapped_column(Instant)
-
-
-class ErasureRow(Base):
-    """The record that a profile was erased."""
-
-    __tablename__ = "erasures"
-    __table_args__ = (
-        ForeignKeyConstraint(["workspace_id", "profile_id"], ["profiles.workspace_id", "profiles.id"]),
-    )
-
-    workspace_id: Mapped[str] = mapped_column(Id, primary_key=True)
-    profile_id: Mapped[str] = mapped_column(Id, primary_key=True)
-    erased_at: Mapped[datetime] = mapped_column(Instant)
-    events: Mapped[int]

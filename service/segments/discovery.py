@@ -47,7 +47,7 @@ async def discover_segments(
     await get_workspace(runtime, workspace)
     snapshot = await runtime.snapshot(workspace)
     ids = snapshot.profiles["id"]
-    erased = await erased_profiles(runtime, workspace, ids.to_list())
+    erased = await erased_profiles(runtime, workspace, ids.to_list(), since=snapshot.manifest.built_at)
 
     def found() -> Found:
         gone = ids.is_in(list(erased)).to_numpy()

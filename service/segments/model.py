@@ -105,6 +105,21 @@ class Preview(msgspec.Struct, frozen=True, kw_only=True):
     """Traits, event types, categories, items and seeds it names that the snapshot does not hold."""
 
 
+class PrivateCount(msgspec.Struct, frozen=True, kw_only=True):
+    """How many a definition selects, with noise that hides any one of them."""
+
+    count: int
+    """Never below 0."""
+    epsilon: float
+    """What it cost: with or without any one profile, an answer is at most exp(epsilon) times likelier."""
+    margin: int
+    """Nine times in ten the count is off by no more."""
+    epsilon_left: float
+    """What the key may still spend today (UTC)."""
+    as_of: datetime
+    snapshot: str
+
+
 class Member(msgspec.Struct, frozen=True, kw_only=True):
     """One member of a segment."""
 

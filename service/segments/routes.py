@@ -16,11 +16,22 @@ from service.etags import IfMatch, etag, matched
 from service.openapi import route
 from service.paging import Results, checked_limit, decode_cursor, results_of
 from service.runtime import Runtime
+from service.security import require_scope
 from service.segments import actions, discovery, previews
 from service.segments.comparison_routes import ROUTES as COMPARISONS
 from service.segments.examples import DEFINITION, DESCRIPTION, DISCOVERY, PREVIEW, SEGMENT
 from service.segments.membership_routes import ROUTES as MEMBERSHIP
-from service.segments.model import Discovery, Preview, Segment, SegmentDescription, SegmentPatch, Written
+from service.segments.model import (
+    Discovery,
+    Preview,
+    PrivateCount,
+    Segment,
+    SegmentDescription,
+    SegmentPatch,
+    Written,
+)
+from service.segments.private import count_privately
+from service.workspaces.model import ApiKey
 
 _READ, _LOOK, _WRITE = ("copy", "crm", "batch"), ("crm", "batch"), ("crm",)
 
@@ -163,18 +174,29 @@ async def remove_segment(
     "/v1/segments/preview",
     status_code=200,
     **route(
-        _LOOK,
+        (*_LOOK, "counts"),
         tag="segments",
         summary="Preview a definition",
+        description="Size, what sets the members apart, and some of them. With `dp_epsilon` nothing but the "
+        "count, with noise that hides any one profile, on account of the key's budget of the day (429 when "
+        "it is spent); a key with scope `counts` alone gets no other answer.",
         request={"definition": DEFINITION},
         response=PREVIEW,
         problems=(409, 422),
+        audited=False,
     ),
 )
 async def preview_definition(
-    data: JSONBody[Written], runtime: NamedDependency[Runtime], workspace: NamedDependency[str]
-) -> Preview:
+    data: JSONBody[Written],
+    runtime: NamedDependency[Runtime],
+    workspace: NamedDependency[str],
+    key: NamedDependency[ApiKey],
+    dp_epsilon: FromQuery[float | None] = None,
+) -> Preview | PrivateCount:
     """Say whom a definition would select, before it has a name."""
+    if dp_epsilon is not None:
+        return await count_privately(runtime, workspace, key.id, data.tree(), dp_epsilon)
+    require_scope(key.scopes, *_LOOK)
     return await previews.preview(runtime, workspace, data.tree())
 
 

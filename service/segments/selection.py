@@ -225,7 +225,8 @@ async def open_snapshot(runtime: Runtime, workspace: str, version: str | None = 
 async def erased_among(runtime: Runtime, workspace: str, *selections: Selection) -> frozenset[str]:
     """Return which of the selected profiles have been erased since the snapshots were built."""
     ids = selections[0].ids if len(selections) == 1 else {name for each in selections for name in each.ids}
-    return await erased_profiles(runtime, workspace, list(ids))
+    oldest = min(each.snapshot.manifest.built_at for each in selections)
+    return await erased_profiles(runtime, workspace, ids, since=oldest)
 
 
 def shown(runtime: Runtime, workspace: str, segment: Segment) -> Segment:

@@ -17,6 +17,7 @@ from service.catalog.store import ItemStore
 from service.errors import BuildRunning, ServiceError
 from service.events.store import EventStore
 from service.executor import stop_if_abandoned
+from service.privacy.sweeping import sweep_files
 from service.runtime import Runtime
 from service.snapshots.model import SnapshotInfo
 from service.snapshots.replicas import KEEP, exchange_snapshots, push_snapshot
@@ -51,11 +52,11 @@ async def build_snapshot(
 ) -> SnapshotInfo:
     """Read the store, build a snapshot, publish it, push it to the URL if there is one.
 
-    What the newest snapshot holds already is taken from it, save with `full`. While another build runs,
-    `waiting(wait_seconds)` is called once and its end awaited for so long. `progress(stage, done, total)`:
-    stage `read` first, then those of `indexing.snapshot.build`, the latter called from a worker thread,
-    then `push`. Raises NotFound (workspace), BuildRunning (another still builds),
-    `indexing.errors.SnapshotError`, `BudgetError` and `EmbedderError`; a push that failed is
+    What the newest snapshot holds already is taken from it, save with `full`. Erasures that waited for it are
+    completed. While another build runs, `waiting(wait_seconds)` is called once and its end awaited for so
+    long. `progress(stage, done, total)`: stage `read` first, then those of `indexing.snapshot.build`, the
+    latter called from a worker thread, then `push`. Raises NotFound (workspace), BuildRunning (another
+    still builds), `indexing.errors.SnapshotError`, `BudgetError` and `EmbedderError`; a push that failed is
     made up for by `serve` or `pitchwright index push`.
     """
     await get_workspace(runtime, workspace)
@@ -87,6 +88,7 @@ async def build_snapshot(
                 raise SnapshotError(
                     f"Snapshot {snapshot.version} is published here, but could not be pushed: {error}"
                 ) from error
+        await sweep_files(runtime, workspace)
     return _info(snapshot.manifest)
 
 
@@ -140,6 +142,8 @@ async def _refresh(
             looked[workspace.id] = runtime.now()
             info = await build_snapshot(runtime, workspace.id)
             log.info("snapshot published", version=info.version)
+        else:  # what a build could not complete, and snapshots built elsewhere
+            await sweep_files(runtime, workspace.id)
     except BuildRunning:
         log.info("snapshot is being built elsewhere")
     except (ServiceError, IndexingError, OSError) as error:

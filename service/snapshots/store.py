@@ -8,8 +8,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from service.catalog.tables import ItemRow
 from service.db import insert_rows
 from service.events.tables import EventRow
+from service.privacy.tables import ErasureRow
 from service.profiles.tables import ProfileRow
 from service.snapshots.tables import LeaseRow
+from service.workspaces.tables import WorkspaceRow
 
 
 class LeaseStore:
@@ -55,6 +57,9 @@ async def last_change(session: AsyncSession, workspace: str) -> datetime | None:
             (ItemRow, ItemRow.updated_at),
             (ProfileRow, ProfileRow.updated_at),
             (EventRow, EventRow.recorded_at),
+            (ErasureRow, ErasureRow.erased_at),
         )
     ]
+    removed = select(WorkspaceRow.events_removed_at).where(WorkspaceRow.id == workspace)
+    moments.append(await session.scalar(removed))
     return max((moment for moment in moments if moment is not None), default=None)

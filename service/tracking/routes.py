@@ -64,8 +64,9 @@ def _call_route(call: Call) -> HTTPRouteHandler:
             description=_DESCRIPTION,
             request=_EXAMPLES[call],
             response=_ANSWER,
-            problems=(413,),
+            problems=(408, 413),
             idempotent=True,
+            audited=False,
         ),
     )
     async def receive_call(
@@ -104,8 +105,9 @@ async def _receive_batch(
         "in `rejects` with its place and stops no other; the status is 200 even then.",
         request={"batch": [{"type": "track", **_EXAMPLES["track"]}], "sentAt": "2026-11-21T18:04:12Z"},
         response=_ANSWER,
-        problems=(413,),
+        problems=(408, 413),
         idempotent=True,
+        audited=False,
     ),
 )
 async def receive_batch(
@@ -128,8 +130,9 @@ async def receive_batch(
         description="As `/v1/batch`, with the times taken as they are said.",
         request={"batch": [{"type": "track", **_EXAMPLES["track"]}]},
         response=_ANSWER,
-        problems=(413,),
+        problems=(408, 413),
         idempotent=True,
+        audited=False,
     ),
 )
 async def receive_import(

@@ -10,7 +10,16 @@ from prompts.brand import Brand, version
 from service.errors import Conflict, InvalidInput, NotFound, PreconditionFailed, Unauthenticated
 from service.runtime import Runtime
 from service.security import matches, new_key, split_key
-from service.workspaces.model import ApiKey, CreatedKey, Scope, Workspace, WorkspacePatch, changed, checked
+from service.workspaces.model import (
+    ApiKey,
+    CreatedKey,
+    Scope,
+    Workspace,
+    WorkspacePatch,
+    changed,
+    checked,
+    opens,
+)
 from service.workspaces.store import KeyStore, WorkspaceStore, find_key, list_workspaces
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}\Z")
@@ -88,20 +97,33 @@ async def set_brand(runtime: Runtime, workspace: str, brand: Brand, expected: st
     return brand
 
 
-async def create_key(runtime: Runtime, workspace: str, name: str, scopes: Sequence[Scope]) -> CreatedKey:
-    """Make an API key; its text is in the answer and nowhere else, ever after."""
+async def create_key(
+    runtime: Runtime,
+    workspace: str,
+    name: str,
+    scopes: Sequence[Scope],
+    *,
+    lifetime: timedelta | None = None,
+) -> CreatedKey:
+    """Make an API key; its text is in the answer and nowhere else, ever after. It ends after its lifetime.
+
+    Raises InvalidInput for no or unknown scopes and a lifetime that is over at once, NotFound.
+    """
     unknown = [scope for scope in scopes if scope not in get_args(Scope)]
     if unknown or not scopes:
         given = ", ".join(map(repr, unknown)) if unknown else "none"
         raise InvalidInput(f"scopes given: {given}; a key needs one or more of {', '.join(get_args(Scope))}")
-    fresh = new_key()
+    if lifetime is not None and lifetime <= timedelta(0):
+        raise InvalidInput(f"a key cannot last {lifetime}: give it some time")
+    fresh, now = new_key(), runtime.now()
     key = ApiKey(
         id=uuid4().hex,
         workspace=workspace,
         name=name,
         prefix=fresh.prefix,
         scopes=tuple(sorted(set(scopes))),
-        created_at=runtime.now(),
+        created_at=now,
+        expires_at=None if lifetime is None else now + lifetime,
     )
     async with runtime.database.write() as session:
         await WorkspaceStore(session, workspace).get()
@@ -115,6 +137,23 @@ async def list_keys(runtime: Runtime, workspace: str) -> tuple[ApiKey, ...]:
         return await KeyStore(session, workspace).list()
 
 
+async def rotate_key(
+    runtime: Runtime, workspace: str, prefix_or_id: str, *, overlap: timedelta = timedelta(days=1)
+) -> CreatedKey:
+    """Make a key that does what another does, which itself ends after `overlap`; both open until then.
+
+    The new one lasts as long as the other was made for. Raises NotFound, Conflict for a key that opens
+    nothing any more.
+    """
+    now = runtime.now()
+    async with runtime.database.write() as session:
+        old = await KeyStore(session, workspace).expire(prefix_or_id, now + max(overlap, timedelta(0)))
+        if not opens(old, now):
+            raise Conflict(f"API key pw_{old.prefix}_... opens nothing any more: make a new one")
+        made_for = None if old.expires_at is None else old.expires_at - old.created_at
+    return await create_key(runtime, workspace, old.name, old.scopes, lifetime=made_for)
+
+
 async def revoke_key(runtime: Runtime, workspace: str, prefix_or_id: str) -> ApiKey:
     """Revoke a key for good; doing so again changes nothing. Raises NotFound."""
     async with runtime.database.write() as session:
@@ -124,17 +163,18 @@ async def revoke_key(runtime: Runtime, workspace: str, prefix_or_id: str) -> Api
 async def verify_key(runtime: Runtime, text: str) -> ApiKey:
     """Return the key whose text this is, and its workspace with it; raises Unauthenticated.
 
-    Unknown, revoked and wrong keys get the same answer. Use is noted once a minute.
+    Unknown, revoked, expired and wrong keys get the same answer. Use is noted once a minute.
     """
     prefix, secret = split_key(text)
     async with runtime.database.read() as session:
         found = await find_key(session, prefix)
     key, stored = found or (None, None)
-    if not matches(secret, stored) or key is None or key.revoked_at is not None:
-        raise Unauthenticated(
-            f"API key pw_{prefix}_... is unknown or revoked: make one with `pitchwright keys create`"
-        )
     now = runtime.now()
+    if not matches(secret, stored) or key is None or not opens(key, now):
+        raise Unauthenticated(
+            f"API key pw_{prefix}_... is unknown or revoked, or has expired: make one with `pitchwright keys "
+            "create`"
+        )
     if key.last_used_at is None or now - key.last_used_at >= USE_IS_NOTED_AFTER:
         async with runtime.database.write() as session:
             await KeyStore(session, key.workspace).note_use(key.id, now)

@@ -1,11 +1,12 @@
-"""`pitchwright keys`: make, list and revoke API keys. `pitchwright brand`: show and import the brand."""
+"""`pitchwright keys`: make, list, rotate and revoke API keys. `pitchwright brand`: show and import it."""
 
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import click
 
-from service.console import json_option, note, print_json, print_table, run
+from service.console import FiniteRange, json_option, note, print_json, print_table, run
 
 if TYPE_CHECKING:
     from prompts.brand import Brand
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 @click.group()
 def keys() -> None:
-    """Create, list and revoke API keys.
+    """Create, list, rotate and revoke API keys.
 
     Example: pitchwright keys create studio --scope copy
     """
@@ -28,23 +29,61 @@ def keys() -> None:
     "scopes",
     multiple=True,
     required=True,
-    type=click.Choice(["copy", "crm", "batch", "ingest", "admin"]),
+    type=click.Choice(["copy", "crm", "batch", "ingest", "counts", "admin"]),
     help="What the key may do; give it several times for several.",
 )
+@click.option("--days", type=FiniteRange(min=0, min_open=True), help="How long it opens anything.")
 @json_option
-def create(name: str, scopes: tuple[str, ...], as_json: bool) -> None:
+def create(name: str, scopes: tuple[str, ...], days: float | None, as_json: bool) -> None:
     """Make a key called NAME; its text is shown this once.
 
-    Example: pitchwright keys create studio --scope copy --scope crm
+    Example: pitchwright keys create studio --scope copy --scope crm --days 90
     """
 
     async def work(runtime: "Runtime") -> "CreatedKey":
+        from service.audit.actions import record_command
         from service.workspaces.actions import create_key, ensure_workspace
 
-        await ensure_workspace(runtime, runtime.settings.workspace)
-        return await create_key(runtime, runtime.settings.workspace, name, cast("list[Scope]", list(scopes)))
+        workspace = runtime.settings.workspace
+        await ensure_workspace(runtime, workspace)
+        lifetime = None if days is None else timedelta(days=days)
+        wanted = cast("list[Scope]", list(scopes))
+        created = await create_key(runtime, workspace, name, wanted, lifetime=lifetime)
+        await record_command(runtime, workspace, "keys create", key=created.key.prefix, name=name)
+        return created
 
-    created = run(work)
+    _show_created(run(work), as_json=as_json)
+
+
+@keys.command()
+@click.argument("prefix")
+@click.option(
+    "--overlap-hours",
+    type=FiniteRange(min=0),
+    default=24.0,
+    show_default=True,
+    help="How long the old key opens beside the new one.",
+)
+@json_option
+def rotate(prefix: str, overlap_hours: float, as_json: bool) -> None:
+    """Make a key that does what the one with PREFIX (or id) does, which then ends.
+
+    Example: pitchwright keys rotate 3f9a1c --overlap-hours 48
+    """
+
+    async def work(runtime: "Runtime") -> "CreatedKey":
+        from service.audit.actions import record_command
+        from service.workspaces.actions import rotate_key
+
+        workspace = runtime.settings.workspace
+        created = await rotate_key(runtime, workspace, prefix, overlap=timedelta(hours=overlap_hours))
+        await record_command(runtime, workspace, "keys rotate", old=prefix, key=created.key.prefix)
+        return created
+
+    _show_created(run(work), as_json=as_json)
+
+
+def _show_created(created: "CreatedKey", *, as_json: bool) -> None:
     if as_json:
         print_json({"key": created.key, "text": created.text})
         return
@@ -69,12 +108,16 @@ def list_(as_json: bool) -> None:
     if as_json:
         print_json(found)
     else:
-        print_table(("prefix", "name", "scopes", "created", "revoked"), [_row(key) for key in found])
+        print_table(
+            ("prefix", "name", "scopes", "created", "last used", "expires", "revoked"),
+            [_row(key) for key in found],
+        )
 
 
 def _row(key: "ApiKey") -> tuple[str, ...]:
-    revoked = f"{key.revoked_at:%Y-%m-%d %H:%M}" if key.revoked_at else ""
-    return (key.prefix, key.name, ", ".join(key.scopes), f"{key.created_at:%Y-%m-%d %H:%M}", revoked)
+    moments = (key.created_at, key.last_used_at, key.expires_at, key.revoked_at)
+    shown = (f"{moment:%Y-%m-%d %H:%M}" if moment else "" for moment in moments)
+    return (key.prefix, key.name, ", ".join(key.scopes), *shown)
 
 
 @keys.command()
@@ -87,9 +130,12 @@ def revoke(prefix: str, as_json: bool) -> None:
     """
 
     async def work(runtime: "Runtime") -> "ApiKey":
+        from service.audit.actions import record_command
         from service.workspaces.actions import revoke_key
 
-        return await revoke_key(runtime, runtime.settings.workspace, prefix)
+        revoked = await revoke_key(runtime, runtime.settings.workspace, prefix)
+        await record_command(runtime, runtime.settings.workspace, "keys revoke", key=revoked.prefix)
+        return revoked
 
     key = run(work)
     if as_json:

@@ -12,8 +12,9 @@ from prompts.brand import Brand
 from prompts.brief_limits import validate_brand
 from service.errors import InvalidInput
 
-Scope = Literal["copy", "crm", "batch", "ingest", "admin"]
-"""What a key may do; `ingest` may send events and read nothing, `admin` may do everything."""
+Scope = Literal["copy", "crm", "batch", "ingest", "counts", "admin"]
+"""What a key may do; `ingest` may send events and read nothing, `counts` ask for counts with differential
+privacy, `admin` may do everything."""
 
 DEFAULT_EVENT_WEIGHTS: dict[str, float] = {
     "view": 1.0,
@@ -24,6 +25,10 @@ DEFAULT_EVENT_WEIGHTS: dict[str, float] = {
     "unsubscribe": 0.0,
 }
 """How much an event of a type says about taste, until the workspace says otherwise."""
+
+
+ALL_TYPES = "*"
+"""Stands for every type of event that is not named."""
 
 
 class Workspace(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,6 +45,8 @@ class Workspace(msgspec.Struct, frozen=True, kw_only=True):
     """ISO 4217."""
     event_weights: dict[str, float] = msgspec.field(default_factory=lambda: dict(DEFAULT_EVENT_WEIGHTS))
     brand: Brand = Brand()
+    retention_days: dict[str, int] = {}
+    """For how long events are kept, by type, `*` being those not named; left out: for ever."""
 
 
 class WorkspacePatch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -51,6 +58,7 @@ class WorkspacePatch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     currency: str | msgspec.UnsetType = msgspec.UNSET
     event_weights: dict[str, float] | msgspec.UnsetType = msgspec.UNSET
     brand: Brand | msgspec.UnsetType = msgspec.UNSET
+    retention_days: dict[str, int] | msgspec.UnsetType = msgspec.UNSET
 
 
 class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,8 +71,15 @@ class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
     scopes: tuple[Scope, ...]
     created_at: datetime
     revoked_at: datetime | None = None
+    expires_at: datetime | None = None
+    """From here on it opens nothing."""
     last_used_at: datetime | None = None
     """Exact to a minute."""
+
+
+def opens(key: ApiKey, now: datetime) -> bool:
+    """Whether the key is neither revoked nor past its time."""
+    return key.revoked_at is None and (key.expires_at is None or now < key.expires_at)
 
 
 class CreatedKey(msgspec.Struct, frozen=True, kw_only=True):
@@ -94,7 +109,7 @@ def changed(workspace: Workspace, patch: WorkspacePatch) -> Workspace:
 
 
 def checked(workspace: Workspace) -> Workspace:
-    """Return it; raises InvalidInput for a zone, time, currency or weight that means nothing.
+    """Return it; raises InvalidInput for a zone, time, currency, weight or retention that means nothing.
 
     Raises `prompts.errors.BriefError` for a brand that no copy could follow.
     """
@@ -107,6 +122,11 @@ def checked(workspace: Workspace) -> Workspace:
     for event_type, weight in workspace.event_weights.items():
         if not event_type or not math.isfinite(weight) or abs(weight) > 1000:
             raise InvalidInput(f"event weight {event_type!r}: {weight!r} is not a number from -1000 to 1000")
+    for event_type, days in workspace.retention_days.items():
+        if not event_type or not 1 <= days <= 36_500:
+            raise InvalidInput(
+                f"retention of {event_type!r}: {days!r} is not a number of days from 1 to 36500"
+            )
     return workspace
 
 

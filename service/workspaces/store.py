@@ -1,5 +1,6 @@
 """Workspaces, keys and remembered answers: rows to values and back."""
 
+import secrets
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -10,7 +11,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from service.db import insert_rows
 from service.errors import KeyReused, NotFound, RequestInProgress
 from service.workspaces.model import ApiKey, Remembered, Workspace
-from service.workspaces.tables import ApiKeyRow, IdempotencyKeyRow, WorkspaceRow
+from service.workspaces.tables import ApiKeyRow, IdempotencyKeyRow, PseudonymKeyRow, WorkspaceRow
+
+PSEUDONYM_KEY_BYTES = 32
 
 
 class WorkspaceStore:
@@ -31,9 +34,15 @@ class WorkspaceStore:
         return _workspace(row)
 
     async def add(self, workspace: Workspace) -> bool:
-        """Store a new workspace; False when its id is taken."""
+        """Store a new workspace, with a key for pseudonyms; False when its id is taken."""
         values = _columns(workspace)
-        return await insert_rows(self._session, WorkspaceRow, list(values), [tuple(values.values())]) == 1
+        if not await insert_rows(self._session, WorkspaceRow, list(values), [tuple(values.values())]):
+            return False
+        secret = secrets.token_bytes(PSEUDONYM_KEY_BYTES)
+        await self._session.execute(
+            insert(PseudonymKeyRow).values(workspace_id=self._workspace, secret=secret)
+        )
+        return True
 
     async def replace(self, workspace: Workspace) -> None:
         """Store changed settings."""
@@ -67,6 +76,7 @@ class KeyStore:
                 secret_sha256=secret_sha256,
                 scopes=list(key.scopes),
                 created_at=key.created_at,
+                expires_at=key.expires_at,
             )
         )
 
@@ -78,10 +88,23 @@ class KeyStore:
 
     async def revoke(self, prefix_or_id: str, now: datetime) -> ApiKey:
         """Revoke a key; raises NotFound."""
+        row = await self._row(prefix_or_id)
+        row.revoked_at = row.revoked_at or now
+        return _key(row)
+
+    async def expire(self, prefix_or_id: str, at: datetime) -> ApiKey:
+        """Let a key end at a moment, unless it ends earlier; returns it as it was. Raises NotFound."""
+        row = await self._row(prefix_or_id)
+        before = _key(row)
+        row.expires_at = at if row.expires_at is None else min(row.expires_at, at)
+        return before
+
+    async def _row(self, prefix_or_id: str) -> ApiKeyRow:
+        prefix = prefix_or_id.removeprefix("pw_")
         row = await self._session.scalar(
             select(ApiKeyRow).where(
                 ApiKeyRow.workspace_id == self._workspace,
-                or_(ApiKeyRow.id == prefix_or_id, ApiKeyRow.prefix == prefix_or_id.removeprefix("pw_")),
+                or_(ApiKeyRow.id == prefix_or_id, ApiKeyRow.prefix == prefix),
             )
         )
         if row is None:
@@ -89,8 +112,7 @@ class KeyStore:
                 f"no API key {prefix_or_id[:40]!r} in workspace {self._workspace!r}: "
                 "see `pitchwright keys list`"
             )
-        row.revoked_at = row.revoked_at or now
-        return _key(row)
+        return row
 
     async def note_use(self, key_id: str, now: datetime) -> None:
         """Remember when the key was last used."""

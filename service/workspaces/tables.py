@@ -1,4 +1,4 @@
-"""Rows of workspaces, API keys and remembered answers."""
+"""Rows of workspaces, their pseudonym keys, API keys and remembered answers."""
 
 from datetime import datetime
 from typing import Any
@@ -21,7 +21,20 @@ class WorkspaceRow(Base):
     currency: Mapped[str] = mapped_column(String(3))
     event_weights: Mapped[dict[str, float]] = mapped_column(Json)
     brand: Mapped[dict[str, Any]] = mapped_column(Json)
+    retention_days: Mapped[dict[str, int]] = mapped_column(Json)
+    events_removed_at: Mapped[datetime | None] = mapped_column(Instant)
     created_at: Mapped[datetime] = mapped_column(Instant)
+
+
+class PseudonymKeyRow(Base):
+    """The key under which a workspace's identifiers are hashed. It never leaves the store."""
+
+    __tablename__ = "pseudonym_keys"
+
+    workspace_id: Mapped[str] = mapped_column(
+        Id, ForeignKey("workspaces.id", ondelete="CASCADE"), primary_key=True
+    )
+    secret: Mapped[bytes] = mapped_column(LargeBinary)
 
 
 class ApiKeyRow(Base):
@@ -38,6 +51,7 @@ class ApiKeyRow(Base):
     scopes: Mapped[list[str]] = mapped_column(Json)
     created_at: Mapped[datetime] = mapped_column(Instant)
     revoked_at: Mapped[datetime | None] = mapped_column(Instant)
+    expires_at: Mapped[datetime | None] = mapped_column(Instant)
     last_used_at: Mapped[datetime | None] = mapped_column(Instant)
 
 

@@ -264,7 +264,12 @@ async def test_an_erased_profile_is_in_no_read_and_does_not_come_back(runtime: R
         runtime, "shop", Suppression(profile_id="p1", channel="*", reason="bounced", created_at=NOW)
     )
     erasure = await erase_profile(runtime, "shop", "p1")
-    assert erasure.events == 2
+    assert {each.where: each.count for each in erasure.removed} == {
+        "store.events": 2,
+        "store.consents": 1,
+        "store.suppressions": 1,
+        "store.profiles": 1,
+    }
     with pytest.raises(NotFound):
         await get_profile(runtime, "shop", "p1")
     with pytest.raises(NotFound):

@@ -1,8 +1,10 @@
 """The migrated schema is the one the code means, on both databases."""
 
 import asyncio
+from datetime import UTC, datetime
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, text
@@ -10,6 +12,11 @@ from sqlalchemy import Connection, text
 from service.db import Database
 from service.errors import DatabaseTooNew
 from service.migrations.schema import metadata
+from service.migrations.upgrade import configuration
+from service.privacy.actions import list_erasures
+from service.privacy.model import Removed
+from service.profiles.actions import list_profiles, upsert_profiles
+from service.profiles.model import Profile
 from service.runtime import Runtime, open_runtime
 from service.settings import Settings
 
@@ -30,6 +37,41 @@ def test_every_primary_key_starts_with_the_workspace():
     }
     assert first_columns.pop("workspaces") == "id"
     assert set(first_columns.values()) == {"workspace_id"}
+
+
+async def test_tombstones_of_older_stores_become_receipts(settings: Settings):
+    def old_store(connection: Connection) -> None:
+        command.upgrade(configuration(connection), "0006")
+        moment = "2026-01-02 03:04:05+00:00" if connection.dialect.name == "postgresql" else _SQLITE_MOMENT
+        for statement in _OLD_ROWS:
+            connection.execute(text(statement.replace("AT", f"'{moment}'")))
+
+    database = await Database.open(settings.store_url)
+    async with database.write() as session:
+        await (await session.connection()).run_sync(old_store)
+    await database.close()
+    async with open_runtime(settings) as runtime:
+        (receipt,) = (await list_erasures(runtime, "old")).rows
+        for each in ("p-1", "p-0"):
+            assert (await list_erasures(runtime, "old", profile_id=each)).rows == (receipt,)
+            assert (await upsert_profiles(runtime, "old", [Profile(id=each)])).rejected == 1
+        assert receipt.erased_at == datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+        assert receipt.removed == (Removed(where="store.events", count=7),)
+        assert [each.id for each in (await list_profiles(runtime, "old")).rows] == ["p-2"]
+        async with runtime.database.read() as session:
+            assert await session.scalar(text("SELECT count(*) FROM suppressions")) == 0
+
+
+_SQLITE_MOMENT = "2026-01-02 03:04:05.000000"
+_OLD_ROWS = (
+    "INSERT INTO workspaces VALUES ('old', 'old', 'UTC', 'now', 'GBP', '{}', '{}', AT)",
+    "INSERT INTO profiles VALUES ('old', 'p-1', '{}', 'd', AT, AT, AT, NULL, '{}')",
+    "INSERT INTO profiles VALUES ('old', 'p-0', '{}', 'd', AT, AT, AT, 'p-1', '{}')",
+    "INSERT INTO profiles VALUES ('old', 'p-2', '{}', 'd', AT, AT, NULL, NULL, '{}')",
+    "INSERT INTO suppressions VALUES ('old', 'p-1', '*', 'bounced', AT)",
+    "INSERT INTO erasures VALUES ('old', 'p-1', AT, 7)",
+    "INSERT INTO erasures VALUES ('old', 'p-0', AT, 0)",
+)
 
 
 async def test_two_processes_that_start_together_both_find_the_schema(settings: Settings):
@@ -71,3 +113,9 @@ async def test_a_read_keeps_nothing_and_sees_one_state(runtime: Runtime):
         assert await session.scalar(text("SELECT count(*) FROM workspaces")) == before == 1
     async with runtime.database.read() as session:
         assert await session.scalar(text("SELECT count(*) FROM workspaces")) == 0
+
+
+async def test_a_store_is_written_anew_without_what_was_deleted(runtime: Runtime):
+    assert await runtime.database.compact()
+    async with runtime.database.read() as session:
+        assert await session.scalar(text("SELECT count(*) FROM workspaces")) == 1

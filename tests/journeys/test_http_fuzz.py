@@ -45,6 +45,7 @@ KNOWN_IDS = {
     "segment_id": ("gardeners",),
     "draft_id": ("20261122T120000000000-000000000000",),
     "variant_id": ("fuzzed-1", "fuzzed-2"),
+    "erasure_id": ("0" * 32,),
     "export_id": ("0" * 32,),
     "name": ("push.pocket", "email.full"),
 }

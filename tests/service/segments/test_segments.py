@@ -211,6 +211,6 @@ async def test_a_failed_evaluation_stays_visible_on_the_segment(runtime: Runtime
     assert (await list_members(runtime, W, segment.id)).count == 5
     await erase_profile(runtime, W, "p02")
     await build_snapshot(runtime, W)
-    with pytest.raises(DefinitionError, match="no profile of 'p02' is in the snapshot"):
+    with pytest.raises(DefinitionError, match=r"no profile of 'erased-.*' is in the snapshot"):
         await list_members(runtime, W, segment.id)
-    assert "p02" in ((await actions.get_segment(runtime, W, segment.id)).error or "")
+    assert "erased-" in ((await actions.get_segment(runtime, W, segment.id)).error or "")

@@ -1,0 +1,51 @@
+"""The audit log: entries to rows and back. Nothing here changes or deletes one."""
+
+from datetime import datetime
+
+import msgspec
+from sqlalchemy import insert, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from service.audit.model import START, Act, Entry, chained
+from service.audit.tables import AuditEntryRow
+from service.workspaces.tables import WorkspaceRow
+
+
+class AuditStore:
+    """One workspace's audit log."""
+
+    def __init__(self, session: AsyncSession, workspace: str) -> None:
+        self._session = session
+        self._workspace = workspace
+
+    async def append(self, act: Act) -> Entry:
+        """Put an act at the end; of two at once one waits."""
+        mine = select(WorkspaceRow.id).where(WorkspaceRow.id == self._workspace)
+        await self._session.execute(mine.with_for_update(key_share=True))
+        query = select(AuditEntryRow.number, AuditEntryRow.digest).where(
+            AuditEntryRow.workspace_id == self._workspace
+        )
+        newest = (
+            (await self._session.execute(query.order_by(AuditEntryRow.number.desc()).limit(1)))
+            .tuples()
+            .first()
+        )
+        number, before = newest or (0, START)
+        entry = chained(act, number + 1, before)
+        values = {name: getattr(entry, name) for name in Entry.__struct_fields__}
+        await self._session.execute(insert(AuditEntryRow).values(workspace_id=self._workspace, **values))
+        return entry
+
+    async def page(self, after: int, limit: int, *, since: datetime | None = None) -> tuple[Entry, ...]:
+        """Return up to `limit` entries with numbers above `after`, in order; older than `since` none."""
+        query = select(AuditEntryRow).where(
+            AuditEntryRow.workspace_id == self._workspace, AuditEntryRow.number > after
+        )
+        if since is not None:
+            query = query.where(AuditEntryRow.at >= since)
+        rows = await self._session.scalars(query.order_by(AuditEntryRow.number).limit(limit))
+        return tuple(_entry(row) for row in rows)
+
+
+def _entry(row: AuditEntryRow) -> Entry:
+    return msgspec.convert({name: getattr(row, name) for name in Entry.__struct_fields__}, Entry)
