@@ -5,19 +5,15 @@ its block ends and rolls back when it raises; once it has returned, the data sur
 """
 
 import asyncio
-import random
-import sqlite3
-import time
 from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager, nullcontext
 from itertools import chain, islice, repeat
-from pathlib import Path
 from typing import Any, cast
 
 import msgspec
 from advanced_alchemy.types import DateTimeUTC, JsonB
-from sqlalchemy import Dialect, MetaData, String, Table, event
-from sqlalchemy.engine import URL, Connection, make_url
+from sqlalchemy import Dialect, MetaData, String, Table
+from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, StatementError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.orm import DeclarativeBase
@@ -25,16 +21,8 @@ from sqlalchemy.orm import DeclarativeBase
 from service.errors import DatabaseUnavailable, ExtraMissing, InvalidInput, SettingsError
 from service.refusals import ID_LENGTH, quoted
 from service.settings import mask_url
+from service.sqlite import sqlite_engine
 
-SQLITE_BUSY_SECONDS = 30
-SQLITE_PRAGMAS = (
-    f"busy_timeout={SQLITE_BUSY_SECONDS * 1000}",
-    "synchronous=FULL",  # an acknowledged write survives a power cut, too
-    "foreign_keys=ON",
-    "temp_store=MEMORY",
-    "cache_size=-65536",
-)
-"""What every connection to SQLite is told first."""
 MOST_PARAMETERS = 30_000
 """Below what one statement may hold in SQLite (32,766) and PostgreSQL (32,767)."""
 
@@ -88,7 +76,11 @@ class Database:
         DatabaseUnavailable when nothing answers.
         """
         parsed = _async_url(url)
-        engine = _sqlite_engine(parsed) if parsed.get_backend_name() == "sqlite" else _postgres_engine(parsed)
+        engine = (
+            sqlite_engine(parsed, **_engine_options())
+            if parsed.get_backend_name() == "sqlite"
+            else _postgres_engine(parsed)
+        )
         database = cls(engine)
         try:
             await database.ping()
@@ -320,55 +312,6 @@ def _async_url(url: str) -> URL:
             "use sqlite:///PATH or postgresql://USER:PASSWORD@HOST/NAME"
         )
     return parsed.set(drivername=drivers[backend])
-
-
-def _sqlite_engine(url: URL) -> AsyncEngine:
-    if not url.database or url.database == ":memory:":
-        raise SettingsError(f"PITCHWRIGHT_DATABASE_URL {url} names no file: write sqlite:///PATH")
-    try:
-        Path(url.database).parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise DatabaseUnavailable(
-            f"the folder of {url.database} cannot be made ({error}): choose another PITCHWRIGHT_DATA_DIR"
-        ) from None
-    engine = create_async_engine(
-        url, connect_args={"timeout": SQLITE_BUSY_SECONDS}, pool_size=8, max_overflow=24, **_engine_options()
-    )
-
-    @event.listens_for(engine.sync_engine, "connect")
-    def prepare(connection: Any, _record: Any) -> None:  # pyright: ignore[reportUnusedFunction] # called by the engine
-        # The driver's own transaction control neither covers reads nor takes the write lock up front.
-        connection.isolation_level = None
-        cursor = connection.cursor()
-        _switch_to_wal(cursor)
-        for pragma in SQLITE_PRAGMAS:
-            cursor.execute(f"PRAGMA {pragma}")
-        cursor.close()
-
-    @event.listens_for(engine.sync_engine, "begin")
-    def begin(connection: Connection) -> None:  # pyright: ignore[reportUnusedFunction] # called by the engine
-        writes = connection.get_execution_options().get("pitchwright_writes")
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
-
-    return engine
-
-
-def _switch_to_wal(cursor: Any) -> None:
-    """Put a database into WAL mode, which it then keeps. Raises as the driver does when it stays locked.
-
-    Two that switch a new file at once can each hold what the other waits for: so each gives up within
-    milliseconds, not the same number of them, and asks again.
-    """
-    until = time.monotonic() + SQLITE_BUSY_SECONDS
-    while True:
-        try:
-            cursor.execute(f"PRAGMA busy_timeout={random.randint(5, 50)}")  # noqa: S311 -- no secret
-            cursor.execute("PRAGMA journal_mode=WAL")
-        except sqlite3.OperationalError:
-            if time.monotonic() > until:
-                raise
-        else:
-            return
 
 
 def _postgres_engine(url: URL) -> AsyncEngine:

@@ -24,12 +24,12 @@ from eval.figures import Figure, Figures, figure, figures
 from service.benchmarks.processes import cpu_seconds, free_port, resident_bytes, started
 from service.catalog.actions import upsert_items
 from service.catalog.model import Item
-from service.db import SQLITE_PRAGMAS
 from service.errors import DependencyError
 from service.profiles.actions import upsert_profiles
 from service.profiles.model import Profile
 from service.runtime import open_runtime
 from service.settings import Settings
+from service.sqlite import SQLITE_PRAGMAS
 from service.workspaces.actions import create_key, create_workspace
 
 BATCH = 500

@@ -1,6 +1,7 @@
 """`pitchwright serve` from outside: it starts, answers, ends on Ctrl-C, and says when its port is taken."""
 
 import asyncio
+import itertools
 import json
 import os
 import signal
@@ -56,6 +57,7 @@ async def answering(url: str) -> httpx.Response:
 
 async def test_a_client_that_goes_away_ends_the_generation(tmp_path: Path):
     writing: set[int] = set()
+    numbers = itertools.count()
     ended = asyncio.Event()
 
     async def slowly(number: int) -> AsyncGenerator[bytes]:
@@ -72,7 +74,7 @@ async def test_a_client_that_goes_away_ends_the_generation(tmp_path: Path):
         if request.path == "/v1/models":
             return models("m")
         assert request.body["stream"]
-        return Reply(pieces=slowly(len(writing)))
+        return Reply(pieces=slowly(next(numbers)))
 
     folder, port = tmp_path / "var", free_port()
     made = await asyncio.to_thread(
