@@ -241,7 +241,7 @@ async def find_rows(
         places = ",".join("?" * len(part) if dialect == "sqlite" else [f"${n + 2}" for n in range(len(part))])
         # Names come from our own tables; every value is a bound parameter.
         statement = (
-            f"SELECT {columns} FROM {table.__tablename__} "  # noqa: S608
+            f"SELECT {columns} FROM {table.__tablename__} "  # noqa: S608 -- see above
             f"WHERE workspace_id = {first} AND id IN ({places}) ORDER BY id {lock * (dialect != 'sqlite')}"
         )
         found += (await connection.exec_driver_sql(statement, (workspace, *part))).tuples()

@@ -32,7 +32,7 @@ def test_a_killed_run_goes_on_where_it_was(tmp_path: Path, capsys: pytest.Captur
     while len(list(answers.rglob("*.json"))) < 20:
         assert process.poll() is None, "it ended before it could be killed"
         assert time.monotonic() < deadline
-        time.sleep(0.05)
+        time.sleep(0.05)  # another process writes them, and is not to know that it is watched
     process.send_signal(signal.SIGKILL)
     process.wait(30)
     kept = len(list(answers.rglob("*.json")))
