@@ -38,11 +38,13 @@ async def store_rows(
     parsed = await runtime.run(parse_rows, body, media_type, kind, runtime.settings.max_batch_rows)
     counts = await store(parsed.rows)
     late = [msgspec.structs.replace(reject, row=parsed.places[reject.row]) for reject in counts.rejects]
+    veiled = runtime.vault.veiled
+    rejects = [msgspec.structs.replace(each, reason=veiled(each.reason)) for each in (*parsed.rejects, *late)]
     return msgspec.structs.replace(
         counts,
         read=counts.read + len(parsed.rejects),
         rejected=counts.rejected + len(parsed.rejects),
-        rejects=tuple(sorted([*parsed.rejects, *late], key=lambda reject: reject.row)),
+        rejects=tuple(sorted(rejects, key=lambda reject: reject.row)),
     )
 
 

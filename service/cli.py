@@ -41,6 +41,7 @@ VERBS: Mapping[str, Verb] = {
     "serve": Verb("service.serve:serve", "Serve the HTTP API."),
     "brand": Verb("service.workspaces.commands:brand", "Show and import the brand: voice, words, claims."),
     "keys": Verb("service.workspaces.commands:keys", "Create, list, rotate and revoke API keys."),
+    "traits": Verb("service.profiles.trait_commands:traits", "Encrypt chosen traits, and rotate their keys."),
     "retention": Verb(
         "service.privacy.retention_commands:retention", "Say how long events are kept, and delete older ones."
     ),

@@ -22,6 +22,7 @@ from service.errors import DatabaseUnavailable, ExtraMissing, InvalidInput, Sett
 from service.refusals import ID_LENGTH, quoted
 from service.settings import mask_url
 from service.sqlite import sqlite_engine
+from service.vault import Vault, entrust
 
 MOST_PARAMETERS = 30_000
 """Below what one statement may hold in SQLite (32,766) and PostgreSQL (32,767)."""
@@ -69,8 +70,8 @@ class Database:
         self._turn = asyncio.Lock() if engine.dialect.name == "sqlite" else None
 
     @classmethod
-    async def open(cls, url: str) -> "Database":
-        """Connect, without touching the schema (see `upgrade`).
+    async def open(cls, url: str, vault: Vault | None = None) -> "Database":
+        """Connect, without touching the schema (see `upgrade`); its columns seal and open with the vault.
 
         Raises SettingsError for a URL that is none, ExtraMissing without the driver, and
         DatabaseUnavailable when nothing answers.
@@ -81,6 +82,8 @@ class Database:
             if parsed.get_backend_name() == "sqlite"
             else _postgres_engine(parsed)
         )
+        if vault is not None:
+            entrust(engine.dialect, vault)
         database = cls(engine)
         try:
             await database.ping()

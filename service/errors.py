@@ -22,6 +22,7 @@ ServiceError
 │       └── BudgetSpent             or has asked all the private counts it may today
 └── DependencyError         something this service needs is not there
     ├── ExtraMissing            an optional package is not installed
+    ├── TraitsLocked            encrypted traits, and not their key
     ├── PortInUse               another program listens where `serve` should
     ├── DatabaseUnavailable     the database is down, locked, full or unreachable
     └── DatabaseTooNew          its schema is newer than this program
@@ -127,6 +128,10 @@ class DependencyError(ServiceError):
 
 class ExtraMissing(DependencyError):
     """An optional package is not installed; the message holds the exact install command."""
+
+
+class TraitsLocked(DependencyError):
+    """Traits are encrypted with a key that the settings lack, or do not open with theirs."""
 
 
 class PortInUse(DependencyError):

@@ -103,6 +103,7 @@ PROBLEMS: dict[type[Exception], Kind] = {
     service_errors.RateLimited: Kind(429, "too-many", "Too many requests"),
     service_errors.Overloaded: Kind(429, "overloaded", "The service takes no more work for now", 2),
     service_errors.ExtraMissing: Kind(503, "extra-missing", "An optional package is not installed"),
+    service_errors.TraitsLocked: Kind(503, "traits-locked", "Encrypted traits cannot be opened"),
     service_errors.DatabaseUnavailable: Kind(503, "database-unavailable", "The database cannot be used", 5),
     service_errors.DependencyError: Kind(503, "unavailable", "Not available for now", 5),
 }

@@ -17,6 +17,7 @@ from service.db import Database
 from service.errors import DatabaseUnavailable
 from service.executor import BoundedExecutor
 from service.settings import Settings
+from service.vault import Vault
 
 if TYPE_CHECKING:
     from indexing.embedder import Embedder
@@ -60,10 +61,17 @@ class Runtime:
     """Everything an action needs. Made by `open_runtime`; `clock` is the one place the time comes from."""
 
     def __init__(
-        self, settings: Settings, database: Database, clock: Callable[[], datetime], *, queue_limit: int = 256
+        self,
+        settings: Settings,
+        database: Database,
+        clock: Callable[[], datetime],
+        vault: Vault,
+        *,
+        queue_limit: int = 256,
     ) -> None:
         self.settings = settings
         self.database = database
+        self.vault = vault
         self.snapshots = Shelves(settings.snapshots_folder)
         self.executor = BoundedExecutor(settings.executor_threads, queue_limit)
         # Twice what the engine takes at a time: while some are checked, others are written.
@@ -143,14 +151,16 @@ async def open_runtime(
 ) -> AsyncGenerator[Runtime]:
     """Open the store, bring its schema up to date and close everything at the end.
 
-    Raises the errors of `Database.open` and `Database.upgrade`, and DatabaseUnavailable when the data
-    folder cannot be made.
+    Raises the errors of `Database.open` and `Database.upgrade`, DatabaseUnavailable when the data folder
+    cannot be made, and TraitsLocked when stored traits are encrypted with a key that the settings lack.
     """
     _make_folder(settings.data_dir)
-    database = await Database.open(settings.store_url)
-    runtime = Runtime(settings, database, clock or utc_now)
+    vault = Vault(settings.trait_keys, settings.encrypted_traits)
+    database = await Database.open(settings.store_url, vault)
+    runtime = Runtime(settings, database, clock or utc_now, vault)
     try:
         await database.upgrade()
+        await _check_trait_keys(runtime)
         yield runtime
     finally:
         await runtime.close()
@@ -169,6 +179,12 @@ def _make_folder(data_dir: str) -> None:
             f"the data folder {data_dir!r} cannot be made ({error.strerror}): "
             "set PITCHWRIGHT_DATA_DIR to a folder you may write to"
         ) from None
+
+
+async def _check_trait_keys(runtime: Runtime) -> None:
+    from service.profiles.sealing import check_keys
+
+    await check_keys(runtime)
 
 
 def _load_embedder(settings: Settings) -> "Embedder":

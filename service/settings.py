@@ -16,7 +16,7 @@ from service.errors import SettingsError
 
 PREFIX = "PITCHWRIGHT_"
 FILE_NAME = "pitchwright.toml"
-SECRETS = frozenset({"engine_api_key"})
+SECRETS = frozenset({"engine_api_key", "trait_keys"})
 """Fields whose value is never shown."""
 
 ELSEWHERE = frozenset({"PITCHWRIGHT_SHARED_DATA"})
@@ -155,6 +155,20 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         float,
         setting("Privacy loss one key may spend a day on counts with `dp_epsilon`.", ge=0, le=1000),
     ] = 1.0
+    trait_keys: Annotated[
+        tuple[str, ...],
+        setting(
+            "Fernet keys of encrypted traits, comma separated, newest first: the first encrypts, all "
+            "decrypt. A secret: never shown."
+        ),
+    ] = ()
+    encrypted_traits: Annotated[
+        tuple[str, ...],
+        setting(
+            "Traits that are encrypted in the store and stand in no snapshot, comma separated. After a "
+            "change run `pitchwright traits rotate`."
+        ),
+    ] = ()
     body_timeout_seconds: Annotated[
         float, setting("How long a request's headers, and then its body, may take to arrive.", gt=0, le=3600)
     ] = 30.0

@@ -28,6 +28,7 @@ from service.importing.reading import (
 from service.importing.rejects import RejectLog
 from service.importing.sources import read_chunks, verify
 from service.importing.transforms import check_formats
+from service.importing.veil import Veil
 from service.profiles.actions import upsert_profiles
 from service.quality.actions import note_findings
 from service.quality.model import Observation
@@ -86,7 +87,10 @@ class _Import:
         self.sizes, self.progress = sizes, progress
         self.now = runtime.now()
         self.started = time.perf_counter()
-        self.log = RejectLog(Path(runtime.settings.data_dir) / "imports" / workspace, self.now)
+        self.veil = Veil(runtime.vault, mapping)
+        self.log = RejectLog(
+            Path(runtime.settings.data_dir) / "imports" / workspace, self.now, self.veil.reject
+        )
         self.counts: dict[Kind, KindCounts] = {kind: KindCounts() for kind in ("items", "profiles", "events")}
         self.inspection = Inspection()
         self.left_out: set[str] = set()
@@ -221,7 +225,7 @@ class _Import:
             async for part in parts:
                 self._count(kind, read=part.read, filtered=part.filtered)
                 await self._reject(kind, part.rejects)
-                await self.runtime.run(self.inspection.add, part.origin, part.seen)
+                await self.runtime.run(self.inspection.add, part.origin, self.veil.seen(part.seen))
                 yield part
                 done += part.read
                 self.progress(kind, done, max(done, self.sizes[file]))

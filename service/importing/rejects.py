@@ -1,7 +1,7 @@
 """The record of the rows an import could not use."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from pathlib import Path
 
@@ -16,8 +16,10 @@ _QUOTED = re.compile(r"'(?:[^'\\]|\\.)*'")
 class RejectLog:
     """Writes `rejects.jsonl`, made with the first reject, and counts reasons."""
 
-    def __init__(self, folder: Path, now: datetime) -> None:
+    def __init__(self, folder: Path, now: datetime, veil: Callable[[Reject], Reject]) -> None:
+        """Take where to write, when the import began, and what hides values that are not to be written."""
         self._parent = folder
+        self._veil = veil
         self._stem = now.strftime("%Y%m%dT%H%M%SZ")
         self._path: Path | None = None
         self._counts: dict[tuple[Kind, str], int] = {}
@@ -30,7 +32,7 @@ class RejectLog:
 
     def add(self, rejects: Iterable[Reject]) -> None:
         """Append rejects."""
-        rows = list(rejects)
+        rows = [self._veil(each) for each in rejects]
         if not rows:
             return
         if self._path is None:

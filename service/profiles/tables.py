@@ -16,6 +16,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column
 
 from service.db import Base, Id, Instant, Json
+from service.vault import FINGERPRINT_BYTES, KeyedDigest, SealedTraits
 
 
 class ProfileRow(Base):
@@ -26,8 +27,8 @@ class ProfileRow(Base):
 
     workspace_id: Mapped[str] = mapped_column(Id, ForeignKey("workspaces.id"), primary_key=True)
     id: Mapped[str] = mapped_column(Id, primary_key=True)
-    traits: Mapped[dict[str, Any]] = mapped_column(Json)
-    digest: Mapped[str] = mapped_column(String(32))
+    traits: Mapped[dict[str, Any]] = mapped_column(SealedTraits(Json))
+    digest: Mapped[str] = mapped_column(KeyedDigest(32))
     created_at: Mapped[datetime] = mapped_column(Instant)
     updated_at: Mapped[datetime] = mapped_column(Instant)
     merged_into: Mapped[str | None] = mapped_column(Id)
@@ -73,3 +74,12 @@ class SuppressionRow(Base):
     channel: Mapped[str] = mapped_column(String(32), primary_key=True)
     reason: Mapped[str] = mapped_column(Text)
     created_at: Mapped[datetime] = mapped_column(Instant)
+
+
+class TraitKeyRow(Base):
+    """A key that traits of any workspace may be encrypted with, by its fingerprint."""
+
+    __tablename__ = "trait_keys"
+
+    fingerprint: Mapped[str] = mapped_column(String(2 * FINGERPRINT_BYTES), primary_key=True)
+    first_used_at: Mapped[datetime] = mapped_column(Instant)

@@ -10,7 +10,7 @@ from indexing.definition import check_references, parse_definition, references
 from service.errors import Conflict, InvalidInput
 from service.runtime import Runtime
 from service.segments.model import Segment, SegmentPatch
-from service.segments.selection import definitions_of, memory_of, shown
+from service.segments.selection import definitions_of, memory_of, refuse_encrypted, shown
 from service.segments.store import SegmentStore
 from service.workspaces.actions import get_workspace
 
@@ -39,7 +39,7 @@ async def create_segment(
     await get_workspace(runtime, workspace)
     async with runtime.database.write() as session:
         store = SegmentStore(session, workspace)
-        _check_definition(segment, await store.all())
+        _check_definition(runtime, segment, await store.all())
         await store.add(segment)
     return shown(runtime, workspace, segment)
 
@@ -68,7 +68,7 @@ async def update_segment(
         )
         if changed.name != current.name:
             _check_unused({current.name}, others, f"rename {current.name!r}")
-        _check_definition(changed, others)
+        _check_definition(runtime, changed, others)
         await store.replace(changed, expected_version=current.version if version is None else version)
     memory_of(runtime).errors.pop((workspace, changed.id), None)
     return shown(runtime, workspace, changed)
@@ -102,8 +102,9 @@ async def list_segments(
     return tuple(shown(runtime, workspace, segment) for segment in found)
 
 
-def _check_definition(segment: Segment, others: tuple[Segment, ...]) -> None:
+def _check_definition(runtime: Runtime, segment: Segment, others: tuple[Segment, ...]) -> None:
     definition = parse_definition(segment.definition)
+    refuse_encrypted(runtime, definition)
     known = definitions_of(others) | {segment.id: definition, segment.name: definition}
     check_references(definition, known, segment.name)
 

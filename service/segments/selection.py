@@ -11,6 +11,7 @@ from indexing.audience import Explanation, Members, explain
 from indexing.definition import (
     Definition,
     LikeRule,
+    TraitRule,
     check_references,
     closure_digest,
     parse_definition,
@@ -130,6 +131,18 @@ def definitions_of(segments: tuple[Segment, ...]) -> dict[str, Definition]:
     return parsed | {segment.name: parsed[segment.id] for segment in segments}
 
 
+def refuse_encrypted(
+    runtime: Runtime, definition: Definition, segments: Mapping[str, Definition] | None = None
+) -> None:
+    """Raise `DefinitionError` for a rule about an encrypted trait, which no snapshot holds."""
+    for node in reachable(definition, segments or {}):
+        if isinstance(node, TraitRule) and node.trait in runtime.vault.names:
+            raise DefinitionError(
+                f"trait {node.trait!r} is encrypted: no snapshot holds it, and no rule can ask for it. Leave "
+                "the rule out, or take the trait out of PITCHWRIGHT_ENCRYPTED_TRAITS"
+            )
+
+
 async def select(
     runtime: Runtime,
     workspace: str,
@@ -139,6 +152,7 @@ async def select(
 ) -> Selection:
     """Evaluate a definition over a snapshot, or remember having done so. Raises `IndexingError`."""
     check_references(definition, segments)
+    refuse_encrypted(runtime, definition, segments)
     memory = memory_of(runtime)
     key = (workspace, snapshot.version, closure_digest(definition, segments))
     known = memory.selections.get(key)

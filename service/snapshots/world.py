@@ -18,6 +18,7 @@ from service.events.tables import EventRow
 from service.profiles.store import ProfileStore
 from service.profiles.tables import ProfileRow, is_shown, owner_of
 from service.runtime import Runtime
+from service.vault import Vault
 from service.workspaces.model import Workspace, instant_of
 from service.workspaces.store import WorkspaceStore
 
@@ -49,7 +50,7 @@ async def read_world(runtime: Runtime, workspace: str, progress: Progress | None
         total = await _rows(session, workspace)
         reading = _Reading(runtime, session, progress, total)
         items = await reading.frame(_items(workspace), dict(ITEM_COLUMNS))
-        profiles = await reading.frame(_profiles(workspace), dict(PROFILE_COLUMNS))
+        profiles = await reading.frame(_profiles(workspace), dict(PROFILE_COLUMNS), runtime.vault)
         events = await reading.frame(_events(workspace), RAW_EVENTS)
     return await runtime.run(_world, settings, as_of, items, profiles, events)
 
@@ -71,7 +72,7 @@ async def live_world(runtime: Runtime, workspace: str, profile_id: str, items: p
     if profile is None:
         raise NotFound(f"no profile {profile_id!r} in workspace {workspace!r}")
     rows = [_row(event) for event in newest]
-    profiles = _frame([tuple(profile)], dict(PROFILE_COLUMNS))
+    profiles = _frame([tuple(profile)], dict(PROFILE_COLUMNS), runtime.vault)
     return await runtime.run(_world, settings, as_of, items, profiles, _frame(rows, RAW_EVENTS))
 
 
@@ -96,11 +97,13 @@ class _Reading:
         self._total = total
         self._done = 0
 
-    async def frame(self, query: Select[Any], schema: dict[str, pl.DataType]) -> pl.DataFrame:
+    async def frame(
+        self, query: Select[Any], schema: dict[str, pl.DataType], vault: Vault | None = None
+    ) -> pl.DataFrame:
         parts: list[pl.DataFrame] = []
         result = await self._session.stream(query)
         async for rows in result.partitions(ROWS_AT_ONCE):
-            parts.append(await self._runtime.run(_frame, rows, schema))
+            parts.append(await self._runtime.run(_frame, rows, schema, vault))
             self._done += len(rows)
             if self._progress is not None:
                 self._progress("read", min(self._done, self._total), self._total)
@@ -137,12 +140,13 @@ def _row(event: Event) -> tuple[Any, ...]:
     return (event.profile_id, event.item_id, event.type, event.value, event.quantity, event.occurred_at)
 
 
-def _frame(rows: Any, schema: dict[str, pl.DataType]) -> pl.DataFrame:
+def _frame(rows: Any, schema: dict[str, pl.DataType], vault: Vault | None = None) -> pl.DataFrame:
+    """Lay rows out by column; with a vault traits are as it shares them."""
     columns = zip(*rows, strict=True) if rows else ((),) * len(schema)
-    series = [
-        _series(name, values, dtype) for (name, dtype), values in zip(schema.items(), columns, strict=True)
-    ]
-    return pl.DataFrame(series)
+    by_name: dict[str, Any] = dict(zip(schema, columns, strict=True))
+    if vault is not None and not vault.idle:
+        by_name["traits"] = [vault.shared(text) for text in by_name["traits"]]
+    return pl.DataFrame([_series(name, by_name[name], dtype) for name, dtype in schema.items()])
 
 
 def _series(name: str, values: Any, dtype: pl.DataType) -> pl.Series:

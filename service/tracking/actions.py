@@ -39,7 +39,7 @@ async def receive(
     total = _Total(rejects)
     for place, one in said:
         if one.refusal is not None:
-            total.refuse(place, one.id, one.refusal)
+            total.refuse(place, one.id, runtime.vault.veiled(one.refusal))
         total.observations += one.notes
     now = came.received_at
     links = [(place, one.id, one.link) for place, one in said if one.link is not None]

@@ -36,6 +36,7 @@ def test_every_primary_key_starts_with_the_workspace():
         table.name: next(iter(table.primary_key.columns)).name for table in metadata.sorted_tables
     }
     assert first_columns.pop("workspaces") == "id"
+    assert first_columns.pop("trait_keys") == "fingerprint"  # the whole store's, as the keys are
     assert set(first_columns.values()) == {"workspace_id"}
 
 
