@@ -33,7 +33,7 @@ scalars = (
     st.none()
     | st.booleans()
     | st.integers(-(2**60), 2**60)
-    | st.floats(allow_nan=False)
+    | st.floats(allow_nan=False, allow_infinity=False)
     | st.text("aé'\"\\\n☃", max_size=8)
 )
 
