@@ -1,7 +1,7 @@
 """The HTTP application: routes, layers and lifespan put together. There is none at module level.
 
 Outside in: telemetry (id, access line, metrics), protective headers, Litestar's routing, recording (audit),
-access (key, rate, scope, body), idempotency, the guard against unknown parameters, the
+access (key, rate, scope, body), masking, idempotency, the guard against unknown parameters, the
 handler; an error anywhere becomes a problem.
 """
 
@@ -31,8 +31,10 @@ from service.events.routes import ROUTES as EVENTS
 from service.exports.routes import ROUTES as EXPORTS
 from service.health import ROUTES as HEALTH
 from service.idempotency import Idempotency
+from service.masking import Masking
 from service.openapi import PUBLIC
 from service.parameters import known_parameters
+from service.privacy.masks import Masks
 from service.privacy.retention import retain_forever
 from service.privacy.routes import ROUTES as PRIVACY
 from service.problems import ProblemHandler
@@ -102,9 +104,10 @@ def create_app(settings: Settings, *, background: bool = True) -> Litestar:
             "runtime": Provide(_runtime, sync_to_thread=False),
             "workspace": Provide(_workspace, sync_to_thread=False),
             "key": Provide(_key, sync_to_thread=False),
+            "masks": Provide(_masks, sync_to_thread=False),
             "metrics": Provide(_metrics, sync_to_thread=False),
         },
-        middleware=[Recording(), Access(), Idempotency()],
+        middleware=[Recording(), Access(), Masking(), Idempotency()],
         guards=[known_parameters],
         exception_handlers={Exception: problems},
         openapi_config=_openapi_config(),
@@ -166,6 +169,10 @@ def _workspace(request: Request[Any, Any, Any]) -> str:
 
 def _key(request: Request[Any, Any, Any]) -> ApiKey:
     return request.scope["state"]["key"]
+
+
+def _masks(request: Request[Any, Any, Any]) -> Masks | None:
+    return request.scope["state"].get("masks")
 
 
 def _metrics(request: Request[Any, Any, Any]) -> Metrics:

@@ -169,6 +169,24 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             "change run `pitchwright traits rotate`."
         ),
     ] = ()
+    identifying_traits: Annotated[
+        tuple[str, ...],
+        setting(
+            "Traits that tell who somebody is, comma separated: keys of scope `analyst` see pseudonyms in "
+            "their place, as for encrypted traits."
+        ),
+    ] = (
+        "address",
+        "birthday",
+        "email",
+        "external_id",
+        "first_name",
+        "full_name",
+        "last_name",
+        "name",
+        "phone",
+        "username",
+    )
     body_timeout_seconds: Annotated[
         float, setting("How long a request's headers, and then its body, may take to arrive.", gt=0, le=3600)
     ] = 30.0

@@ -15,7 +15,7 @@ from service.paging import Results, checked_limit, decode_cursor, results_of
 from service.profiles.recommendations import ItemList, ProfileList, profiles_for_item, similar_items
 from service.runtime import Runtime
 
-_READ, _WRITE = ("copy", "crm", "batch"), ("crm", "batch")
+_READ, _WRITE = ("copy", "crm", "batch", "analyst"), ("crm", "batch")
 
 _ITEM: dict[str, Any] = {
     "id": "trowel-1",
@@ -146,7 +146,7 @@ async def show_similar_items(
 @get(
     "/v1/items/{item_id:str}/profiles",
     **route(
-        ("crm", "batch"),
+        ("crm", "batch", "analyst"),
         tag="items",
         summary="List profiles to show this item to",
         response={

@@ -12,6 +12,7 @@ from service.executor import stop_if_abandoned
 from service.exports.model import SUFFIXES, Export, Format
 from service.exports.store import ExportStore
 from service.exports.writing import write_members
+from service.privacy.masks import Masks
 from service.runtime import Runtime
 from service.segments.selection import Selection, erased_among, selected
 
@@ -22,11 +23,13 @@ SILENCE = timedelta(seconds=60)
 HEARTBEAT_SECONDS = 10.0
 
 
-async def start_export(runtime: Runtime, workspace: str, segment: str, form: Format) -> Export:
+async def start_export(
+    runtime: Runtime, workspace: str, segment: str, form: Format, masks: Masks | None = None
+) -> Export:
     """Begin to write a segment's members into a file, as the newest snapshot has them.
 
-    The segment is evaluated before this returns, so that what cannot be evaluated is refused here. Raises
-    `NotFound` and `IndexingError`.
+    With `masks` it holds pseudonyms. The segment is evaluated before this returns, so that what cannot be
+    evaluated is refused here. Raises `NotFound` and `IndexingError`.
     """
     found, selection = await selected(runtime, workspace, segment)
     now = runtime.now()  # before the look at who is erased: `export_file` minds whoever is from now on
@@ -42,6 +45,7 @@ async def start_export(runtime: Runtime, workspace: str, segment: str, form: For
         count=0,
         bytes=None,
         error=None,
+        masked=masks is not None,
         created_at=now,
         touched_at=now,
         expires_at=now + LIFETIME,
@@ -49,7 +53,7 @@ async def start_export(runtime: Runtime, workspace: str, segment: str, form: For
     await sweep_exports(runtime, workspace)
     async with runtime.database.write() as session:
         await ExportStore(session, workspace).add(export)
-    runtime.start(_write(runtime, workspace, export, selection, erased))
+    runtime.start(_write(runtime, workspace, export, selection, erased, masks))
     return export
 
 
@@ -70,13 +74,18 @@ async def get_export(runtime: Runtime, workspace: str, export_id: str) -> Export
     return export
 
 
-async def export_file(runtime: Runtime, workspace: str, export_id: str) -> tuple[Export, Path]:
+async def export_file(
+    runtime: Runtime, workspace: str, export_id: str, *, masked: bool = False
+) -> tuple[Export, Path]:
     """Return a finished export and its file.
 
-    Raises `NotFound`, `Conflict` for one that is still written or failed, and `Gone` for one that expired,
-    whose file is not on this machine, or that was made before somebody was erased: the file may name them.
+    Raises `NotFound`, for an export of ids too where it is to be `masked`, `Conflict` for one that is still
+    written or failed, and `Gone` for one that expired, whose file is not on this machine, or that was made
+    before somebody was erased: the file may name them.
     """
     export = await get_export(runtime, workspace, export_id)
+    if masked and not export.masked:
+        raise NotFound(f"export {export_id!r} holds ids: begin one with this key")
     if export.status in ("running", "failed"):
         why = export.error or f"{export.count:,} members are written so far: ask again"
         raise Conflict(f"export {export_id!r} is {export.status}: {why}")
@@ -100,7 +109,12 @@ async def sweep_exports(runtime: Runtime, workspace: str) -> None:
 
 
 async def _write(
-    runtime: Runtime, workspace: str, export: Export, selection: Selection, erased: frozenset[str]
+    runtime: Runtime,
+    workspace: str,
+    export: Export,
+    selection: Selection,
+    erased: frozenset[str],
+    masks: Masks | None,
 ) -> None:
     file, count = _file(runtime, workspace, export), [0]
 
@@ -109,7 +123,7 @@ async def _write(
         count[0] = so_far
 
     writing = asyncio.ensure_future(
-        runtime.run(write_members, selection, erased, file, export.format, report)
+        runtime.run(write_members, selection, erased, file, export.format, report, masks)
     )
     try:
         while not (await asyncio.wait([writing], timeout=HEARTBEAT_SECONDS))[0]:

@@ -33,6 +33,8 @@ class Export(msgspec.Struct, frozen=True, kw_only=True):
     bytes: int | None
     """Size of the file; none before it is ready."""
     error: str | None
+    masked: bool = False
+    """Whether it holds pseudonyms, as it was asked for by an analyst."""
     created_at: datetime
     touched_at: datetime
     """When its job last said that it lives."""

@@ -16,9 +16,10 @@ from service.errors import RangeNotSatisfiable
 from service.exports import actions
 from service.exports.model import MEDIA_TYPES, Export, Format
 from service.openapi import route
+from service.privacy.masks import Masks
 from service.runtime import Runtime
 
-_LOOK = ("crm", "batch")
+_LOOK = ("crm", "batch", "analyst")
 BYTES_AT_ONCE = 2**18
 _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
 
@@ -36,6 +37,7 @@ EXPORT: dict[str, Any] = {
     "count": 0,
     "bytes": None,
     "error": None,
+    "masked": False,
     "created_at": "2026-11-22T10:00:00Z",
     "touched_at": "2026-11-22T10:00:00Z",
     "expires_at": "2026-11-23T10:00:00Z",
@@ -68,9 +70,10 @@ async def start_export(
     data: JSONBody[ExportRequest],
     runtime: NamedDependency[Runtime],
     workspace: NamedDependency[str],
+    masks: NamedDependency[Masks | None],
 ) -> Response[Export]:
     """Begin to write the members of a segment into a file."""
-    export = await actions.start_export(runtime, workspace, segment_id, data.format)
+    export = await actions.start_export(runtime, workspace, segment_id, data.format, masks)
     return Response(export, status_code=202, headers={"Location": f"/v1/exports/{export.id}"})
 
 
@@ -101,11 +104,12 @@ async def download_export(
     export_id: FromPath[str],
     runtime: NamedDependency[Runtime],
     workspace: NamedDependency[str],
+    masks: NamedDependency[Masks | None],
     part: Range = None,
     if_range: IfRange = None,
 ) -> Stream:
     """Stream a file, or the part of it that is still wanted."""
-    export, file = await actions.export_file(runtime, workspace, export_id)
+    export, file = await actions.export_file(runtime, workspace, export_id, masked=masks is not None)
     size, tag = export.bytes or 0, f'"{export.id}"'
     asked = wanted_part(part, size) if if_range in (None, tag) else None
     first, last = asked or (0, size - 1)

@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 
 from service.exports.model import Format
+from service.privacy.masks import Masks, Places
 from service.segments.selection import Selection
 
 ROWS_AT_ONCE = 50_000
@@ -27,19 +28,24 @@ def write_members(
     file: Path,
     form: Format,
     report: Callable[[int], None],
+    masks: Masks | None = None,
 ) -> int:
     """Write `profile_id` and `score` of every member, by id, and return how many; `report(so far)`.
+
+    With `masks` pseudonyms, in their order.
 
     The file appears whole or not at all. Raises `OSError`.
     """
     partial = file.with_name(f".{file.name}.partial")
     partial.parent.mkdir(parents=True, exist_ok=True)
+    order = None if masks is None else selection.masked_order(masks)
     written = 0
     try:
         with partial.open("wb") as raw:
             writer = _WRITERS[form](raw)
             for start in range(0, max(selection.members.size, 1), ROWS_AT_ONCE):
-                rows = _rows(selection, erased, start)
+                places = slice(start, start + ROWS_AT_ONCE)
+                rows = _rows(selection, erased, places if order is None else order[places], masks)
                 writer.write(rows)
                 written += rows.height
                 report(written)
@@ -50,19 +56,18 @@ def write_members(
     return written
 
 
-def _rows(selection: Selection, erased: frozenset[str], start: int) -> pl.DataFrame:
-    places = slice(start, start + ROWS_AT_ONCE)
-    scores = selection.members.scores
+def _rows(
+    selection: Selection, erased: frozenset[str], places: slice | Places, masks: Masks | None
+) -> pl.DataFrame:
+    ids, scores = selection.ids(places), selection.members.scores
     known = None if scores is None else np.round(scores[places].astype(np.float64), 5)
-    rows = pl.DataFrame(
-        {
-            "profile_id": pl.Series(selection.ids[places], dtype=pl.String),
-            "score": pl.Series(
-                known if known is not None else [None] * len(selection.ids[places]), dtype=pl.Float64
-            ),
-        }
-    )
-    return rows.with_columns(pl.col("score").fill_nan(None)).filter(~pl.col("profile_id").is_in(list(erased)))
+    score = pl.Series([None] * len(ids) if known is None else known, dtype=pl.Float64)
+    rows = pl.DataFrame({"profile_id": ids.cast(pl.String), "score": score})
+    kept = rows.with_columns(pl.col("score").fill_nan(None)).filter(~pl.col("profile_id").is_in(list(erased)))
+    if masks is None:
+        return kept
+    masked = [masks.profile(each) for each in kept["profile_id"]]
+    return kept.with_columns(profile_id=pl.Series(masked, dtype=pl.String))
 
 
 class _Lines:

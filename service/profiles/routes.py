@@ -76,7 +76,7 @@ async def show_profiles(
 
 @get(
     "/v1/profiles/{profile_id:str}",
-    **route(("crm",), tag="profiles", summary="Show a profile", response=_PROFILE, problems=(404,)),
+    **route(("crm", "analyst"), tag="profiles", summary="Show a profile", response=_PROFILE, problems=(404,)),
 )
 async def show_profile(
     profile_id: FromPath[str], runtime: NamedDependency[Runtime], workspace: NamedDependency[str]
@@ -88,7 +88,7 @@ async def show_profile(
 @get(
     "/v1/profiles/{profile_id:str}/recommendations",
     **route(
-        ("crm", "copy", "batch"),
+        ("crm", "copy", "batch", "analyst"),
         tag="profiles",
         summary="Recommend items to a profile",
         description="Computed now, from the newest events; a profile without events gets what is popular. "

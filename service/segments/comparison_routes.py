@@ -8,13 +8,14 @@ from litestar.params import FromPath, FromQuery
 
 from service.openapi import route
 from service.paging import Results, checked_limit, decode_cursor, results_of
+from service.privacy.masks import Masks
 from service.runtime import Runtime
 from service.segments import comparisons
 from service.segments.examples import CHANGES, IMPACT, OVERLAPS
 from service.segments.impact import impacted
 from service.segments.model import Change, ChangesCursor, Impact, Overlaps
 
-_LOOK = ("crm", "batch")
+_LOOK = ("crm", "batch", "analyst")
 
 
 class ChangeList(Results[Change], frozen=True, kw_only=True):
@@ -70,6 +71,7 @@ async def show_changes(
     since: FromQuery[str],
     runtime: NamedDependency[Runtime],
     workspace: NamedDependency[str],
+    masks: NamedDependency[Masks | None],
     until: FromQuery[str | None] = None,
     limit: FromQuery[int | None] = None,
     after: FromQuery[str | None] = None,
@@ -78,7 +80,7 @@ async def show_changes(
     cursor = decode_cursor(after, ChangesCursor)
     most = checked_limit(limit)
     page = await comparisons.list_changes(
-        runtime, workspace, segment_id, since, until=until, cursor=cursor, limit=most
+        runtime, workspace, segment_id, since, until=until, cursor=cursor, limit=most, masks=masks
     )
     path = f"/v1/segments/{segment_id}/changes"
     query = {"since": since, "until": until, "limit": limit}

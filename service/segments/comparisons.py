@@ -7,8 +7,9 @@ import polars as pl
 
 from indexing.errors import IndexingError
 from service.errors import InvalidInput, NotFound
+from service.privacy.masks import Masks
 from service.runtime import Runtime
-from service.segments.members import checked_offset, keep_snapshots
+from service.segments.members import checked_offset, keep_snapshots, refuse_other_order
 from service.segments.model import Change, Changes, ChangesCursor, FailedSegment, Overlap, Overlaps, Segment
 from service.segments.selection import (
     Selection,
@@ -78,8 +79,11 @@ async def list_changes(
     until: str | None = None,
     cursor: ChangesCursor | None = None,
     limit: int = 100,
+    masks: Masks | None = None,
 ) -> Changes:
     """Page through who entered a segment and who left it between two snapshots, by profile id.
+
+    With `masks` in the order of pseudonyms, since the order of ids tells who has their list.
 
     Both are evaluated by one definition, the segment's newest or the one the cursor was read with, so that
     what changed is people and not rules. Erased profiles are not told of, not even as leaving. `until` is
@@ -88,11 +92,14 @@ async def list_changes(
     """
     if cursor is not None and (cursor.since != since or until not in (None, cursor.until)):
         raise InvalidInput("the cursor was read between other snapshots: start again without it")
+    refuse_other_order(cursor, masks)
     until = cursor.until if cursor is not None else until
     found, after = await selected(runtime, workspace, segment, cursor, snapshot=until)
     _, before = await selected(runtime, workspace, segment, cursor, snapshot=since)
     erased = await erased_among(runtime, workspace, before, after)
     changed = await runtime.run(_changed, before, after, erased)
+    if masks is not None:
+        changed = changed[await runtime.run(masks.order, changed["id"])]
     start = checked_offset(cursor, changed.height)
     stop = min(start + limit, changed.height)
     following = None
@@ -100,7 +107,12 @@ async def list_changes(
         later = after.members.snapshot_version
         await keep_snapshots(runtime, workspace, since, later)
         following = ChangesCursor(
-            segment=found.id, version=found.version, since=since, until=later, offset=stop
+            segment=found.id,
+            version=found.version,
+            since=since,
+            until=later,
+            offset=stop,
+            masked=masks is not None,
         )
     return Changes(
         changes=tuple(
@@ -129,7 +141,7 @@ def _named(names: Sequence[str], segments: tuple[Segment, ...], workspace: str) 
 
 def _changed(before: Selection, after: Selection, erased: frozenset[str]) -> pl.DataFrame:
     """Ids that are in one of two selections only, sorted: `id`, and whether it `entered`."""
-    was, now = pl.Series("id", before.ids, dtype=pl.String), pl.Series("id", after.ids, dtype=pl.String)
+    was, now = before.ids(slice(None)).alias("id"), after.ids(slice(None)).alias("id")
     entered = now.filter(~now.is_in(was.implode())).to_frame().with_columns(entered=pl.lit(True))
     left = was.filter(~was.is_in(now.implode())).to_frame().with_columns(entered=pl.lit(False))
     both = pl.concat([entered, left])

@@ -12,6 +12,7 @@ from indexing.live import live_population
 from indexing.population import Population
 from indexing.snapshot import Snapshot
 from service.errors import InvalidInput, NotFound
+from service.privacy.masks import Masks, Places
 from service.profiles.actions import erased_profiles, get_profile
 from service.runtime import Runtime
 from service.segments.model import (
@@ -22,6 +23,7 @@ from service.segments.model import (
     MembersCursor,
     Membership,
     MembersPage,
+    Pinned,
     ProfileSegments,
 )
 from service.segments.selection import Selection, all_segments, erased_among, select_segment, selected
@@ -55,12 +57,15 @@ async def list_members(
     *,
     cursor: MembersCursor | None = None,
     limit: int = 100,
+    masks: Masks | None = None,
 ) -> MembersPage:
     """Page through a segment's members, by profile id, in the snapshot and definition the first page used.
 
-    A page may hold fewer than `limit` where profiles were erased. Raises `InvalidInput` for a cursor of
-    another segment and `Gone` for one whose snapshot or version is no more.
+    With `masks` in the order of pseudonyms, since the order of ids tells who has their list. A page may hold
+    fewer than `limit` where profiles were erased. Raises `InvalidInput` for a cursor of another segment and
+    `Gone` for one whose snapshot or version is no more.
     """
+    refuse_other_order(cursor, masks)
     named = None if cursor is None else cursor.snapshot
     found, selection = await selected(runtime, workspace, segment, cursor, snapshot=named)
     version = selection.members.snapshot_version
@@ -70,13 +75,22 @@ async def list_members(
     following = None
     if stop < selection.members.size:
         await keep_snapshots(runtime, workspace, version)
-        following = MembersCursor(segment=found.id, version=found.version, snapshot=version, offset=stop)
+        following = MembersCursor(
+            segment=found.id,
+            version=found.version,
+            snapshot=version,
+            offset=stop,
+            masked=masks is not None,
+        )
+    places: Places = np.arange(start, stop, dtype=np.uint32)
+    if masks is not None:
+        places = (await runtime.run(selection.masked_order, masks))[start:stop]
     scores = selection.members.scores
     return MembersPage(
         members=tuple(
-            Member(profile_id=selection.ids[place], score=_score(scores, place))
-            for place in range(start, stop)
-            if selection.ids[place] not in erased
+            Member(profile_id=profile_id, score=_score(scores, place))
+            for profile_id, place in zip(selection.ids(places), places.tolist(), strict=True)
+            if profile_id not in erased
         ),
         count=selection.members.size - len(erased),
         as_of=selection.members.as_of,
@@ -157,6 +171,12 @@ async def keep_snapshots(runtime: Runtime, workspace: str, *versions: str) -> No
     shelf = runtime.snapshots.shelf(workspace)
     for version in versions:
         await runtime.run(shelf.lease, version, until=runtime.now() + CURSOR_LIFETIME)
+
+
+def refuse_other_order(cursor: Pinned | None, masks: Masks | None) -> None:
+    """Raise `InvalidInput` for a cursor through ids with a key that sees pseudonyms, or the reverse."""
+    if cursor is not None and cursor.masked is not (masks is not None):
+        raise InvalidInput("the cursor was read with a key of another scope: start again without it")
 
 
 def checked_offset(cursor: Any, size: int) -> int:

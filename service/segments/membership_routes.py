@@ -8,12 +8,13 @@ from litestar.params import FromPath, FromQuery
 
 from service.openapi import route
 from service.paging import Results, checked_limit, decode_cursor, results_of
+from service.privacy.masks import Masks
 from service.runtime import Runtime
 from service.segments import members
 from service.segments.examples import COUNT, MATCH, MEMBERS, PROFILE_SEGMENTS
 from service.segments.model import Match, Member, MemberCount, MembersCursor, ProfileSegments
 
-_LOOK = ("crm", "batch")
+_LOOK = ("crm", "batch", "analyst")
 
 
 class MemberList(Results[Member], frozen=True, kw_only=True):
@@ -55,13 +56,14 @@ async def show_members(
     segment_id: FromPath[str],
     runtime: NamedDependency[Runtime],
     workspace: NamedDependency[str],
+    masks: NamedDependency[Masks | None],
     limit: FromQuery[int | None] = None,
     after: FromQuery[str | None] = None,
 ) -> MemberList:
     """List some members."""
     cursor = decode_cursor(after, MembersCursor)
     most = checked_limit(limit)
-    page = await members.list_members(runtime, workspace, segment_id, cursor=cursor, limit=most)
+    page = await members.list_members(runtime, workspace, segment_id, cursor=cursor, limit=most, masks=masks)
     path = f"/v1/segments/{segment_id}/members"
     results = results_of(list(page.members), page.next, path, {"limit": limit})
     return MemberList(
@@ -77,7 +79,7 @@ async def show_members(
 @get(
     "/v1/segments/{segment_id:str}/match/{profile_id:str}",
     **route(
-        ("crm", "batch", "copy"),
+        ("crm", "batch", "copy", "analyst"),
         tag="segments",
         summary="Match one profile",
         description="`at=snapshot` agrees exactly with the list of members; `at=live` reads the newest rows.",

@@ -134,6 +134,8 @@ class Pinned(msgspec.Struct, frozen=True, kw_only=True):
     """Segment id."""
     version: int
     """Definition version."""
+    masked: bool = False
+    """Whether it goes through pseudonyms, not ids."""
 
 
 class MembersCursor(Pinned, frozen=True, kw_only=True):

@@ -33,7 +33,7 @@ from service.segments.model import (
 from service.segments.private import count_privately
 from service.workspaces.model import ApiKey
 
-_READ, _LOOK, _WRITE = ("copy", "crm", "batch"), ("crm", "batch"), ("crm",)
+_READ, _LOOK, _WRITE = ("copy", "crm", "batch", "analyst"), ("crm", "batch"), ("crm",)
 
 
 class NewSegment(Written, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -1,11 +1,13 @@
 """Definitions evaluated over a snapshot, remembered for as long as they are asked for."""
 
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from itertools import chain
 from weakref import WeakKeyDictionary
 
 import msgspec
 import numpy as np
+import polars as pl
 
 from indexing.audience import Explanation, Members, explain
 from indexing.definition import (
@@ -27,12 +29,14 @@ from indexing.population import Population
 from indexing.snapshot import Snapshot
 from indexing.unknown_names import in_words, unknown_names
 from service.errors import Gone, InvalidInput, NotFound
+from service.privacy.masks import Masks, Places
 from service.profiles.actions import erased_profiles
 from service.runtime import Runtime
 from service.segments.model import Pinned, Segment
 from service.segments.store import SegmentStore
 from service.workspaces.actions import get_workspace
 
+IDS_AT_ONCE = 50_000
 REMEMBERED = 32
 """Evaluations kept per process; at a million profiles a rule takes one megabyte, a `like` five."""
 
@@ -60,13 +64,14 @@ class Selection:
             as_of=snapshot.manifest.as_of,
             snapshot_version=snapshot.manifest.version,
         )
-        self.ids: list[str] = snapshot.profiles["id"].gather(rows).to_list()
+        self._masked: tuple[Masks, Places] | None = None
 
     def without(self, erased: frozenset[str]) -> Members:
         """Leave erased profiles out."""
         if not erased:
             return self.members
-        kept = np.array([profile_id not in erased for profile_id in self.ids], dtype=np.bool_)
+        gone = self.snapshot.profiles["id"].is_in(list(erased)).to_numpy()
+        kept = ~gone[self.members.rows]
         scores = self.members.scores
         return Members(
             rows=self.members.rows[kept],
@@ -75,6 +80,21 @@ class Selection:
             as_of=self.members.as_of,
             snapshot_version=self.members.snapshot_version,
         )
+
+    def ids(self, places: slice | Places) -> pl.Series:
+        """Return the profile ids of the members at these places."""
+        return self.snapshot.profiles["id"].gather(self.members.rows[places])
+
+    def each_id(self) -> Iterator[str]:
+        """Yield every member's id, with few of them in memory."""
+        for start in range(0, self.members.size, IDS_AT_ONCE):
+            yield from self.ids(slice(start, start + IDS_AT_ONCE))
+
+    def masked_order(self, masks: Masks) -> Places:
+        """Return the members' places in the order of their pseudonyms, remembered for the next page."""
+        if self._masked is None or self._masked[0] != masks:
+            self._masked = (masks, masks.order(self.each_id()))
+        return self._masked[1]
 
     def describe(self, erased: frozenset[str]) -> Description:
         """Say what sets the members apart."""
@@ -238,7 +258,7 @@ async def open_snapshot(runtime: Runtime, workspace: str, version: str | None = 
 
 async def erased_among(runtime: Runtime, workspace: str, *selections: Selection) -> frozenset[str]:
     """Return which of the selected profiles have been erased since the snapshots were built."""
-    ids = selections[0].ids if len(selections) == 1 else {name for each in selections for name in each.ids}
+    ids = chain.from_iterable(each.each_id() for each in selections)
     oldest = min(each.snapshot.manifest.built_at for each in selections)
     return await erased_profiles(runtime, workspace, ids, since=oldest)
 

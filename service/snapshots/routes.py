@@ -41,7 +41,10 @@ class SnapshotList(msgspec.Struct, frozen=True, kw_only=True):
 @get(
     "/v1/snapshots",
     **route(
-        ("copy", "crm", "batch"), tag="snapshots", summary="List snapshots", response={"results": [_SNAPSHOT]}
+        ("copy", "crm", "batch", "analyst"),
+        tag="snapshots",
+        summary="List snapshots",
+        response={"results": [_SNAPSHOT]},
     ),
 )
 async def show_snapshots(runtime: NamedDependency[Runtime], workspace: NamedDependency[str]) -> SnapshotList:

@@ -11,6 +11,7 @@ from service.errors import Conflict, InvalidInput, NotFound, PreconditionFailed,
 from service.runtime import Runtime
 from service.security import matches, new_key, split_key
 from service.workspaces.model import (
+    ANALYST,
     ApiKey,
     CreatedKey,
     Scope,
@@ -107,12 +108,15 @@ async def create_key(
 ) -> CreatedKey:
     """Make an API key; its text is in the answer and nowhere else, ever after. It ends after its lifetime.
 
-    Raises InvalidInput for no or unknown scopes and a lifetime that is over at once, NotFound.
+    Raises InvalidInput for no or unknown scopes, `analyst` beside another, and a lifetime that is over at
+    once; NotFound.
     """
     unknown = [scope for scope in scopes if scope not in get_args(Scope)]
     if unknown or not scopes:
         given = ", ".join(map(repr, unknown)) if unknown else "none"
         raise InvalidInput(f"scopes given: {given}; a key needs one or more of {', '.join(get_args(Scope))}")
+    if ANALYST in scopes and len(set(scopes)) > 1:
+        raise InvalidInput(f"scope {ANALYST} stands alone: another scope would tell whose the pseudonyms are")
     if lifetime is not None and lifetime <= timedelta(0):
         raise InvalidInput(f"a key cannot last {lifetime}: give it some time")
     fresh, now = new_key(), runtime.now()

@@ -29,7 +29,7 @@ def keys() -> None:
     "scopes",
     multiple=True,
     required=True,
-    type=click.Choice(["copy", "crm", "batch", "ingest", "counts", "admin"]),
+    type=click.Choice(["copy", "crm", "batch", "ingest", "counts", "analyst", "admin"]),
     help="What the key may do; give it several times for several.",
 )
 @click.option("--days", type=FiniteRange(min=0, min_open=True), help="How long it opens anything.")

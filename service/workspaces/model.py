@@ -12,9 +12,12 @@ from prompts.brand import Brand
 from prompts.brief_limits import validate_brand
 from service.errors import InvalidInput
 
-Scope = Literal["copy", "crm", "batch", "ingest", "counts", "admin"]
+Scope = Literal["copy", "crm", "batch", "ingest", "counts", "analyst", "admin"]
 """What a key may do; `ingest` may send events and read nothing, `counts` ask for counts with differential
-privacy, `admin` may do everything."""
+privacy, `analyst` read who is who under pseudonyms, `admin` may do everything."""
+
+ANALYST = "analyst"
+"""Stands alone: whoever sees ids elsewhere needs no pseudonyms, and could tell whose they are."""
 
 DEFAULT_EVENT_WEIGHTS: dict[str, float] = {
     "view": 1.0,

@@ -1,4 +1,4 @@
-"""Which keys traits are encrypted with, by their fingerprints; exports that name nobody."""
+"""Which keys traits are encrypted with, by their fingerprints; exports of pseudonyms."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -10,10 +10,11 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Create the table; it is the whole store's, as the keys are."""
+    """Create the table, which is the whole store's, as the keys are; exports until now are not masked."""
     op.create_table(
         "trait_keys",
         sa.Column("fingerprint", sa.String(length=16), nullable=False),
         sa.Column("first_used_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("fingerprint", name="pk_trait_keys"),
     )
+    op.add_column("exports", sa.Column("masked", sa.Boolean(), nullable=False, server_default=sa.false()))

@@ -13,7 +13,7 @@ from service.openapi import PUBLIC
 from service.settings import Settings
 from tests.service.http.shop import Shop, client_of
 
-SCOPES = {"copy", "crm", "batch", "ingest", "counts", "admin"}
+SCOPES = {"copy", "crm", "batch", "ingest", "counts", "analyst", "admin"}
 PUBLIC_PATHS = {"/health/live", "/health/ready", "/metrics"}
 
 
