@@ -1,8 +1,8 @@
 """The HTTP application: routes, layers and lifespan put together. There is none at module level.
 
-Outside in: telemetry (id, access line, metrics), protective headers, Litestar's routing, recording (audit),
-access (key, rate, scope, body), masking, idempotency, the guard against unknown parameters, the
-handler; an error anywhere becomes a problem.
+Outside in: time limits for readers, telemetry (id, access line, metrics), protective headers, Litestar's
+routing, recording (audit), access (key, rate, scope, body), masking, idempotency, the guard against unknown
+parameters, the handler; an error anywhere becomes a problem.
 """
 
 import asyncio
@@ -47,6 +47,7 @@ from service.runtime import Runtime, open_runtime
 from service.scoring.routes import ROUTES as SCORING
 from service.segments.routes import ROUTES as SEGMENTS
 from service.settings import Settings
+from service.slow_readers import SlowReaders
 from service.snapshots.actions import refresh_forever
 from service.snapshots.routes import ROUTES as SNAPSHOTS
 from service.telemetry import AsgiApp, Metrics, Telemetry, access_logger
@@ -116,7 +117,8 @@ def create_app(settings: Settings, *, background: bool = True) -> Litestar:
         state=State({"metrics": metrics, "problems": problems, "rate_limits": limits}),
     )
     protected = ProtectiveHeaders(cast("AsgiApp", app.asgi_handler))
-    app.asgi_handler = cast("ASGIApp", Telemetry(protected, metrics, logger))
+    observed = Telemetry(protected, metrics, logger)
+    app.asgi_handler = cast("ASGIApp", SlowReaders(observed, settings.send_timeout_seconds))
     return app
 
 

@@ -28,8 +28,6 @@ def run_server(settings: "Settings") -> None:
     The worker makes the application itself, so that nothing of it is shared with the parent. Raises PortInUse
     before anything is started when another program listens there.
     """
-    from granian.constants import Interfaces
-    from granian.http import HTTP1Settings
     from granian.log import LogLevels
     from granian.server import Server
 
@@ -38,13 +36,29 @@ def run_server(settings: "Settings") -> None:
         "service.app:create_app",
         address=settings.host,
         port=settings.port,
-        interface=Interfaces.ASGI,
         workers=1,
         log_level=LogLevels.warning,
         workers_kill_timeout=GRACE_SECONDS,
-        http1_settings=HTTP1Settings(header_read_timeout=round(settings.body_timeout_seconds * 1000)),
+        **connection_options(settings),
     )
     server.serve(target_loader=partial(_load, settings), wrap_loader=False)
+
+
+def connection_options(settings: "Settings") -> dict[str, Any]:
+    """Say what holds for every connection, as granian's servers take it.
+
+    HTTP/1 alone: where granian waits to see which version it is, a connection that says nothing is never
+    closed.
+    """
+    from granian.constants import HTTPModes, Interfaces
+    from granian.http import HTTP1Settings
+
+    return {
+        "interface": Interfaces.ASGI,
+        "http": HTTPModes.http1,
+        "http1_settings": HTTP1Settings(header_read_timeout=round(settings.body_timeout_seconds * 1000)),
+        "websockets": False,
+    }
 
 
 def check_port(host: str, port: int) -> None:

@@ -188,7 +188,21 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         "username",
     )
     body_timeout_seconds: Annotated[
-        float, setting("How long a request's headers, and then its body, may take to arrive.", gt=0, le=3600)
+        float,
+        setting(
+            "How long a connection may be idle, and a request's headers, and then its body, may take to "
+            "arrive.",
+            gt=0,
+            le=3600,
+        ),
+    ] = 30.0
+    send_timeout_seconds: Annotated[
+        float,
+        setting(
+            "How long a client may take to read each 64 KiB of an answer; then it is broken off.",
+            gt=0,
+            le=3600,
+        ),
     ] = 30.0
     log_level: Annotated[LogLevel, setting("Least severe log lines that are written.")] = "info"
 

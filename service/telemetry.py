@@ -118,7 +118,7 @@ def request_id(scope: Mapping[str, Any]) -> str:
 
 
 class Telemetry:
-    """The outermost layer: even a path that no route knows gets an id, a line and a count."""
+    """Goes around all of Litestar: even a path that no route knows gets an id, a line and a count."""
 
     def __init__(self, app: AsgiApp, metrics: Metrics, logger: structlog.typing.FilteringBoundLogger) -> None:
         self._app = app
