@@ -1,0 +1,67 @@
+"""Exports of many members: the memory they take does not depend on how many there are."""
+
+import gzip
+import tracemalloc
+from datetime import UTC, datetime
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+from indexing.definition import AllOf
+from service.exports.writing import write_members
+from service.privacy.masks import Masks
+from service.segments.selection import Selection
+
+FEW, MANY = 100_000, 1_000_000
+
+
+def everybody(count: int) -> Selection:
+    """A selection of all profiles of a snapshot of so many."""
+    ids = pl.select(pl.format("customer-{}", pl.int_range(count).cast(pl.String).str.zfill(9))).to_series()
+    manifest = SimpleNamespace(as_of=datetime(2026, 3, 1, tzinfo=UTC), version="v")
+    snapshot: Any = SimpleNamespace(profiles=pl.DataFrame({"id": ids}), manifest=manifest)
+    evaluation: Any = SimpleNamespace(select=lambda _: (np.ones(count, dtype=np.bool_), None))
+    return Selection(AllOf(parts=()), {}, snapshot, evaluation)
+
+
+def peak_bytes(selection: Selection, file: Path, masks: Masks | None = None) -> int:
+    """The most memory Python holds at once while an export is written."""
+    tracemalloc.start()
+    try:
+        written = write_members(selection, frozenset(), file, "csv", lambda _: None, masks)
+        assert written == selection.members.size
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.slow
+def test_an_export_of_a_million_takes_no_more_memory_than_one_of_a_hundred_thousand(tmp_path: Path):
+    few = peak_bytes(everybody(FEW), tmp_path / "few.csv.gz")
+    many = peak_bytes(everybody(MANY), tmp_path / "many.csv.gz")
+    print(f"peak of Python's memory: {FEW:,} members {few:,} bytes, {MANY:,} members {many:,} bytes")
+    assert many < 1.2 * few
+    lines = gzip.decompress((tmp_path / "many.csv.gz").read_bytes()).decode().splitlines()
+    assert lines == ["profile_id,score", *(f"customer-{number:09}," for number in range(MANY))]
+
+
+def test_members_come_in_chunks_and_in_one_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    selection, masks = everybody(100), Masks(b"1" * 32, ())
+    write_members(selection, frozenset(), tmp_path / "whole.csv.gz", "csv", lambda _: None, masks)
+    monkeypatch.setattr("service.exports.writing.ROWS_AT_ONCE", 7)
+    monkeypatch.setattr("service.segments.selection.IDS_AT_ONCE", 3)
+    again = everybody(100)
+    write_members(
+        again, frozenset({"customer-000000005"}), tmp_path / "parts.csv.gz", "csv", lambda _: None, masks
+    )
+    whole, parts = (
+        gzip.decompress((tmp_path / f"{name}.csv.gz").read_bytes()).decode().splitlines()
+        for name in ("whole", "parts")
+    )
+    gone = masks.profile("customer-000000005")
+    assert parts == [line for line in whole if not line.startswith(gone)]
+    assert list(again.each_id()) == [f"customer-{number:09}" for number in range(100)]
