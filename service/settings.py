@@ -181,7 +181,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         "email",
         "external_id",
         "first_name",
-        "full_name",
         "last_name",
         "name",
         "phone",

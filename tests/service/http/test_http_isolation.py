@@ -80,6 +80,8 @@ async def rows_of(runtime: Runtime, workspace: str) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     async with runtime.database.read() as session:
         for table in metadata.sorted_tables:
+            if table.name == "trait_keys":  # the whole store's
+                continue
             owner = table.c.id if table.name == "workspaces" else table.c.workspace_id
             columns = [column for column in table.c if column.name != "last_used_at"]
             rows = await session.execute(select(*columns).where(owner == workspace))
