@@ -16,6 +16,7 @@ from service.admission import Admission
 from service.db import Database
 from service.errors import DatabaseUnavailable
 from service.executor import BoundedExecutor
+from service.group_commit import GroupCommit
 from service.settings import Settings
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ class Runtime:
     ) -> None:
         self.settings = settings
         self.database = database
+        self.group_commit = GroupCommit(database)
         self.snapshots = Shelves(settings.snapshots_folder)
         self.executor = BoundedExecutor(settings.executor_threads, queue_limit)
         # Twice what the engine takes at a time: while some are checked, others are written.
@@ -134,6 +136,7 @@ class Runtime:
         if self._engine is not None:
             await self._engine.close()
         await asyncio.to_thread(self.executor.close)
+        await self.group_commit.close()
         await self.database.close()
 
 

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Mapping
 from datetime import datetime
 
 import msgspec
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.audit.model import Act, Entry
 from service.audit.store import AuditStore
@@ -76,12 +77,14 @@ async def every_entry(runtime: Runtime, workspace: str) -> AsyncIterator[Entry]:
 
 
 async def _record(runtime: Runtime, workspace: str, act: Act) -> Entry:
-    async with runtime.database.write() as session:
+    async def record(session: AsyncSession) -> Entry:
         target = act.target
         if _PERSONAL in target:
             key = await ErasureStore(session, workspace).key()
             target = {**target, _PERSONAL: pseudonym(key, target[_PERSONAL])}
         return await AuditStore(session, workspace).append(msgspec.structs.replace(act, target=target))
+
+    return await runtime.group_commit.write(workspace, record)
 
 
 def _user() -> str:
