@@ -114,7 +114,7 @@ def list_(as_json: bool) -> None:
     async def work(runtime: "Runtime") -> "tuple[Segment, ...]":
         from service.segments.actions import list_segments
 
-        return await list_segments(runtime, runtime.settings.workspace, limit=1000)
+        return (await list_segments(runtime, runtime.settings.workspace, limit=1000)).rows
 
     found = run(work)
     if as_json:

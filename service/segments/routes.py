@@ -1,7 +1,7 @@
 """Segments over HTTP: define, change, preview, discover; members and comparisons are beside.
 
-A segment's ETag is its version. A change needs `If-Match` with the version it was made from (`*` for any), so
-that two people cannot overwrite each other unseen.
+A segment's ETag begins with its version. A change needs `If-Match` with the one it was made from (`*` for
+any), so that two people cannot overwrite each other unseen.
 """
 
 from typing import Annotated, Any
@@ -14,7 +14,7 @@ from litestar.params import FromPath, FromQuery, JSONBody
 from indexing.definition import definition_schema
 from service.etags import IfMatch, etag, matched
 from service.openapi import route
-from service.paging import Results, checked_limit, decode_cursor, results_of
+from service.paging import Results, UpdatedSince, checked_limit, decode_place, part_results
 from service.runtime import Runtime
 from service.security import require_scope
 from service.segments import actions, discovery, previews
@@ -97,7 +97,9 @@ async def create_segment(
         _READ,
         tag="segments",
         summary="List segments by name",
+        description="Or, with `updated_since`, by change; a segment that was deleted is in neither list.",
         response={"results": [SEGMENT], "paging": {"next": None}},
+        conditional=True,
     ),
 )
 async def show_segments(
@@ -105,17 +107,29 @@ async def show_segments(
     workspace: NamedDependency[str],
     limit: FromQuery[int | None] = None,
     after: FromQuery[str | None] = None,
+    updated_since: UpdatedSince = None,
 ) -> Results[Segment]:
     """Page through the segments."""
-    most = checked_limit(limit)
-    found = await actions.list_segments(runtime, workspace, after=decode_cursor(after, str), limit=most + 1)
-    position = found[most - 1].name if len(found) > most else None
-    return results_of(list(found[:most]), position, "/v1/segments", {"limit": limit})
+    part = await actions.list_segments(
+        runtime,
+        workspace,
+        after=decode_place(after),
+        limit=checked_limit(limit),
+        updated_since=updated_since,
+    )
+    return part_results(part, "/v1/segments", {"limit": limit, "updated_since": updated_since})
 
 
 @get(
     "/v1/segments/{segment_id:str}",
-    **route(_READ, tag="segments", summary="Show a segment", response=SEGMENT, problems=(404,)),
+    **route(
+        _READ,
+        tag="segments",
+        summary="Show a segment",
+        response=SEGMENT,
+        problems=(404,),
+        conditional=True,
+    ),
 )
 async def show_segment(
     segment_id: FromPath[str], runtime: NamedDependency[Runtime], workspace: NamedDependency[str]
