@@ -19,7 +19,7 @@ from service.runtime import Runtime
 from service.security import require_scope
 from service.segments import actions, discovery, previews
 from service.segments.comparison_routes import ROUTES as COMPARISONS
-from service.segments.examples import DEFINITION, DESCRIPTION, DISCOVERY, PREVIEW, SEGMENT
+from service.segments.examples import DEFINITION, DESCRIPTION, DISCOVERY, PARSED, PREVIEW, SEGMENT
 from service.segments.membership_routes import ROUTES as MEMBERSHIP
 from service.segments.model import (
     Discovery,
@@ -30,6 +30,7 @@ from service.segments.model import (
     SegmentPatch,
     Written,
 )
+from service.segments.parsing import ParsedDefinition, parse_words
 from service.segments.private import count_privately
 from service.workspaces.model import ApiKey
 
@@ -41,6 +42,12 @@ class NewSegment(Written, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
     name: str
     note: str = ""
+
+
+class ParseRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An audience, in words or in rules."""
+
+    text: str
 
 
 class DiscoverRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -215,6 +222,32 @@ async def preview_definition(
 
 
 @post(
+    "/v1/segments/parse",
+    status_code=200,
+    **route(
+        _LOOK,
+        tag="segments",
+        summary="Make a definition of words",
+        description="An instruct model makes rules of a description; it is told of the workspace's traits, "
+        "event types, categories and segments. The answer is checked as any definition is, and comes with "
+        "its text, what was not understood and a preview, for a person to confirm: nothing is stored. A "
+        "`text` that is a definition as people write it already is read as such. 422 `larger-model-needed` "
+        "with the embedded engine, `not-understood` where no rule could be made; 502 where the model's "
+        "answers are no definition.",
+        request={"text": "women in Germany who bought coffee twice this quarter and like minimal design"},
+        response=PARSED,
+        problems=(409, 422, 502, 503, 504),
+        audited=False,
+    ),
+)
+async def parse_definition_words(
+    data: JSONBody[ParseRequest], runtime: NamedDependency[Runtime], workspace: NamedDependency[str]
+) -> ParsedDefinition:
+    """Say which rules a text describes and whom they would select."""
+    return await parse_words(runtime, workspace, data.text)
+
+
+@post(
     "/v1/segments/discover",
     status_code=200,
     **route(
@@ -273,6 +306,7 @@ ROUTES = [
     change_segment,
     remove_segment,
     preview_definition,
+    parse_definition_words,
     discover_segments,
     preview_segment,
     describe_segment,
