@@ -1,7 +1,7 @@
 """The HTTP application: routes, layers and lifespan put together. There is none at module level.
 
 Outside in: telemetry (id, access line, metrics), protective headers, Litestar's routing, recording (audit),
-access (key, rate, scope, body), idempotency, the guard against unknown parameters, the
+access (key, rate, scope, body), ETags, idempotency, the guard against unknown parameters, the
 handler; an error anywhere becomes a problem.
 """
 
@@ -27,6 +27,7 @@ from service.audit.recording import Recording
 from service.audit.routes import ROUTES as AUDIT
 from service.catalog.routes import ROUTES as CATALOG
 from service.drafts.routes import ROUTES as DRAFTS
+from service.etags import Conditional
 from service.events.routes import ROUTES as EVENTS
 from service.exports.routes import ROUTES as EXPORTS
 from service.health import ROUTES as HEALTH
@@ -104,7 +105,7 @@ def create_app(settings: Settings, *, background: bool = True) -> Litestar:
             "key": Provide(_key, sync_to_thread=False),
             "metrics": Provide(_metrics, sync_to_thread=False),
         },
-        middleware=[Recording(), Access(), Idempotency()],
+        middleware=[Recording(), Access(), Conditional(), Idempotency()],
         guards=[known_parameters],
         exception_handlers={Exception: problems},
         openapi_config=_openapi_config(),

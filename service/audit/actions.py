@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.audit.model import Act, Entry
 from service.audit.store import AuditStore
-from service.errors import InvalidInput
+from service.listing import in_utc
 from service.privacy.model import pseudonym
 from service.privacy.store import ErasureStore
 from service.runtime import Runtime
@@ -61,8 +61,7 @@ async def list_entries(
     runtime: Runtime, workspace: str, *, after: int = 0, limit: int = 50, since: datetime | None = None
 ) -> tuple[Entry, ...]:
     """Return up to `limit` entries after a number, in order; a time needs an offset (InvalidInput)."""
-    if since is not None and since.tzinfo is None:
-        raise InvalidInput(f"since is {since.isoformat()}: write it with an offset, e.g. +00:00")
+    since = None if since is None else in_utc("since", since)
     async with runtime.database.read() as session:
         return await AuditStore(session, workspace).page(after, limit, since=since)
 

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from service.db import find_rows, insert_rows
 from service.errors import NotFound
 from service.ingest import Outcome
-from service.listing import Page, content_digest, page_of
+from service.listing import Part, Place, content_digest, part_of
 from service.privacy.store import ErasureStore
 from service.profiles.model import Consent, Profile, Suppression, Trait
 from service.profiles.tables import ConsentRow, ProfileRow, SuppressionRow, is_shown, owner_of
@@ -109,12 +109,14 @@ class ProfileStore:
         query = select(ProfileRow.id).where(self._mine(), ProfileRow.id == self._owner(profile_id))
         return await self._session.scalar(query.with_for_update()) is not None
 
-    async def page(self, after: str | None, limit: int) -> Page[Profile]:
-        """Return a page in the order of ids."""
-        query = select(ProfileRow).where(self._mine(), is_shown(), ProfileRow.id > (after or ""))
-        rows = await self._session.scalars(query.order_by(ProfileRow.id).limit(limit + 1))
-        profiles = [_profile(row) for row in rows]
-        return page_of(profiles, limit, profiles[limit - 1].id if len(profiles) > limit else None)
+    async def page(
+        self, after: Place | None, limit: int, *, updated_since: datetime | None = None
+    ) -> Part[Profile]:
+        """Return a page in the order of ids, or of changes."""
+        query = select(ProfileRow).where(self._mine(), is_shown())
+        return await part_of(
+            self._session, query, ProfileRow, _profile, after=after, limit=limit, updated_since=updated_since
+        )
 
     async def count(self) -> int:
         """Return how many profiles there are."""

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from indexing.lookalike import Curve
     from service.runtime import Runtime
     from service.segments.model import Impact, MemberCount, MembersPage, Preview, Segment
+    from service.segments.parsing import ParsedDefinition
 
 
 @click.group()
@@ -114,7 +115,7 @@ def list_(as_json: bool) -> None:
     async def work(runtime: "Runtime") -> "tuple[Segment, ...]":
         from service.segments.actions import list_segments
 
-        return await list_segments(runtime, runtime.settings.workspace, limit=1000)
+        return (await list_segments(runtime, runtime.settings.workspace, limit=1000)).rows
 
     found = run(work)
     if as_json:
@@ -184,7 +185,12 @@ def preview(
     found = run(work)
     if as_json:
         print_json(found)
-        return
+    else:
+        show_preview(found)
+
+
+def show_preview(found: "Preview") -> None:
+    """Print whom a definition selects, what sets them apart, and some of them with the reasons."""
     click.echo(f"{found.size:,} of {found.population:,} profiles ({found.share:.1%})")
     show_description(found.description)
     rows = [
@@ -257,6 +263,31 @@ def lift_rows(description: "Description", most: int = 3) -> list[tuple[str, ...]
         for kind, traits in listed
         for trait in traits[:most]
     ]
+
+
+@segment.command()
+@click.argument("text")
+@json_option
+def parse(text: str, as_json: bool) -> None:
+    """Make rules of an audience described in words, and say who it would be. Stores nothing.
+
+    Example: pitchwright segment parse "women in Germany who bought coffee twice this quarter"
+    """
+
+    async def work(runtime: "Runtime") -> "ParsedDefinition":
+        from service.segments.parsing import parse_words
+
+        return await parse_words(runtime, runtime.settings.workspace, text)
+
+    found = run(work)
+    if as_json:
+        print_json(found)
+        return
+    click.echo(found.text)
+    for part in found.not_understood:
+        note(f"Not understood: {part!r}.")
+    show_preview(found.preview)
+    note("Nothing was stored: `pitchwright segment create NAME --where RULES` does.")
 
 
 @segment.command()

@@ -41,7 +41,11 @@ class SnapshotList(msgspec.Struct, frozen=True, kw_only=True):
 @get(
     "/v1/snapshots",
     **route(
-        ("copy", "crm", "batch"), tag="snapshots", summary="List snapshots", response={"results": [_SNAPSHOT]}
+        ("copy", "crm", "batch"),
+        tag="snapshots",
+        summary="List snapshots",
+        response={"results": [_SNAPSHOT]},
+        conditional=True,
     ),
 )
 async def show_snapshots(runtime: NamedDependency[Runtime], workspace: NamedDependency[str]) -> SnapshotList:

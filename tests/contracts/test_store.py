@@ -13,6 +13,7 @@ from service.catalog.model import Item
 from service.errors import NotFound
 from service.events.actions import count_events, newest_events, record_events
 from service.events.model import Event
+from service.listing import Place
 from service.profiles.actions import (
     erase_profile,
     erased_profiles,
@@ -77,7 +78,7 @@ async def test_pages_visit_every_item_once_in_the_order_of_code_points(runtime: 
     ids = ["B", "a", "é", "10", "9", "園", "a b", "A", "🌱", "z"]
     await upsert_items(runtime, "shop", [Item(id=each) for each in ids])
     seen: list[str] = []
-    after: str | None = None
+    after: Place | None = None
     while True:
         page = await list_items(runtime, "shop", after, 3)
         seen += [item.id for item in page.rows]

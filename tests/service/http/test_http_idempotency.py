@@ -17,7 +17,7 @@ SEGMENT = {"name": "campers", "definition": {"like": "camping"}}
 KEY = {"Idempotency-Key": "order-77"}
 
 
-CREATES_NOTHING = ("/preview", "/discover", "/render", "/score")
+CREATES_NOTHING = ("/parse", "/preview", "/discover", "/render", "/score")
 
 
 def test_every_post_that_creates_takes_a_key():
