@@ -203,7 +203,11 @@ def _surface(texts: Texts) -> Floats:
     """Mean product of each text's standardised surface columns and each author's: float64[authors, texts]."""
     lines = surface([line for own in texts.lines for line in own])
     mean, spread = lines.mean(axis=0), np.maximum(lines.std(axis=0), 1e-9)
-    own = np.clip((lines - mean) / spread, -FARTHEST, FARTHEST).reshape(len(texts.lines), LINES, -1).mean(axis=1)
+    own = (
+        np.clip((lines - mean) / spread, -FARTHEST, FARTHEST)
+        .reshape(len(texts.lines), LINES, -1)
+        .mean(axis=1)
+    )
     held = np.clip((surface(texts.texts) - mean) / spread, -FARTHEST, FARTHEST)
     return own @ held.T / held.shape[1]
 
