@@ -150,6 +150,7 @@ async def _warm(app: Litestar, runtime: Runtime, logger: structlog.typing.Filter
         "engine": runtime.engine,
         **prompts,
         **snapshots,
+        "headline tests": partial(runtime.headline_archive.open, runtime),
     }.items():
         try:
             await load()

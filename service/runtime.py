@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from indexing.snapshot import Snapshot
     from prompts.engine import Engine
     from service.outcomes.actions import Histories
+    from service.scoring.tested import HeadlineArchive
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -71,6 +72,7 @@ class Runtime:
         # Twice what the engine takes at a time: while some are checked, others are written.
         self.admission = Admission(2 * settings.engine_concurrency, settings.engine_queue)
         self._histories: Histories | None = None
+        self._headline_archive: HeadlineArchive | None = None
         self._clock = clock
         self._embedder: Embedder | None = None
         self._engine: Engine | None = None
@@ -104,6 +106,15 @@ class Runtime:
 
             self._histories = Histories()
         return self._histories
+
+    @property
+    def headline_archive(self) -> "HeadlineArchive":
+        """The headline tests that the settings name, if they name any."""
+        if self._headline_archive is None:
+            from service.scoring.tested import HeadlineArchive
+
+            self._headline_archive = HeadlineArchive(self.settings.headline_tests)
+        return self._headline_archive
 
     @property
     def loaded_embedder(self) -> "Embedder | None":

@@ -97,6 +97,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             min_length=1,
         ),
     ] = "auto"
+    headline_tests: Annotated[
+        str | None,
+        setting(
+            "File of the Upworthy Research Archive (CSV), from which scores of texts can show similar tested "
+            "headlines. Default: none are shown."
+        ),
+    ] = None
     host: Annotated[str, setting("Address `serve` listens on.", min_length=1)] = "127.0.0.1"
     port: Annotated[int, setting("Port `serve` listens on.", ge=1, le=65535)] = 8000
     workspace: Annotated[

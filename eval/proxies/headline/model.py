@@ -13,6 +13,7 @@ import torch
 
 from eval.errors import ProxyError
 from eval.figures import Figure
+from eval.html.charts import Bin
 from eval.proxies.headline.calibration import Calibration, probability
 from eval.proxies.headline.encoder import Encoder, States
 from eval.proxies.headline.learning import Learnt, Recipe, Scale, strangeness
@@ -55,6 +56,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     limits: str
     figures: tuple[Figure, ...]
     """Out of fold, by the same recipe."""
+    reliability: tuple[Bin, ...] = ()
+    """How often favourites won, by how sure it was, of the same pairs; an older artefact has none."""
 
 
 class Contribution(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,6 +82,11 @@ class Opinion(msgspec.Struct, frozen=True, kw_only=True):
     """Largest first."""
 
 
+def read_manifest(folder: Path = SHIPPED) -> Manifest:
+    """Read an artefact's manifest; raises `OSError` or `msgspec.DecodeError` when it cannot be."""
+    return msgspec.json.decode((folder / MANIFEST).read_bytes(), type=Manifest)
+
+
 class HeadlineProxy:
     """Predicts which of several texts people click more. Safe for threads: nothing changes after loading."""
 
@@ -101,7 +109,7 @@ class HeadlineProxy:
         """Open an artefact. Raises `ProxyError` when it is missing, damaged, or of another encoder."""
         encoder = encoder or Encoder.open()
         try:
-            manifest = msgspec.json.decode((folder / MANIFEST).read_bytes(), type=Manifest)
+            manifest = read_manifest(folder)
             read = _safetensors.load_file(folder / WEIGHTS)
             recipe = manifest.recipe
             layers = encoder.layers(recipe.lower, recipe.upper)
