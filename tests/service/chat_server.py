@@ -32,6 +32,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     path: str
     headers: dict[str, str]
     body: Any
+    raw: bytes = b""
+    """The body as it came over the wire."""
 
 
 Handler = Callable[[Request], Awaitable[Reply]]
@@ -189,7 +191,7 @@ async def _read(reader: asyncio.StreamReader) -> Request | None:
     method, path, _ = first.split(" ")
     headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines if line)}
     raw = await reader.readexactly(int(headers.get("content-length", 0)))
-    return Request(method=method, path=path, headers=headers, body=json.loads(raw) if raw else None)
+    return Request(method=method, path=path, headers=headers, body=json.loads(raw or b"null"), raw=raw)
 
 
 def _encode(reply: Reply) -> bytes:
