@@ -176,7 +176,7 @@ async def replay_since(
     Raises `NotFound`, `Conflict` when the webhook is inactive, and `InvalidInput` for a time without offset.
     """
     if since.tzinfo is None:
-        raise InvalidInput(f"since is {since.isoformat()}: write it with an offset, e.g. +00:00")
+        raise InvalidInput(f"created_since is {since.isoformat()}: write it with an offset, e.g. +00:00")
     async with runtime.database.write() as session:
         _require_active(await WebhookStore(session, workspace).get(webhook_id))
         store = DeliveryStore(session, workspace)

@@ -4,7 +4,7 @@ from typing import Any
 
 WEBHOOK: dict[str, Any] = {
     "id": "7c1e4a90b2d3",
-    "url": "https://crm.example/hooks/pitchwright",
+    "url": "https://shop.example/hooks/pitchwright",
     "events": ["segment.members_changed", "export.ready"],
     "segments": [],
     "note": "the CRM's own copy of our audiences",

@@ -41,7 +41,7 @@ class Rotation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 class Replay(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What is to be sent again."""
 
-    since: datetime
+    created_since: datetime
     """Deliveries made at this moment or later."""
     statuses: _ENDED = ("dead",)
     """`dead` alone, or `delivered` as well, such as for a receiver that lost what it had."""
@@ -288,7 +288,7 @@ async def replay_delivery(
         summary="Send deliveries again",
         description="All that were made since a moment and have ended, such as after a receiver was down for "
         "days. Under their ids, the oldest first.",
-        request={"since": "2026-11-20T00:00:00Z", "statuses": ["dead"]},
+        request={"created_since": "2026-11-20T00:00:00Z", "statuses": ["dead"]},
         response={"replayed": 14},
         problems=(404, 409),
         idempotent=True,
@@ -301,7 +301,7 @@ async def replay_since(
     workspace: NamedDependency[str],
 ) -> Replayed:
     """Put what has ended since then on its way again."""
-    count = await actions.replay_since(runtime, workspace, webhook_id, data.since, data.statuses)
+    count = await actions.replay_since(runtime, workspace, webhook_id, data.created_since, data.statuses)
     return Replayed(replayed=count)
 
 
