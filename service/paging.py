@@ -6,7 +6,8 @@ It is opaque to clients (base64url of JSON) and holds no secret.
 
 import base64
 import binascii
-from typing import Any, Generic, TypeVar
+from datetime import datetime
+from typing import Annotated, Any, Generic, TypeVar
 from urllib.parse import urlencode
 
 import msgspec
@@ -17,6 +18,9 @@ DEFAULT_LIMIT = 50
 MAX_LIMIT = 500
 
 T = TypeVar("T")
+
+Moment = Annotated[datetime, msgspec.Meta(tz=True)]
+"""A time with its offset, as the store takes it; for cursors and bodies."""
 
 
 class Next(msgspec.Struct, frozen=True, kw_only=True):

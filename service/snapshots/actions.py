@@ -83,7 +83,7 @@ async def build_snapshot(
         except BudgetError as error:
             raise BudgetError(f"{error} The setting is PITCHWRIGHT_INDEX_MEMORY_MIB={memory_mib}.") from None
         await runtime.run(shelf.prune, keep=KEEP, now=runtime.now())
-        await tell_changes(runtime, workspace)  # before older snapshots are swept for the erased
+        await _tell(runtime, workspace)  # before older snapshots are swept for the erased
         if runtime.settings.snapshot_url is not None:
             try:
                 await push_snapshot(runtime, workspace, progress)
@@ -93,6 +93,15 @@ async def build_snapshot(
                 ) from error
         await sweep_files(runtime, workspace)
     return _info(snapshot.manifest)
+
+
+async def _tell(runtime: Runtime, workspace: str) -> None:
+    """Tell webhooks what changed; what cannot be told now is told with the next look or snapshot."""
+    try:
+        await tell_changes(runtime, workspace)
+    except ServiceError as error:
+        log = structlog.get_logger("pitchwright.snapshots")
+        log.warning("webhooks are not told yet", workspace=workspace, reason=str(error))
 
 
 async def list_snapshots(runtime: Runtime, workspace: str) -> tuple[SnapshotInfo, ...]:

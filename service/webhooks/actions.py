@@ -173,10 +173,8 @@ async def replay_since(
 ) -> int:
     """Send deliveries made since then again that ended so; returns how many.
 
-    Raises `NotFound`, `Conflict` when the webhook is inactive, and `InvalidInput` for a time without offset.
+    Raises `NotFound`, and `Conflict` when the webhook is inactive.
     """
-    if since.tzinfo is None:
-        raise InvalidInput(f"created_since is {since.isoformat()}: write it with an offset, e.g. +00:00")
     async with runtime.database.write() as session:
         _require_active(await WebhookStore(session, workspace).get(webhook_id))
         store = DeliveryStore(session, workspace)

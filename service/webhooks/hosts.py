@@ -7,6 +7,7 @@ the connection goes to the address that was looked at: a name that resolves to a
 """
 
 import asyncio
+import re
 import socket
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
 
@@ -16,6 +17,7 @@ from service.errors import InvalidInput
 from service.settings import Settings
 
 LONGEST_URL = 2_000
+_NAME = re.compile(r"[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*")
 PORTS = {"https": 443, "http": 80}
 _NAT64 = IPv6Network("64:ff9b::/96")
 _UNICAST = IPv6Network("2000::/3")
@@ -35,7 +37,8 @@ def checked_url(url: str, settings: Settings) -> httpx.URL:
     host, port = host_of(parsed), parsed.port or PORTS.get(parsed.scheme)
     if len(url) > LONGEST_URL or not url.isprintable() or " " in url:
         raise _refused(url, f"a URL has at most {LONGEST_URL:,} printable characters, without spaces")
-    if parsed.scheme not in PORTS or not host or port is None:
+    literal = _literal(host)
+    if parsed.scheme not in PORTS or port is None or not (literal or _NAME.fullmatch(host)):
         raise _refused(url, "write it as https://HOST/PATH")
     if parsed.userinfo or parsed.fragment:
         raise _refused(url, "it may hold neither a user nor a fragment")
@@ -48,7 +51,6 @@ def checked_url(url: str, settings: Settings) -> httpx.URL:
         raise _refused(url, f"{host}:{port} is none of PITCHWRIGHT_WEBHOOK_HOSTS")
     if port != PORTS["https"] and not allowed:
         raise _refused(url, f"port {port} is not 443: list {host}:{port} in PITCHWRIGHT_WEBHOOK_HOSTS")
-    literal = _literal(host)
     if literal is not None and (why := refusal(literal)):
         raise _refused(url, f"the address is {why}")
     return parsed

@@ -1,6 +1,6 @@
 """Webhooks over HTTP: made, changed, rotated, tested; deliveries looked at and sent again."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Annotated
 
 import msgspec
@@ -9,7 +9,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, JSONBody
 
 from service.openapi import route
-from service.paging import Results, checked_limit, decode_cursor, results_of
+from service.paging import Moment, Results, checked_limit, decode_cursor, results_of
 from service.runtime import Runtime
 from service.webhooks import actions
 from service.webhooks.examples import DELIVERY, NEW_WEBHOOK, WEBHOOK, WITH_SECRET
@@ -41,7 +41,7 @@ class Rotation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 class Replay(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What is to be sent again."""
 
-    created_since: datetime
+    created_since: Moment
     """Deliveries made at this moment or later."""
     statuses: _ENDED = ("dead",)
     """`dead` alone, or `delivered` as well, such as for a receiver that lost what it had."""
@@ -230,7 +230,7 @@ async def show_deliveries(
         runtime,
         workspace,
         webhook_id,
-        after=decode_cursor(after, tuple[datetime, str]),
+        after=decode_cursor(after, tuple[Moment, str]),
         limit=most + 1,
         status=status,
     )

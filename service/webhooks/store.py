@@ -263,7 +263,10 @@ async def delete_old(session: AsyncSession, now: datetime) -> int:
 
 def _listed(values: dict[str, Any]) -> dict[str, Any]:
     """Columns of JSON hold lists, values hold tuples."""
-    return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
+    return {
+        name: list(cast("tuple[str, ...]", value)) if isinstance(value, tuple) else value
+        for name, value in values.items()
+    }
 
 
 def _webhook(row: WebhookRow) -> Webhook:

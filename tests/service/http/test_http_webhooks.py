@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from service.app import create_app
+from service.paging import encode_cursor
 from tests.service.chat_server import Reply, Request, chat_server
 from tests.service.http.shop import Shop, client_of, serving
 
@@ -53,6 +54,14 @@ async def test_pages_of_webhooks_repeat_none(client: httpx.AsyncClient):
         page = (await client.get(page["paging"]["next"]["link"])).json()
         seen += [each["id"] for each in page["results"]]
     assert (len(seen), set(seen)) == (5, ids)
+
+
+@pytest.mark.parametrize("moment", ["2026-01-01T00:00:00", "0001-01-01T00:00:00+14:00", "soon"])
+async def test_a_forged_cursor_is_refused(client: httpx.AsyncClient, moment: str):
+    webhook = await made(client)
+    after = encode_cursor([moment, "x"])
+    for path in (f"/v1/webhooks/{webhook['id']}/deliveries", "/v1/erasures"):
+        assert (await client.get(path, params={"after": after})).status_code == 400
 
 
 @pytest.mark.parametrize(
@@ -133,7 +142,7 @@ async def test_serve_delivers_and_dead_letters_are_sent_again(shop: Shop, monkey
             assert (await ended(client, second))["status"] == "delivered"
             assert (await client.get(f"{path}/deliveries?status=dead")).json()["results"] == []
             for wrong in (
-                {"created_since": "yesterday"},
+                {"created_since": "2026-11-22T10:00:00"},
                 {"created_since": delivery["created_at"], "statuses": []},
             ):
                 assert (await client.post(f"{path}/replay", json=wrong)).status_code == 400
@@ -142,6 +151,7 @@ async def test_serve_delivers_and_dead_letters_are_sent_again(shop: Shop, monkey
 
 
 async def ended(client: httpx.AsyncClient, location: str) -> dict[str, Any]:
+    delivery: dict[str, Any] = {}
     for _ in range(1000):
         delivery = (await client.get(location)).raise_for_status().json()
         if delivery["status"] != "pending":

@@ -96,6 +96,9 @@ def test_a_private_address_stays_private_inside_ipv6(network: str, number: int):
         "https://169.254.169.254/latest/meta-data",
         "https://crm.example/" + "x" * 2000,
         "https://crm.example:99999/",
+        "https://%31.example/",
+        "https://a..b/",
+        "https://" + "a" * 64 + ".example/",
     ],
 )
 def test_a_url_that_may_not_be_sent_to_is_refused_at_once(url: str):

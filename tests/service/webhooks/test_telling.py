@@ -3,11 +3,11 @@
 import asyncio
 from typing import Any
 
-import msgspec
 import pytest
 from sqlalchemy import select
 
 from service.exports.actions import get_export, start_export
+from service.exports.model import Export
 from service.profiles.actions import erase_profile, upsert_profiles
 from service.profiles.model import Profile
 from service.runtime import Runtime
@@ -158,30 +158,32 @@ async def test_the_erased_are_neither_counted_nor_named(runtime: Runtime):
     assert not [number for number in range(60) if f'"p{number:02}"' in bodies]
 
 
-async def test_an_export_tells_when_its_file_is_whole(runtime: Runtime, monkeypatch: pytest.MonkeyPatch):
+async def exported(runtime: Runtime, segment: str) -> Export:
+    export = await start_export(runtime, W, segment, "csv")
+    for _ in range(500):
+        if (export := await get_export(runtime, W, export.id)).status != "running":
+            break
+        await asyncio.sleep(0.01)
+    return export
+
+
+async def test_an_export_tells_when_its_file_is_whole(runtime: Runtime):
     british = await create_segment(runtime, W, "British", BRITISH)
     await create_segment(runtime, W, "others", {"not": BRITISH})
     wanting = await subscribed(runtime, "export.ready", segments=("British",))
-    for name in ("British", "others"):
-        export = await start_export(runtime, W, name, "csv")
-        for _ in range(500):
-            if (shown := await get_export(runtime, W, export.id)).status != "running":
-                break
-            await asyncio.sleep(0.01)
-        if name == "British":
-            ready = msgspec.to_builtins(shown)
+    ready, _ = [await exported(runtime, name) for name in ("British", "others")]
     (delivery,) = await actions.list_deliveries(runtime, W, wanting)
     assert delivery.type == "export.ready"
     assert delivery.body["data"] == {
-        "export": ready["id"],
+        "export": ready.id,
         "segment": british.id,
         "definition_version": 1,
-        "snapshot": ready["snapshot"],
+        "snapshot": ready.snapshot,
         "as_of": "2026-03-01T12:00:00Z",
         "format": "csv",
         "count": 30,
-        "bytes": ready["bytes"],
+        "bytes": ready.bytes,
         "expires_at": "2026-03-02T12:00:00Z",
-        "file": f"/v1/exports/{ready['id']}/file",
+        "file": f"/v1/exports/{ready.id}/file",
     }
     assert delivery.created_at == NOW
