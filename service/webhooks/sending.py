@@ -8,6 +8,7 @@ import asyncio
 import random
 from datetime import timedelta
 from functools import partial
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 
 import httpx
 import structlog
@@ -80,7 +81,8 @@ class Sender:
                     store = DeliveryStore(session, workspace)
                     status = await store.record(webhook_id, due, outcome, runtime.now(), chance)
                 if outcome.error is not None:
-                    log.warning("not delivered", delivery=due.id, status=status, reason=outcome.error)
+                    # Why stands in the delivery: it may quote the URL, whose path may be a secret.
+                    log.warning("not delivered", delivery=due.id, status=status, answer=outcome.status)
         except ServiceError as error:  # the store is down; what was claimed is due again later
             log.warning("deliveries cannot be worked off", reason=str(error))
 
@@ -134,12 +136,16 @@ class Sender:
 
 
 async def open_sender(runtime: Runtime) -> Sender:
-    """Make a sender. It knows no proxy, follows nothing, and keeps no connection for another host to find."""
+    """Make a sender. It knows no proxy and follows nothing.
+
+    It keeps no connection and no cookie either: two names at one address would share them.
+    """
 
     def client() -> httpx.AsyncClient:
         return httpx.AsyncClient(
             headers={"User-Agent": f"Pitchwright/{version()}"},
             verify=httpx.create_ssl_context(),
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
             trust_env=False,
             follow_redirects=False,
             limits=httpx.Limits(max_keepalive_connections=0),

@@ -186,6 +186,19 @@ async def test_an_endless_answer_is_not_read(tmp_path: Path):
     assert delivery.status == "delivered"
 
 
+async def test_one_receiver_sees_no_cookie_of_another(tmp_path: Path):
+    """Requests go to addresses, and two receivers may share one."""
+    receiver = Receiver(Reply(headers=(("set-cookie", "tenant=a; Path=/"),)))
+    async with receiving(tmp_path, receiver) as (runtime, url):
+        for tenant in ("a", "b"):
+            made = await actions.create_webhook(runtime, W, f"{url}{tenant}", ("campaign.done",))
+            for _ in range(2):
+                await actions.send_test(runtime, W, made.id)
+        await send_due(runtime)
+    assert len(receiver.got) == 4
+    assert not [request for request in receiver.got if "cookie" in request.headers]
+
+
 async def test_gone_ends_the_webhook(tmp_path: Path):
     async with receiving(tmp_path, Receiver(Reply(status=410))) as (runtime, url):
         made, delivery = await sent_a_test(runtime, url)
