@@ -50,6 +50,8 @@ from service.snapshots.actions import refresh_forever
 from service.snapshots.routes import ROUTES as SNAPSHOTS
 from service.telemetry import AsgiApp, Metrics, Telemetry, access_logger
 from service.tracking.routes import ROUTES as TRACKING
+from service.webhooks.routes import ROUTES as WEBHOOKS
+from service.webhooks.sending import send_forever
 from service.workspaces.actions import list_all_workspaces
 from service.workspaces.model import ApiKey
 from service.workspaces.routes import ROUTES as BRAND
@@ -65,6 +67,7 @@ ROUTES = [
     *TRACKING,
     *SEGMENTS,
     *EXPORTS,
+    *WEBHOOKS,
     *PROMPTS,
     *SNAPSHOTS,
     *AUDIT,
@@ -80,6 +83,7 @@ TAGS = {
     "events": "What customers did.",
     "tracking": "The same in Segment's calls, for sources that were made for it.",
     "segments": "Audiences: defined, previewed, paged through, matched.",
+    "webhooks": "Other systems told of what happens here.",
     "prompts": "What the engine is asked with: versions of a workspace's own, with history.",
     "snapshots": "The immutable folders that answers about many profiles come from.",
     "audit": "Who did what, when and from where.",
@@ -91,7 +95,7 @@ def create_app(settings: Settings, *, background: bool = True) -> Litestar:
     """Make the application for these settings; its lifespan opens the runtime and closes it.
 
     `background` starts the tasks a server needs beside requests: warming the models, keeping snapshots
-    fresh, and deleting events that are no longer to be kept.
+    fresh, deleting events that are no longer to be kept, and sending to webhooks.
     """
     metrics, logger = Metrics(), access_logger(settings.log_level)
     problems = ProblemHandler(logger)
@@ -125,7 +129,12 @@ async def _lifespan(
     async with open_runtime(settings) as runtime:
         app.state.runtime = runtime
         work = (
-            (_warm(app, runtime, logger), refresh_forever(runtime), retain_forever(runtime))
+            (
+                _warm(app, runtime, logger),
+                refresh_forever(runtime),
+                retain_forever(runtime),
+                send_forever(runtime),
+            )
             if background
             else ()
         )

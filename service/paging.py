@@ -31,6 +31,9 @@ UpdatedSince = Annotated[
 ]
 """Query parameter of lists that a client keeps a copy of."""
 
+Moment = Annotated[datetime, msgspec.Meta(tz=True)]
+"""A time with its offset, as the store takes it; for cursors and bodies."""
+
 
 class Next(msgspec.Struct, frozen=True, kw_only=True):
     """Where the next page starts."""

@@ -32,6 +32,8 @@ from service.drafts.model import DraftRequest
 from service.prompts.actions import catalog_of
 from service.runtime import Runtime
 from service.segments.previews import resolve_audience
+from service.webhooks.model import Event
+from service.webhooks.store import DeliveryStore
 
 if TYPE_CHECKING:
     from prompts.engine import Engine
@@ -81,7 +83,16 @@ async def run_campaign(
             scores_missing=broken(itertools.chain.from_iterable(ordered)),
         )
         results.finish(summary)
+    await _tell(runtime, workspace, summary)
     return summary, tuple(itertools.chain.from_iterable(ordered))
+
+
+async def _tell(runtime: Runtime, workspace: str, summary: CampaignSummary) -> None:
+    """Tell webhooks what came of a campaign, save where its folder is on this machine."""
+    told = {name: value for name, value in msgspec.to_builtins(summary).items() if name != "out"}
+    done = Event(type="campaign.done", timestamp=runtime.now(), data=told)
+    async with runtime.database.write() as session:
+        await DeliveryStore(session, workspace).tell(done, runtime.now())
 
 
 async def resolve(

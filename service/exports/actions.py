@@ -14,12 +14,17 @@ from service.exports.store import ExportStore
 from service.exports.writing import write_members
 from service.runtime import Runtime
 from service.segments.selection import Selection, erased_among, selected
+from service.webhooks.model import Event
+from service.webhooks.store import DeliveryStore
 
 LIFETIME = timedelta(days=1)
 """After so long the file goes, downloaded or not."""
 SILENCE = timedelta(seconds=60)
 """A job that was not heard of for so long has died with its process."""
 HEARTBEAT_SECONDS = 10.0
+
+_TOLD = ("segment", "definition_version", "snapshot", "as_of", "format", "count", "bytes", "expires_at")
+"""What webhooks are told of an export that is ready."""
 
 
 async def start_export(runtime: Runtime, workspace: str, segment: str, form: Format) -> Export:
@@ -121,9 +126,28 @@ async def _write(
         return
     finally:
         writing.cancel()
-    if not await _change(runtime, workspace, export, status="ready", count=written, bytes=size):
+    if not await _finish(runtime, workspace, export, written, size):
         # Withdrawn meanwhile, since somebody was erased.
         await asyncio.to_thread(file.unlink, missing_ok=True)
+
+
+async def _finish(runtime: Runtime, workspace: str, export: Export, count: int, size: int) -> bool:
+    """Say that the file is whole, and tell webhooks; False when the export has been withdrawn."""
+    done = msgspec.structs.replace(export, status="ready", count=count, bytes=size)
+    facts = {name: getattr(done, name) for name in _TOLD}
+    ready = Event(
+        type="export.ready",
+        timestamp=runtime.now(),
+        data={"export": export.id, **facts, "file": f"/v1/exports/{export.id}/file"},
+        segment=export.segment,
+    )
+    async with runtime.database.write() as session:
+        finished = await ExportStore(session, workspace).change(
+            export.id, status=done.status, count=done.count, bytes=done.bytes
+        )
+        if finished:
+            await DeliveryStore(session, workspace).tell(ready, runtime.now())
+    return finished
 
 
 async def _change(runtime: Runtime, workspace: str, export: Export, **values: object) -> bool:

@@ -12,6 +12,7 @@ from service.prompts import tables as prompts
 from service.quality import tables as quality
 from service.segments import tables as segments
 from service.snapshots import tables as snapshots
+from service.webhooks import tables as webhooks
 from service.workspaces import tables as workspaces
 
 ROOMS = (
@@ -27,5 +28,6 @@ ROOMS = (
     exports,
     privacy,
     audit,
+    webhooks,
 )
 metadata = Base.metadata

@@ -46,6 +46,7 @@ from service.snapshots.world import read_world
 from service.tracking.actions import receive
 from service.tracking.model import Call, Message, Received
 from service.tracking.translation import Arrival
+from service.webhooks.actions import create_webhook
 from service.workspaces.actions import create_workspace
 from service.workspaces.model import Remembered
 from service.workspaces.store import IdempotencyStore
@@ -119,6 +120,7 @@ async def leave_traces(runtime: Runtime) -> None:
         for key, body in (("k1", {"profile_id": WHO}), ("k2", {"profile_id": f"{WHO}-2"})):
             await answers.begin(key, "f", NOW)
             await answers.finish(key, Remembered(status=201, headers={}, body=msgspec.json.encode(body)))
+    await create_webhook(runtime, W, "https://crm.example", ("segment.members_changed", "export.ready"))
     rejects = Path(runtime.settings.data_dir) / "imports" / W / "20260301T000000Z" / "rejects.jsonl"
     rejects.parent.mkdir(parents=True)
     line = {"kind": "events", "file": "e.csv", "reason": "no such item"}
