@@ -17,6 +17,8 @@ from sqlalchemy import insert, select
 from indexing.world import World
 from service.catalog.actions import upsert_items
 from service.catalog.model import Item
+from service.contact.actions import set_consents, suppress
+from service.contact.shapes import ConsentFact, SuppressionEntry
 from service.drafts.model import Draft
 from service.drafts.store import DraftStore
 from service.drafts.tables import DecisionRow
@@ -33,11 +35,9 @@ from service.privacy.sweeping import sweep_files
 from service.profiles.actions import (
     erase_profile,
     erased_profiles,
-    set_consent,
-    suppress,
     upsert_profiles,
 )
-from service.profiles.model import Consent, Profile, Suppression
+from service.profiles.model import Profile
 from service.runtime import Runtime, open_runtime
 from service.segments.actions import create_segment
 from service.settings import Settings
@@ -101,8 +101,8 @@ def event(number: int, profile: str) -> Event:
 
 async def leave_traces(runtime: Runtime) -> None:
     """Put the person into every place that holds people."""
-    await set_consent(runtime, W, Consent(profile_id=WHO, channel="email", granted=True, changed_at=NOW))
-    await suppress(runtime, W, Suppression(profile_id=WHO, channel="*", reason="bounced", created_at=NOW))
+    await set_consents(runtime, W, [ConsentFact(profile_id=WHO, channel="email", word="granted")])
+    await suppress(runtime, W, [SuppressionEntry(profile_id=WHO, reason="bounced")])
     await create_segment(runtime, W, "alike", {"all": [{"similar_to": {"profiles": ["p1", WHO]}}]})
     written: Draft = draft(1, "For you", profile_id=WHO)
     decision: dict[str, Any] = {
@@ -268,7 +268,7 @@ async def test_whoever_came_under_several_ids_is_exported_and_erased_as_one(runt
     await build_snapshot(runtime, W)
     ids = {"previousId": device, "userId": WHO, "timestamp": NOW.isoformat()}
     odd = {"userId": WHO, "messageId": f"of {device}", "event": "view", "properties": {"quantity": "x"}}
-    await suppress(runtime, W, Suppression(profile_id=device, channel="*", reason="spam", created_at=NOW))
+    await suppress(runtime, W, [SuppressionEntry(profile_id=device, reason="spam")])
     await send(runtime, ("track", {"anonymousId": device, "event": "view"}), ("alias", ids), ("track", odd))
     line = {"kind": "events", "file": "e.csv", "line": 0, "reason": "no such item", "raw": [device, "x" * 99]}
     rejects = tmp_path / "var" / "imports" / W / "20260301T000000Z" / "rejects.jsonl"
