@@ -214,6 +214,7 @@ async def reach_segment(runtime: Runtime, workspace: str, segment: str, channel:
     allowed = int(recipients.allowed.sum())
     return Reach(
         segment=found.id,
+        name=found.name,
         channel=channel,
         audience=allowed + sum(each.removed for each in recipients.removed),
         allowed=allowed,

@@ -115,6 +115,13 @@ def reach(name: str, channel: str, as_json: bool) -> None:
     note(f"Members as of {found.as_of:%Y-%m-%d %H:%M} UTC; consent and messages as they are now.")
 
 
+def removed_text(found: "Reach") -> str:
+    """Say in a line which rules removed how many; empty when none did."""
+    return ", ".join(
+        f"{each.removed:,} {each.rule.replace('_', ' ')}" for each in found.removed if each.removed
+    )
+
+
 def _show(policy: "ContactPolicy", *, as_json: bool) -> None:
     if as_json:
         print_json(policy)

@@ -41,6 +41,7 @@ SUPPRESSION: dict[str, Any] = {
 
 REACH: dict[str, Any] = {
     "segment": "5f0c1d",
+    "name": "gardeners",
     "channel": "email",
     "audience": 412,
     "allowed": 292,

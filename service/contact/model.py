@@ -80,6 +80,9 @@ class Reach(msgspec.Struct, frozen=True, kw_only=True):
     """How many of a segment may be written to on a channel, and which rule removed the others."""
 
     segment: str
+    """Segment id."""
+    name: str
+    """Its name."""
     channel: str
     audience: int
     """Members, erased ones left out: `allowed` and all `removed` add up to it."""

@@ -190,6 +190,8 @@ class _Reading:
             if value is None:
                 self._note("missing", f"price of a {meaning.type}", "kept without a value")
         variant = _text(properties.get("variant_id")) or None
+        if meaning.channel is not None:
+            properties = {"channel": meaning.channel, **properties}
         return Event(
             id=event_id,
             profile_id=profile_id,
