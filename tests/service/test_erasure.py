@@ -102,7 +102,11 @@ def event(number: int, profile: str) -> Event:
 async def leave_traces(runtime: Runtime) -> None:
     """Put the person into every place that holds people."""
     await set_consents(runtime, W, [ConsentFact(profile_id=WHO, channel="email", word="granted")])
-    await suppress(runtime, W, [SuppressionEntry(profile_id=WHO, reason="bounced")])
+    told = [
+        SuppressionEntry(profile_id=WHO, reason="bounced"),
+        SuppressionEntry(email=MAIL, reason="complaint"),
+    ]
+    await suppress(runtime, W, told)
     await create_segment(runtime, W, "alike", {"all": [{"similar_to": {"profiles": ["p1", WHO]}}]})
     written: Draft = draft(1, "For you", profile_id=WHO)
     decision: dict[str, Any] = {
@@ -255,6 +259,7 @@ async def test_an_archive_holds_every_row_and_what_was_worked_out(runtime: Runti
     assert [row["id"] for row in found["events"]] == ["e0", "e1", "e2", "e3", "e4"]
     assert found["draft_decisions"][0]["reason"] == MAIL
     assert found["suppressions"][0]["reason"] == "bounced"
+    assert [row["reason"] for row in found["suppressed_addresses"]] == ["complaint"]
     assert len(found["snapshot"]["interests"][0]["vector"]) == PlainEmbedder().dim
     assert sum(each["share"] for each in found["snapshot"]["interests"]) == pytest.approx(1)
     assert {each["item_id"] for each in found["snapshot"]["tastes"]} == {"i0", "i1"}
