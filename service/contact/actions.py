@@ -96,8 +96,10 @@ async def set_consent(
 ) -> tuple[Consent, ...]:
     """Note what a profile said about several channels, all or none; return all that holds now.
 
-    Raises NotFound, and InvalidInput for an unknown channel or a time that is to come.
+    Raises NotFound, and InvalidInput for no channel, an unknown one or a time that is to come.
     """
+    if not change.channels:
+        raise InvalidInput("channels is empty: name those that something was said about")
     now = runtime.now()
     consents = [
         consent_of(
@@ -189,7 +191,7 @@ async def resolve_recipients(
     async with runtime.database.read() as session:
         settings = await WorkspaceStore(session, workspace).get()
         reference = await reference_time(session, settings, runtime.now())
-        lists = await read_lists(session, workspace, settings.contact, channel, reference)
+        lists = await read_lists(session, workspace, settings.contact, channel, reference, since=since)
     erased = await erased_profiles(runtime, workspace, ids, since=since)
     return await runtime.run(lambda: apply_rules(ids, lists, erased=erased))
 

@@ -8,6 +8,7 @@ import msgspec
 
 from prompts.channels import CHANNELS
 from service.errors import InvalidInput
+from service.events.model import EARLIEST
 from service.refusals import id_refusal, quoted, text_refusal
 
 EVERY_CHANNEL = "*"
@@ -134,6 +135,8 @@ def consent_refusal(consent: Consent, now: datetime) -> str | None:
     """
     if consent.changed_at.tzinfo is None:
         return f"at {consent.changed_at.isoformat()} has no offset: write e.g. +00:00"
+    if consent.changed_at < EARLIEST:
+        return f"at {consent.changed_at.isoformat()} is before 1900"
     if consent.changed_at > now + CLOCK_DRIFT:
         return f"at {consent.changed_at.isoformat()} is after now ({now.isoformat()})"
     return (

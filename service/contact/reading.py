@@ -1,5 +1,6 @@
 """What the rules need to know about one channel, read from the store as it is now."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, and_, func, or_, select
@@ -13,6 +14,8 @@ from service.drafts.tables import DraftRow
 from service.events.model import FURTHEST_AHEAD
 from service.events.tables import EventRow
 from service.privacy.store import ErasureStore
+from service.profiles.actions import ERASURE_LAG
+from service.profiles.tables import ProfileRow
 
 MESSAGES = ("sent", "delivered", "impression")
 """Events that say that a message reached somebody. One message may leave all three, so the most of one kind
@@ -20,9 +23,19 @@ counts, never their sum."""
 
 
 async def read_lists(
-    session: AsyncSession, workspace: str, policy: ContactPolicy, channel: str, reference: datetime
+    session: AsyncSession,
+    workspace: str,
+    policy: ContactPolicy,
+    channel: str,
+    reference: datetime,
+    *,
+    since: datetime | None = None,
 ) -> Lists:
-    """Read the lists of one channel; `reference` is what "now" means for the workspace."""
+    """Read the lists of one channel; `reference` is what "now" means for the workspace.
+
+    Whoever was merged into another profile, after `since` where it is given, is on every list the other is
+    on: a snapshot may still have them.
+    """
     here = (channel, EVERY_CHANNEL)
     suppressed = set(
         await session.scalars(
@@ -40,22 +53,36 @@ async def read_lists(
     )
     key = await ErasureStore(session, workspace).key()
     suppressed |= await profiles_at(session, workspace, key, subjects)
-    words = select(ConsentRow.profile_id, ConsentRow.granted).where(
+    query = select(ConsentRow.profile_id, ConsentRow.granted).where(
         ConsentRow.workspace_id == workspace, ConsentRow.channel == channel
     )
+    words = {row[0]: row[1] for row in await session.execute(query)}
     capped = set[str]()
     for cap in policy.caps:
         if cap.channel == channel:
             since = reference - timedelta(days=cap.days)
             capped |= await _contacted(session, workspace, channel, since, reference, cap.most)
+    for each, owner in await _merged(session, workspace, since):
+        suppressed.update({each} if owner in suppressed else ())
+        capped.update({each} if owner in capped else ())
+        words |= {each: words[owner]} if owner in words else {}
     return Lists(
         suppressed=suppressed,
-        words={row[0]: row[1] for row in await session.execute(words)},
+        words=words,
         capped=capped,
         opt_in=channel in policy.opt_in,
         holdout=policy.holdout,
         key=key,
     )
+
+
+async def _merged(session: AsyncSession, workspace: str, since: datetime | None) -> Sequence[tuple[str, str]]:
+    query = select(ProfileRow.id, ProfileRow.merged_into).where(
+        ProfileRow.workspace_id == workspace, ProfileRow.merged_into.is_not(None)
+    )
+    if since is not None:
+        query = query.where(ProfileRow.updated_at > since - ERASURE_LAG)
+    return [(row[0], row[1]) for row in await session.execute(query)]
 
 
 async def _contacted(

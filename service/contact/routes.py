@@ -12,6 +12,7 @@ from service.contact.examples import CONSENT, CONSENT_CHANGE, FACT, POLICY, REAC
 from service.contact.model import EVERY_CHANNEL, ContactPolicy, Reach, Suppression
 from service.contact.shapes import ConsentChange, ConsentFact, ProfileConsent, SuppressionEntry, shown
 from service.counts import Counts
+from service.etags import digest_expected
 from service.openapi import route
 from service.paging import Results, checked_limit, decode_cursor, results_of
 from service.runtime import Runtime
@@ -211,8 +212,7 @@ async def replace_policy(
     if_match: IfMatch = None,
 ) -> Response[ContactPolicy]:
     """Store another policy for the workspace."""
-    expected = None if if_match is None or if_match.strip() == "*" else if_match.strip().strip('"')
-    return _answer(await actions.set_policy(runtime, workspace, data, expected=expected))
+    return _answer(await actions.set_policy(runtime, workspace, data, digest_expected(if_match)))
 
 
 @get(

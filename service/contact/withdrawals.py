@@ -1,6 +1,7 @@
 """Events that are a word against hearing from us."""
 
 from collections.abc import Iterable, Iterator
+from datetime import datetime
 
 from service.contact.model import PERSONAL, Consent, channel_refusal
 from service.events.model import Event
@@ -8,8 +9,8 @@ from service.events.model import Event
 WITHDRAWALS = frozenset({"unsubscribe", "complaint"})
 
 
-def withdrawals(events: Iterable[Event]) -> Iterator[Consent]:
-    """Read the words against a channel out of events, each as of its time.
+def withdrawals(events: Iterable[Event], now: datetime) -> Iterator[Consent]:
+    """Read the words against a channel out of events, each as of its time, at the latest now.
 
     On the channel that the event's `channel` property names, else on every one that reaches a person.
     """
@@ -23,6 +24,6 @@ def withdrawals(events: Iterable[Event]) -> Iterator[Consent]:
                 profile_id=event.profile_id,
                 channel=channel,
                 granted=False,
-                changed_at=event.occurred_at,
+                changed_at=min(event.occurred_at, now),
                 source=event.type,
             )

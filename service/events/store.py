@@ -80,7 +80,7 @@ class EventStore:
         stored = await insert_rows(self._session, EventRow, COLUMNS, rows)
         if stored < len(rows):
             refused |= await self._contradictions(rows, good)
-        words = list(withdrawals(events[place] for place in good if place not in refused))
+        words = list(withdrawals((events[place] for place in good if place not in refused), now))
         if words:
             await ContactStore(self._session, self._workspace).set_consents(words)
         return Outcome(stored=stored, refused=refused, noted=odd if any_item else {})

@@ -1,6 +1,6 @@
 """Consent, suppressions and caps as both databases keep them, and who is left of an audience."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import msgspec
@@ -25,6 +25,7 @@ from service.errors import InvalidInput, NotFound, PreconditionFailed
 from service.events.actions import record_events
 from service.events.model import Event
 from service.profiles.actions import erase_profile, upsert_profiles
+from service.profiles.identity import IdentityStore, Link
 from service.profiles.model import Profile
 from service.runtime import Runtime
 from service.workspaces.actions import create_workspace, set_workspace
@@ -83,19 +84,24 @@ async def test_a_withdrawal_holds_at_once_whatever_clock_it_comes_from(runtime: 
 
 async def test_a_word_that_cannot_be_is_refused_and_changes_nothing(runtime: Runtime):
     await people(runtime, "p1")
+    with pytest.raises(InvalidInput, match="channels is empty"):
+        await set_consent(runtime, W, "nobody", ConsentChange(channels={}))
     rows = [
         said("granted", channel="fax"),
         said("granted", NOW + HOUR),
         said("granted", NOW.replace(tzinfo=None)),
         said("granted", profile_id="nobody"),
         said("granted", source="x" * 201),
+        said("granted", datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=14)))),
     ]
     found = await set_consents(runtime, W, rows)
-    assert (found.stored, found.rejected) == (0, 5)
+    assert (found.stored, found.rejected) == (0, 6)
     told = [each.reason for each in found.rejects]
-    for part, reason in zip(("'fax'", "after now", "no offset", "'nobody'", "201"), told, strict=True):
+    for part, reason in zip(
+        ("'fax'", "after now", "no offset", "'nobody'", "201", "before 1900"), told, strict=True
+    ):
         assert part in reason
-    assert [each.id for each in found.rejects] == ["p1", "p1", "p1", "nobody", "p1"]
+    assert [each.id for each in found.rejects] == ["p1", "p1", "p1", "nobody", "p1", "p1"]
     with pytest.raises(InvalidInput, match="'fax' is unknown: choose one of email"):
         await set_consent(runtime, W, "p1", ConsentChange(channels={"email": "granted", "fax": "granted"}))
     with pytest.raises(NotFound, match="'nobody'"):
@@ -182,6 +188,20 @@ async def test_whoever_was_suppressed_stays_so_after_erasure_under_another_id(ru
     kept = (await list_suppressions(runtime, W)).rows
     assert [each.reason for each in kept] == ["suppressed before erasure"] * 2
     assert await counts(runtime, "social", "p1", "newer") == {}
+
+
+async def test_whoever_was_merged_since_the_snapshot_is_who_they_belong_to(runtime: Runtime):
+    await people(runtime, "p1", "u1", "p2", "u2", "p3", "u3")
+    since = NOW - HOUR
+    await suppress(runtime, W, [SuppressionEntry(profile_id="u1", channel="social")])
+    await set_consent(runtime, W, "u2", ConsentChange(channels={"social": "denied"}))
+    async with runtime.database.write() as session:
+        for number in (1, 2, 3):
+            link = Link(anonymous_id=f"p{number}", profile_id=f"u{number}", at=NOW)
+            await IdentityStore(session, W).link(link, NOW)
+    for built in (since, None):
+        found = await resolve_recipients(runtime, W, "social", ["p1", "p2", "p3"], since=built)
+        assert found.allowed.tolist() == [False, False, True]
 
 
 async def test_the_list_is_paged_through_and_lifted_one_by_one(runtime: Runtime):

@@ -78,6 +78,14 @@ async def test_an_export_for_a_channel_holds_only_who_may_be_written_to(
     assert (refused.status_code, "'fax' is unknown" in refused.json()["detail"]) == (400, True)
 
 
+async def test_what_segment_says_of_an_e_mail_is_about_e_mail(client: httpx.AsyncClient):
+    told = {"userId": "p-3", "event": "Unsubscribed", "timestamp": "2026-11-22T12:00:00Z"}
+    (await client.post("/v1/track", json=told)).raise_for_status()
+    shown = (await client.get("/v1/profiles/p-3/consent")).raise_for_status().json()["channels"]
+    assert shown["email"] == {"word": "denied", "source": "unsubscribe", "at": "2026-11-22T12:00:00Z"}
+    assert shown["push"]["word"] == "unknown"
+
+
 async def test_the_list_of_suppressions_is_paged_through_and_names_no_address(client: httpx.AsyncClient):
     entries: list[dict[str, Any]] = [{"profile_id": f"p-{number}", "reason": "spam"} for number in range(5)]
     entries += [{"email": f"ada+{number}@mail.example", "channel": "email"} for number in range(4)]
