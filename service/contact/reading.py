@@ -60,8 +60,8 @@ async def read_lists(
     capped = set[str]()
     for cap in policy.caps:
         if cap.channel == channel:
-            since = reference - timedelta(days=cap.days)
-            capped |= await _contacted(session, workspace, channel, since, reference, cap.most)
+            begun = reference - timedelta(days=cap.days)
+            capped |= await _contacted(session, workspace, channel, begun, reference, cap.most)
     for each, owner in await _merged(session, workspace, since):
         suppressed.update({each} if owner in suppressed else ())
         capped.update({each} if owner in capped else ())

@@ -192,13 +192,15 @@ async def test_whoever_was_suppressed_stays_so_after_erasure_under_another_id(ru
 
 async def test_whoever_was_merged_since_the_snapshot_is_who_they_belong_to(runtime: Runtime):
     await people(runtime, "p1", "u1", "p2", "u2", "p3", "u3")
-    since = NOW - HOUR
+    since, then = NOW - 3 * DAY, NOW - 2 * DAY
+    cap = FrequencyCap(channel="social", most=1, days=1)  # counts from later than the merges
+    await set_policy(runtime, W, ContactPolicy(caps=(cap,)))
     await suppress(runtime, W, [SuppressionEntry(profile_id="u1", channel="social")])
     await set_consent(runtime, W, "u2", ConsentChange(channels={"social": "denied"}))
     async with runtime.database.write() as session:
         for number in (1, 2, 3):
-            link = Link(anonymous_id=f"p{number}", profile_id=f"u{number}", at=NOW)
-            await IdentityStore(session, W).link(link, NOW)
+            link = Link(anonymous_id=f"p{number}", profile_id=f"u{number}", at=then)
+            await IdentityStore(session, W).link(link, then)
     for built in (since, None):
         found = await resolve_recipients(runtime, W, "social", ["p1", "p2", "p3"], since=built)
         assert found.allowed.tolist() == [False, False, True]
