@@ -26,6 +26,7 @@ from service.api_page import ReadablePage
 from service.audit.recording import Recording
 from service.audit.routes import ROUTES as AUDIT
 from service.catalog.routes import ROUTES as CATALOG
+from service.contact.routes import ROUTES as CONTACT
 from service.drafts.routes import ROUTES as DRAFTS
 from service.etags import Conditional
 from service.events.routes import ROUTES as EVENTS
@@ -62,6 +63,7 @@ ROUTES = [
     *BRAND,
     *CATALOG,
     *PROFILES,
+    *CONTACT,
     *PRIVACY,
     *EVENTS,
     *TRACKING,
@@ -79,6 +81,7 @@ TAGS = {
     "brand": "How the workspace's brand sounds, and what it may say.",
     "items": "What is advertised.",
     "profiles": "Customers, and what suits them.",
+    "contact": "Whom may be written to: consent, suppressions, frequency caps, a holdout.",
     "privacy": "What customers may ask of their data.",
     "events": "What customers did.",
     "tracking": "The same in Segment's calls, for sources that were made for it.",

@@ -31,6 +31,11 @@ def etag(version: int) -> str:
     return f'"{version}"'
 
 
+def digest_expected(if_match: str | None) -> str | None:
+    """Read the digest out of an If-Match that may be left out; none when any version will do."""
+    return None if if_match is None or if_match.strip() == "*" else if_match.strip().strip('"')
+
+
 def matched(if_match: str | None, thing: str) -> int | None:
     """Read the version out of If-Match; none for `*`. Raises PreconditionMissing and PreconditionFailed."""
     if if_match is None:

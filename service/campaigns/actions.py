@@ -27,6 +27,7 @@ from service.campaigns.model import (
     unit_digest,
 )
 from service.campaigns.results import Results
+from service.contact.actions import reach_segment
 from service.drafts.actions import prepare_brief
 from service.drafts.model import DraftRequest
 from service.prompts.actions import catalog_of
@@ -67,6 +68,8 @@ async def run_campaign(
             rows[unit.digest] = rows_of(campaign.name, unit, variants)
             results.add(rows[unit.digest])
         ordered = [rows[unit.digest] for unit in units]
+        places = itertools.product(targets(campaign), campaign.channels)
+        reach = [await reach_segment(runtime, workspace, each.segment, channel) for each, channel in places]
         summary = CampaignSummary(
             campaign=campaign.name,
             out=str(out),
@@ -77,6 +80,7 @@ async def run_campaign(
                 without_passing=sum(1 for unit in ordered if all(row.status != "passed" for row in unit)),
             ),
             variants=_by_status(itertools.chain.from_iterable(ordered)),
+            reach=tuple(reach),
             superseded=superseded,
             engine=f"{engine.info.name}/{engine.info.model}",
             seconds=round(time.perf_counter() - started, 3),

@@ -6,7 +6,11 @@ from pathlib import Path
 from uuid import uuid4
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
+from service.contact.actions import resolve_selection
+from service.contact.model import Removed, checked_channel
 from service.errors import Conflict, Gone, NotFound, ServiceError
 from service.executor import stop_if_abandoned
 from service.exports.model import SUFFIXES, Export, Format
@@ -27,21 +31,28 @@ _TOLD = ("segment", "definition_version", "snapshot", "as_of", "format", "count"
 """What webhooks are told of an export that is ready."""
 
 
-async def start_export(runtime: Runtime, workspace: str, segment: str, form: Format) -> Export:
+async def start_export(
+    runtime: Runtime, workspace: str, segment: str, form: Format, channel: str | None = None
+) -> Export:
     """Begin to write a segment's members into a file, as the newest snapshot has them.
 
-    The segment is evaluated before this returns, so that what cannot be evaluated is refused here. Raises
-    `NotFound` and `IndexingError`.
+    With a channel only those who may be written to there, by the store as it is now. The segment is evaluated
+    before this returns, so that what cannot be evaluated is refused here. Raises `NotFound`, `IndexingError`,
+    and `InvalidInput` for an unknown channel.
     """
+    if channel is not None:
+        checked_channel(channel)
     found, selection = await selected(runtime, workspace, segment)
     now = runtime.now()  # before the look at who is erased: `export_file` minds whoever is from now on
-    erased = await erased_among(runtime, workspace, selection)
+    kept, removed = await _kept(runtime, workspace, selection, channel)
     export = Export(
         id=uuid4().hex,
         segment=found.id,
         definition_version=found.version,
         snapshot=selection.members.snapshot_version,
         as_of=selection.members.as_of,
+        channel=channel,
+        removed=removed,
         format=form,
         status="running",
         count=0,
@@ -54,7 +65,7 @@ async def start_export(runtime: Runtime, workspace: str, segment: str, form: For
     await sweep_exports(runtime, workspace)
     async with runtime.database.write() as session:
         await ExportStore(session, workspace).add(export)
-    runtime.start(_write(runtime, workspace, export, selection, erased))
+    runtime.start(_write(runtime, workspace, export, selection, kept))
     return export
 
 
@@ -104,8 +115,22 @@ async def sweep_exports(runtime: Runtime, workspace: str) -> None:
         await asyncio.to_thread(_file(runtime, workspace, export).unlink, missing_ok=True)
 
 
+async def _kept(
+    runtime: Runtime, workspace: str, selection: Selection, channel: str | None
+) -> tuple[NDArray[np.bool_], tuple[Removed, ...]]:
+    """Say which members belong into the file, and which rules removed the others."""
+    if channel is not None:
+        recipients = await resolve_selection(runtime, workspace, channel, selection)
+        return recipients.allowed, recipients.removed
+    erased = await erased_among(runtime, workspace, selection)
+    if not erased:
+        return np.ones(selection.members.size, dtype=np.bool_), ()
+    kept = await runtime.run(lambda: [each not in erased for each in selection.ids])
+    return np.array(kept, dtype=np.bool_), ()
+
+
 async def _write(
-    runtime: Runtime, workspace: str, export: Export, selection: Selection, erased: frozenset[str]
+    runtime: Runtime, workspace: str, export: Export, selection: Selection, kept: NDArray[np.bool_]
 ) -> None:
     file, count = _file(runtime, workspace, export), [0]
 
@@ -113,9 +138,7 @@ async def _write(
         stop_if_abandoned("export", so_far, selection.members.size)
         count[0] = so_far
 
-    writing = asyncio.ensure_future(
-        runtime.run(write_members, selection, erased, file, export.format, report)
-    )
+    writing = asyncio.ensure_future(runtime.run(write_members, selection, kept, file, export.format, report))
     try:
         while not (await asyncio.wait([writing], timeout=HEARTBEAT_SECONDS))[0]:
             await _change(runtime, workspace, export, count=count[0], touched_at=runtime.now())

@@ -8,6 +8,7 @@ from typing import Any, BinaryIO, Protocol
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from service.exports.model import Format
 from service.segments.selection import Selection
@@ -23,14 +24,14 @@ class _Writer(Protocol):
 
 def write_members(
     selection: Selection,
-    erased: frozenset[str],
+    kept: NDArray[np.bool_],
     file: Path,
     form: Format,
     report: Callable[[int], None],
 ) -> int:
-    """Write `profile_id` and `score` of every member, by id, and return how many; `report(so far)`.
+    """Write `profile_id` and `score` of the members kept, by id, and return how many; `report(so far)`.
 
-    The file appears whole or not at all. Raises `OSError`.
+    `kept`: bool[n], by place among the members. The file appears whole or not at all. Raises `OSError`.
     """
     partial = file.with_name(f".{file.name}.partial")
     partial.parent.mkdir(parents=True, exist_ok=True)
@@ -39,7 +40,7 @@ def write_members(
         with partial.open("wb") as raw:
             writer = _WRITERS[form](raw)
             for start in range(0, max(selection.members.size, 1), ROWS_AT_ONCE):
-                rows = _rows(selection, erased, start)
+                rows = _rows(selection, kept, start)
                 writer.write(rows)
                 written += rows.height
                 report(written)
@@ -50,7 +51,7 @@ def write_members(
     return written
 
 
-def _rows(selection: Selection, erased: frozenset[str], start: int) -> pl.DataFrame:
+def _rows(selection: Selection, kept: NDArray[np.bool_], start: int) -> pl.DataFrame:
     places = slice(start, start + ROWS_AT_ONCE)
     scores = selection.members.scores
     known = None if scores is None else np.round(scores[places].astype(np.float64), 5)
@@ -62,7 +63,7 @@ def _rows(selection: Selection, erased: frozenset[str], start: int) -> pl.DataFr
             ),
         }
     )
-    return rows.with_columns(pl.col("score").fill_nan(None)).filter(~pl.col("profile_id").is_in(list(erased)))
+    return rows.with_columns(pl.col("score").fill_nan(None)).filter(pl.Series(kept[places]))
 
 
 class _Lines:

@@ -2,6 +2,7 @@
 
 from service.audit import tables as audit
 from service.catalog import tables as catalog
+from service.contact import tables as contact
 from service.db import Base
 from service.drafts import tables as drafts
 from service.events import tables as events
@@ -19,6 +20,7 @@ ROOMS = (
     workspaces,
     catalog,
     profiles,
+    contact,
     events,
     segments,
     drafts,

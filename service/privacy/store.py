@@ -9,6 +9,7 @@ import msgspec
 from sqlalchemy import ColumnElement, CursorResult, Select, and_, delete, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from service.contact.addresses import keep_suppressed
 from service.errors import NotFound
 from service.listing import Page, page_of
 from service.privacy.model import Erased, Erasure, Removed, naming, pseudonym
@@ -58,6 +59,7 @@ class ErasureStore:
             **{each.table.name: 0 for each in subject_tables()},
         }
         for part in _parts(ids):
+            await keep_suppressed(self._session, self._workspace, key, part)
             for each in subject_tables():
                 statement = delete(each.table).where(each.about(self._workspace, part))
                 result = await self._session.execute(statement)

@@ -1,4 +1,4 @@
-"""Store, read and erase profiles; note consent and suppression."""
+"""Store, read and erase profiles."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -12,7 +12,7 @@ from service.privacy.leftovers import blank_rejects
 from service.privacy.model import Erasure, Removed
 from service.privacy.store import ErasureStore
 from service.privacy.subjects import ids_of
-from service.profiles.model import Consent, Profile, Suppression, refusal
+from service.profiles.model import Profile, refusal
 from service.profiles.store import ProfileStore
 from service.runtime import Runtime
 
@@ -93,30 +93,3 @@ async def erased_profiles(
             return await store.erased_among(frozenset(ids))
         erased = await store.since(since - COMMIT_LAG)
     return frozenset[str]() if erased is None else await runtime.run(erased.among, ids)
-
-
-async def set_consent(runtime: Runtime, workspace: str, consent: Consent) -> Consent:
-    """Note a profile's word about a channel; an older word than the stored one changes nothing."""
-    async with runtime.database.write() as session:
-        return await ProfileStore(session, workspace).set_consent(consent)
-
-
-async def list_consents(runtime: Runtime, workspace: str, profile_id: str) -> tuple[Consent, ...]:
-    """Return the profile's consents by channel; raises NotFound."""
-    await get_profile(runtime, workspace, profile_id)
-    async with runtime.database.read() as session:
-        return await ProfileStore(session, workspace).consents(profile_id)
-
-
-async def suppress(runtime: Runtime, workspace: str, suppression: Suppression) -> None:
-    """Keep a profile from being written to; the first reason stands."""
-    async with runtime.database.write() as session:
-        await ProfileStore(session, workspace).suppress(suppression)
-
-
-async def suppressed_profiles(
-    runtime: Runtime, workspace: str, ids: Iterable[str], channel: str
-) -> frozenset[str]:
-    """Return which of these ids must not be written to on the channel."""
-    async with runtime.database.read() as session:
-        return await ProfileStore(session, workspace).suppressed_among(ids, channel)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 
 from service.console import Usage, json_option, note, print_json, print_table, print_text, run
+from service.contact.commands import reach
 from service.segments.comparison_commands import changes, overlap
 from service.segments.discovery_commands import discover
 
@@ -346,5 +347,5 @@ def count(name: str, as_json: bool) -> None:
     note(f"As of {found.as_of:%Y-%m-%d %H:%M} UTC, definition version {found.definition_version}.")
 
 
-for command in (overlap, changes, discover):
+for command in (overlap, changes, discover, reach):
     segment.add_command(command)

@@ -37,7 +37,7 @@ MEANINGS: dict[str, Meaning] = {
     "Email Link Clicked": Meaning("click", channel="email"),
     "Email Bounced": Meaning("bounce", channel="email"),
     "Email Marked as Spam": Meaning("complaint", channel="email"),
-    "Unsubscribed": Meaning("unsubscribe"),
+    "Unsubscribed": Meaning("unsubscribe", channel="email"),
     "Push Notification Received": Meaning("delivered", channel="push"),
     "Push Notification Tapped": Meaning("click", channel="push"),
 }

@@ -43,6 +43,9 @@ async def test_a_campaign_is_written_with_the_workspaces_own_prompt(tmp_path: Pa
         out = tmp_path / "out"
         shipped, _ = await run_campaign(runtime, "shop", CAMPAIGN, out)
         assert shipped.units.written == 1
+        (reach,) = shipped.reach
+        unasked = {each.rule: each.removed for each in reach.removed}["no_consent"]
+        assert (reach.name, reach.channel, reach.allowed, unasked) == ("gardeners", "push", 0, reach.audience)
         own = await put_prompt(runtime, "shop", "push.pocket", NewPrompt(source=source))
         again, rows = await run_campaign(runtime, "shop", CAMPAIGN, out)
         assert (again.units.reused, again.units.written) == (0, 1)

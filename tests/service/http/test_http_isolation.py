@@ -122,6 +122,7 @@ async def furnish(shop: Shop, client: httpx.AsyncClient, runtime: Runtime) -> di
         "erasure_id": erased["id"],
         "export_id": export["id"],
         "since": export["snapshot"],
+        "channel": "email",
         "name": "push.pocket",
         "webhook_id": webhook["id"],
         "delivery_id": sent["id"],
