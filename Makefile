@@ -30,7 +30,8 @@ test-slow: install
 
 # Write the golden files anew; then read their differences before committing them.
 golden: install
-	UPDATE_GOLDEN=1 $(BIN)/pytest -q tests/prompts/test_render.py tests/service/http/test_http_openapi.py \
+	UPDATE_GOLDEN=1 $(BIN)/pytest -q tests/prompts/test_render.py tests/prompts/test_audience_words.py \
+	  tests/service/http/test_http_openapi.py \
 	  tests/service/pocket/test_model.py tests/eval/test_dataset_descriptions.py tests/eval/test_schemas.py \
 	  -k "golden or openapi or samples or readme_tells or schema"
 

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from eval.errors import SuiteError
 from eval.figures import Figure, bootstrap, figure
-from eval.scorers.copy_text import sentences, whole
+from eval.scorers.copy_text import own_words, whole
 from eval.scorers.meaning import meanings
 from eval.scorers.relevance import audience_text
 from indexing.embedder import Embedder, Vectors
@@ -37,7 +37,7 @@ def measurable(briefs: Sequence[Brief], drafts: Sequence[Sequence[Variant]]) -> 
         Written(brief=brief, copy=variant)
         for brief, variants in zip(briefs, drafts, strict=True)
         for variant in variants
-        if brief.audience.interest in INTERESTS and variant.fields and sentences(brief, variant)
+        if brief.audience.interest in INTERESTS and variant.fields and own_words(brief, variant)
     ]
 
 
@@ -77,9 +77,9 @@ def measure_match(texts: Sequence[Written], embedder: Embedder, *, seed: int = 0
 
 
 def _meant(text: Written, embedder: Embedder) -> Vectors:
-    [meaning] = meanings(text.brief, [text.copy], embedder)
-    assert meaning is not None  # noqa: S101 -- `measurable` has left out what says nothing
-    return meaning.vector
+    [vector] = meanings(text.brief, [text.copy], embedder)
+    assert vector is not None  # noqa: S101 -- `measurable` has left out what says nothing
+    return vector
 
 
 def _ranks(cosines: Cosines, own: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:

@@ -24,8 +24,11 @@ from eval.html.blocks import (
 )
 from eval.html.charts import around_zero, scale_of, strip
 from eval.measures import Sample
+from eval.proxies.headline.model import read_manifest
+from eval.proxies.headline.odds import odds_section
 from eval.report import extremes
 from eval.result import CandidateResult, SuiteResult, SuiteRun
+from eval.scorers.headline import NAME as HEADLINE
 from eval.scorers.registry import merit
 from prompts.variant import Variant
 
@@ -47,13 +50,15 @@ CLOSING = (
 
 
 def run_page(run: SuiteRun) -> Page:
-    """Lay out a run: verdict, where it comes from, figures, scores by audience and channel, samples."""
+    """Lay out a run: verdict, origin, figures, scores by audience and channel, samples, the proxy's odds."""
     result = run.result
     sections: list[Section] = []
     for candidate in result.candidates:
         name = f" of {candidate.name}" if len(result.candidates) > 1 else ""
         samples = [sample for sample in run.samples if sample.candidate == candidate.name]
         sections += _sections(candidate, samples, name)
+    if any(score.name == HEADLINE for each in run.samples for v in each.variants for score in v.scores):
+        sections.append(odds_section(read_manifest()))
     first = find_candidate(result, None)
     for other in result.candidates[1:]:
         comparison = compare((result, first), (result, other))

@@ -18,12 +18,15 @@ with at least one event `purchase`; an event *speaks* when its type's weight is 
     price_level         mean over purchases of the item's place in its category by price, (rank - 1/2) / n
     preferred_hour      the hour of the local day, 0 to 23, around which most speaking events lie: the
                         greatest count after smoothing round the clock by 1, 2, 1; of equals the earliest
+    preferred_channel   the channel of most responses (opens, clicks, purchases) that tell one, up to as_of;
+                        of equals the first by name
     trend               (a - b) / (a + b + 2), a speaking events in the last 30 days, b in the 30 before them:
                         -1 to 1; the 2 keeps one event from looking like a surge
 
 Assumed: the past rhythm goes on. `overdue` lies for those who buy by season, `price_level` where a category
-mixes kinds of things, `preferred_hour` where an import stamps whole days with one time, and quintiles move
-with everybody else's purchases. A live profile's scores are taken against the snapshot's quintiles.
+mixes kinds of things, `preferred_hour` where an import stamps whole days with one time, `preferred_channel`
+where mail programs open mail by themselves, or only one channel was tried; quintiles move with everybody
+else's purchases. A live profile's scores are taken against the snapshot's quintiles.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -51,7 +54,7 @@ NUMBERS = (
     "preferred_hour",
     "trend",
 )
-TEXTS = ("rfm", "favourite_category", "second_category")
+TEXTS = ("rfm", "favourite_category", "second_category", "preferred_channel")
 NAMES = tuple(sorted(f"{PREFIX}{name}" for name in (*NUMBERS, *TEXTS)))
 """Every computed trait as rules name it."""
 RELATIVE = frozenset(f"{PREFIX}{name}" for name in (*SCORES, "rfm"))
@@ -132,9 +135,10 @@ def compute_traits(
     calendar: Calendar,
     event_weights: dict[str, float],
     *,
+    responses: pl.DataFrame,
     cuts: Cuts | None = None,
 ) -> ComputedTraits:
-    """Compute every trait of every profile; `items` as in `indexing.world`.
+    """Compute every trait of every profile; `items` and `responses` as in `indexing.world`.
 
     `cuts` are a snapshot's, for a live profile; without them they are made of these profiles. A profile's
     numbers do not depend on who is beside it, save for its scores.
@@ -169,6 +173,7 @@ def compute_traits(
             pl.concat_str([named[name].cast(pl.Int64).cast(pl.String) for name in SCORES])
         ).to_series(),
         **{name: categories.gather(pl.Series(codes).replace(-1, None)) for name, codes in favourites.items()},
+        "preferred_channel": _preferred_channels(responses, n, calendar),
     }
     columns = {f"{PREFIX}{name}": values for name, values in {**named, **texts}.items()}
     return ComputedTraits(frame=pl.DataFrame({name: columns[name] for name in NAMES}), cuts=cuts)
@@ -292,6 +297,15 @@ def _favourites(seen: _Seen) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int6
     next_best = next_best[owners[next_best] == owners[next_best - 1]]
     second[owners[next_best]] = categories[next_best]
     return first, second
+
+
+def _preferred_channels(responses: pl.DataFrame, n: int, calendar: Calendar) -> pl.Series:
+    """Find the channel of most responses of each profile; null for none."""
+    counted = responses.filter(pl.col("time") <= calendar.as_of).group_by("profile", "channel").len()
+    ranked = counted.sort(["profile", "len", "channel"], descending=[False, True, False])
+    first = ranked.unique("profile", keep="first", maintain_order=True)
+    everyone = pl.DataFrame({"profile": np.arange(n, dtype=np.uint32)})
+    return everyone.join(first, on="profile", how="left", maintain_order="left")["channel"]
 
 
 def _codes(categories: pl.Series, names: pl.Series) -> npt.NDArray[np.int64]:

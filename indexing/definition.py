@@ -8,7 +8,7 @@ Every node is a JSON object named by its one telling key: `all`, `any`, `not`, `
 
 import hashlib
 import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Annotated, Any, Literal, TypeAlias
 
 import msgspec
@@ -265,9 +265,13 @@ def check_references(definition: Definition, segments: Mapping[str, Definition],
     visit(definition, (name,) if name else ())
 
 
-def definition_schema() -> dict[str, Any]:
-    """Return the JSON Schema (2020-12) of a definition: `$defs` and the root's reference."""
-    _, leaves = msgspec.json.schema_components(tuple(RULES.values()))
+def definition_schema(rules: Collection[str] = tuple(RULES)) -> dict[str, Any]:
+    """Return the JSON Schema (2020-12) of a definition: `$defs` and the root's reference.
+
+    `rules`: the keys of the leaves it knows; all of them unless fewer are named.
+    """
+    kinds = [RULES[key] for key in rules]
+    _, leaves = msgspec.json.schema_components(kinds)
     for leaf in leaves.values():
         leaf["description"] = inspect.cleandoc(leaf["description"])
     tree = {"$ref": "#/$defs/Definition"}
@@ -286,7 +290,7 @@ def definition_schema() -> dict[str, Any]:
         "AnyOf": node("any", {"type": "array", "items": tree}, "Everyone whom at least one part matches."),
         "NotOf": node("not", tree, "Everyone whom the part does not match."),
     }
-    names = [*branches, *(rule.__name__ for rule in RULES.values())]
+    names = [*branches, *(kind.__name__ for kind in kinds)]
     union = {
         "oneOf": [{"$ref": f"#/$defs/{name}"} for name in names],
         "description": f"An audience definition: at most {MAX_DEPTH} levels and {MAX_NODES} nodes.",

@@ -113,9 +113,8 @@ class CachedEmbedder:
             size = os.fstat(file.fileno()).st_size
             if size % self._record_bytes:
                 file.truncate(size // self._record_bytes * self._record_bytes)
+            # Not forced to the disk: what a power cut takes is encoded again.
             file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
 
 
 def _key(text: str) -> bytes:

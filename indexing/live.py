@@ -58,8 +58,12 @@ def live_population(world: World, snapshot: Snapshot) -> Population:
 def _live_traits(
     columns: EventColumns, world: World, snapshot: Snapshot, weights: dict[str, float]
 ) -> ComputedTraits:
-    """Compute one profile's traits, graded among the snapshot's buyers; none where the snapshot has none."""
-    if not snapshot.computed.names():
+    """Compute those of one profile's traits that the snapshot has, graded among the snapshot's buyers."""
+    known = snapshot.computed
+    if not known.names():
         return NO_TRAITS
     calendar = Calendar(as_of=world.as_of, timezone=world.timezone)
-    return compute_traits(columns, world.items, calendar, weights, cuts=snapshot.computed.cuts)
+    found = compute_traits(
+        columns, world.items, calendar, weights, responses=world.responses, cuts=known.cuts
+    )
+    return ComputedTraits(frame=found.frame.select(known.names()), cuts=known.cuts)

@@ -14,10 +14,10 @@ import msgspec
 from indexing.errors import SnapshotCorrupt, SnapshotError, SnapshotMissing
 from indexing.index import IndexInfo
 
-FORMAT_VERSION = 3
+FORMAT_VERSION = 4
 """What this version writes; whatever changes what a file holds raises it, and commits a fixture of it."""
 
-READABLE_FORMATS = (2, 3)
+READABLE_FORMATS = (2, 3, 4)
 """What this version reads: each has a fixture in `tests/indexing/snapshots`."""
 
 MANIFEST = "manifest.json"

@@ -210,7 +210,8 @@ def _compute(
 def _compute_traits(world: World) -> ComputedTraits:
     events = read_columns(world.events, world.profiles.height)
     weights = {name: float(weight) for name, weight in weights_by_type(world.event_weights).items()}
-    return compute_traits(events, world.items, Calendar(as_of=world.as_of, timezone=world.timezone), weights)
+    calendar = Calendar(as_of=world.as_of, timezone=world.timezone)
+    return compute_traits(events, world.items, calendar, weights, responses=world.responses)
 
 
 def _associate(

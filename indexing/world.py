@@ -36,6 +36,18 @@ EVENT_COLUMNS: dict[str, pl.DataType] = {
 }
 
 
+RESPONSE_COLUMNS: dict[str, pl.DataType] = {
+    "profile": pl.UInt32(),  # row in the profiles frame
+    "channel": pl.String(),
+    "time": pl.Datetime("us", "UTC"),
+}
+
+
+def no_responses() -> pl.DataFrame:
+    """Return what a world has whose events tell no channel."""
+    return pl.DataFrame(schema=RESPONSE_COLUMNS)
+
+
 class World(msgspec.Struct, frozen=True, kw_only=True):
     """One workspace's items, profiles and events at one moment.
 
@@ -51,6 +63,8 @@ class World(msgspec.Struct, frozen=True, kw_only=True):
     items: pl.DataFrame
     profiles: pl.DataFrame
     events: pl.DataFrame
+    responses: pl.DataFrame = msgspec.field(default_factory=no_responses)
+    """Opens, clicks and purchases that tell over which channel they came, in any order; kept in no file."""
 
 
 def check_world(world: World) -> None:
@@ -59,6 +73,7 @@ def check_world(world: World) -> None:
         ("items", world.items, ITEM_COLUMNS),
         ("profiles", world.profiles, PROFILE_COLUMNS),
         ("events", world.events, EVENT_COLUMNS),
+        ("responses", world.responses, RESPONSE_COLUMNS),
     )
     for name, frame, columns in frames:
         if dict(frame.schema) != columns:

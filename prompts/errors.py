@@ -6,6 +6,7 @@ PromptError
 ├── TemplateError       a template is missing, malformed or renders wrongly
 ├── SlotError           a fact slot or merge tag that cannot be resolved
 ├── LengthError         copy that would be longer than its medium takes
+├── EngineTooSmall      the engine writes copy and can do nothing else
 ├── OutputError         an engine's answer that is not the channel's JSON
 └── EngineError         the engine did not answer
     ├── EngineUnavailable   it is down or unreachable
@@ -38,6 +39,10 @@ class SlotError(PromptError):
 
 class LengthError(PromptError):
     """Copy would be longer than its medium takes."""
+
+
+class EngineTooSmall(PromptError):
+    """The engine was made to write copy; what is asked takes an instruct model."""
 
 
 class OutputError(PromptError):

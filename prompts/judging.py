@@ -1,26 +1,21 @@
 """What a judge is asked of copy: whether it keeps to the facts, alone or beside another text.
 
-The prompts are versioned files of `judges/`, beside the catalogue of prompts that write. Facts and copy enter
-them as every brief's text does: JSON strings on lines of their own, in a fence that no text can close.
+The prompts are questions (`questions.py`) of `judges/`; facts and copy enter them as data.
 """
 
-import functools
-import hashlib
 import json
 from collections.abc import Mapping
-from importlib import resources
 from typing import Any, Literal, TypeVar
 
 import msgspec
-import yaml
 
 from prompts.brand import disclaimers
 from prompts.brief import Brief
-from prompts.catalog import Part, parts, split
-from prompts.engine import Ask, Message
-from prompts.errors import OutputError, TemplateError
+from prompts.engine import Ask
+from prompts.errors import OutputError
 from prompts.output import unfenced
-from prompts.render import LONGEST_DESCRIPTION, environment, fence
+from prompts.questions import Question, load_question
+from prompts.render import LONGEST_DESCRIPTION, fence
 from prompts.slots import clean
 from prompts.variant import Fields
 
@@ -49,23 +44,6 @@ class Preference(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     reason: str
 
 
-class _Front(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    name: str
-    version: int
-    purpose: str
-    inputs: tuple[str, ...]
-    changelog: tuple[dict[str, Any], ...]
-
-
-class JudgePrompt(msgspec.Struct, frozen=True, kw_only=True):
-    """One version of one question."""
-
-    name: JudgeName
-    parts: tuple[Part, ...]
-    digest: str
-    """sha256 of the file, hex, first 16 digits."""
-
-
 _TEXT = {"type": "string", "maxLength": 600}
 _VERDICT: Mapping[str, Any] = {
     "unsupported": {"type": "array", "items": _TEXT, "maxItems": 10},
@@ -78,19 +56,9 @@ _PREFERENCE: Mapping[str, Any] = {
 }
 
 
-@functools.cache
-def load_judge(name: JudgeName) -> JudgePrompt:
+def load_judge(name: JudgeName) -> Question:
     """Read a question's file. Raises `TemplateError` for one that is not as it should be."""
-    text = (resources.files("prompts") / "judges" / f"{name}.md.j2").read_text(encoding="utf-8")
-    matter, body = split(name, text)
-    try:
-        front = msgspec.convert(yaml.safe_load(matter), _Front)
-    except (yaml.YAMLError, msgspec.ValidationError) as error:
-        raise TemplateError(f"judges/{name}: front matter: {error}") from error
-    if f"{front.name}.v{front.version}" != name:
-        raise TemplateError(f"judges/{name}: front matter says {front.name}.v{front.version}")
-    digest = hashlib.sha256(text.encode()).hexdigest()[:16]
-    return JudgePrompt(name=name, parts=parts(name, body), digest=digest)
+    return load_question(f"judges/{name}")
 
 
 def ask_verdict(brief: Brief, fields: Fields, seed: int) -> Ask:
@@ -139,10 +107,7 @@ def _ask(
         "answer_schema": json.dumps(schema, separators=(",", ":")),
         **{place: _shown(place, fields) for place, fields in texts.items()},
     }
-    messages = tuple(
-        Message(role=part.role, content=environment().from_string(part.source).render(values).strip())
-        for part in load_judge(name).parts
-    )
+    messages = load_judge(name).ask(values)
     return Ask(
         messages=messages, json_schema=schema, max_tokens=MAX_TOKENS, temperature=TEMPERATURE, seed=seed
     )

@@ -1,8 +1,9 @@
 """The HTTP application: routes, layers and lifespan put together. There is none at module level.
 
 Outside in: time limits for readers, telemetry (id, access line, metrics), protective headers, Litestar's
-routing, recording (audit), access (key, rate, scope, body), masking, idempotency, the guard against unknown
-parameters, the handler; an error anywhere becomes a problem.
+routing, recording (audit), access (key, rate, scope, body), ETags (of what an analyst sees, so around the
+masking), masking, idempotency, the guard against unknown parameters, the handler; an error anywhere becomes a
+problem.
 """
 
 import asyncio
@@ -26,7 +27,9 @@ from service.api_page import ReadablePage
 from service.audit.recording import Recording
 from service.audit.routes import ROUTES as AUDIT
 from service.catalog.routes import ROUTES as CATALOG
+from service.contact.routes import ROUTES as CONTACT
 from service.drafts.routes import ROUTES as DRAFTS
+from service.etags import Conditional
 from service.events.routes import ROUTES as EVENTS
 from service.exports.routes import ROUTES as EXPORTS
 from service.health import ROUTES as HEALTH
@@ -52,6 +55,8 @@ from service.snapshots.actions import refresh_forever
 from service.snapshots.routes import ROUTES as SNAPSHOTS
 from service.telemetry import AsgiApp, Metrics, Telemetry, access_logger
 from service.tracking.routes import ROUTES as TRACKING
+from service.webhooks.routes import ROUTES as WEBHOOKS
+from service.webhooks.sending import send_forever
 from service.workspaces.actions import list_all_workspaces
 from service.workspaces.model import ApiKey
 from service.workspaces.routes import ROUTES as BRAND
@@ -62,11 +67,13 @@ ROUTES = [
     *BRAND,
     *CATALOG,
     *PROFILES,
+    *CONTACT,
     *PRIVACY,
     *EVENTS,
     *TRACKING,
     *SEGMENTS,
     *EXPORTS,
+    *WEBHOOKS,
     *PROMPTS,
     *SNAPSHOTS,
     *AUDIT,
@@ -78,10 +85,12 @@ TAGS = {
     "brand": "How the workspace's brand sounds, and what it may say.",
     "items": "What is advertised.",
     "profiles": "Customers, and what suits them.",
+    "contact": "Whom may be written to: consent, suppressions, frequency caps, a holdout.",
     "privacy": "What customers may ask of their data.",
     "events": "What customers did.",
     "tracking": "The same in Segment's calls, for sources that were made for it.",
     "segments": "Audiences: defined, previewed, paged through, matched.",
+    "webhooks": "Other systems told of what happens here.",
     "prompts": "What the engine is asked with: versions of a workspace's own, with history.",
     "snapshots": "The immutable folders that answers about many profiles come from.",
     "audit": "Who did what, when and from where.",
@@ -93,7 +102,7 @@ def create_app(settings: Settings, *, background: bool = True) -> Litestar:
     """Make the application for these settings; its lifespan opens the runtime and closes it.
 
     `background` starts the tasks a server needs beside requests: warming the models, keeping snapshots
-    fresh, and deleting events that are no longer to be kept.
+    fresh, deleting events that are no longer to be kept, and sending to webhooks.
     """
     metrics, logger = Metrics(), access_logger(settings.log_level)
     problems = ProblemHandler(logger)
@@ -108,7 +117,7 @@ def create_app(settings: Settings, *, background: bool = True) -> Litestar:
             "masks": Provide(_masks, sync_to_thread=False),
             "metrics": Provide(_metrics, sync_to_thread=False),
         },
-        middleware=[Recording(), Access(), Masking(), Idempotency()],
+        middleware=[Recording(), Access(), Conditional(), Masking(), Idempotency()],
         guards=[known_parameters],
         exception_handlers={Exception: problems},
         openapi_config=_openapi_config(),
@@ -129,7 +138,12 @@ async def _lifespan(
     async with open_runtime(settings) as runtime:
         app.state.runtime = runtime
         work = (
-            (_warm(app, runtime, logger), refresh_forever(runtime), retain_forever(runtime))
+            (
+                _warm(app, runtime, logger),
+                refresh_forever(runtime),
+                retain_forever(runtime),
+                send_forever(runtime),
+            )
             if background
             else ()
         )
@@ -154,6 +168,7 @@ async def _warm(app: Litestar, runtime: Runtime, logger: structlog.typing.Filter
         "engine": runtime.engine,
         **prompts,
         **snapshots,
+        "headline tests": partial(runtime.headline_archive.open, runtime),
     }.items():
         try:
             await load()

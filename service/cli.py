@@ -31,6 +31,9 @@ VERBS: Mapping[str, Verb] = {
     "recommend": Verb("service.profiles.commands:recommend", "Recommend items to a profile."),
     "profile": Verb("service.privacy.commands:profile", "Export and erase one person's data."),
     "segment": Verb("service.segments.commands:segment", "Create, preview and list audiences."),
+    "contact": Verb(
+        "service.contact.commands:contact", "Say whom may be written to: opt-in, caps, a holdout."
+    ),
     "draft": Verb("service.drafts.commands:draft", "Write copy for an item and an audience."),
     "score": Verb("service.scoring.commands:score", "Score texts you bring, with reasons."),
     "prompts": Verb("service.prompts.commands:prompts", "List, check, render and compare prompts."),

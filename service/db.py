@@ -170,6 +170,10 @@ class Database:
         except StatementError as error:
             if any(reason in str(error.orig) for reason in _REFUSED_TEXT):
                 raise InvalidInput(_UNSTORABLE.format("a text")) from error
+            if isinstance(error.orig, OverflowError):
+                raise InvalidInput(
+                    "a time lies outside of the years 1 to 9999 in UTC: name another"
+                ) from error
             if not (isinstance(error, DBAPIError) and _is_unavailable(error)):
                 raise
             raise DatabaseUnavailable(self._unavailable(error.orig)) from error

@@ -6,6 +6,7 @@ ServiceError
 │   ├── TooLarge                more bytes or rows than one request may hold
 │   ├── TooSlow                 a body that does not arrive
 │   ├── RangeNotSatisfiable     a part of a file that the file does not have
+│   ├── NotUnderstood           a description of an audience that names nothing known
 │   ├── PromptNotValid          a prompt that its checks refuse
 │   └── PreconditionMissing     a change to a versioned thing without If-Match
 ├── NotFound                no such workspace, item, profile, segment, draft or key
@@ -56,6 +57,10 @@ class TooSlow(InvalidInput):
 
 class RangeNotSatisfiable(InvalidInput):
     """A part of a file was asked for that the file does not have."""
+
+
+class NotUnderstood(InvalidInput):
+    """A description of an audience says nothing that a rule could say."""
 
 
 class PromptNotValid(InvalidInput):

@@ -9,7 +9,15 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from litestar.openapi import ResponseSpec
-from litestar.openapi.spec import Example, OpenAPIMediaType, Operation, Parameter, RequestBody, Schema
+from litestar.openapi.spec import (
+    Example,
+    OpenAPIMediaType,
+    OpenAPIResponse,
+    Operation,
+    Parameter,
+    RequestBody,
+    Schema,
+)
 from litestar.openapi.spec.enums import OpenAPIType
 
 from service.problems import PROBLEM_MEDIA_TYPE, STATUS_TITLES, Problem, problem_type
@@ -38,6 +46,9 @@ class Documented(Operation):
                 content.examples = {"example": Example(value=documentation.request)}
         if documentation.idempotent:
             self.parameters = [*(self.parameters or []), _IDEMPOTENCY_KEY]
+        if documentation.conditional:
+            self.parameters = [*(self.parameters or []), _IF_NONE_MATCH]
+            self.responses = {**(self.responses or {}), "304": _UNCHANGED}
         for status, response in (self.responses or {}).items():
             content = getattr(response, "content", None)
             if status.startswith("2") and content and documentation.response is not None:
@@ -51,6 +62,7 @@ class _Documentation:
     response: Any
     description: str
     idempotent: bool
+    conditional: bool
     rows_schema: str | None
 
 
@@ -64,6 +76,15 @@ _IDEMPOTENCY_KEY = Parameter(
     schema=Schema(type=OpenAPIType.STRING, max_length=200),
 )
 
+_IF_NONE_MATCH = Parameter(
+    name="If-None-Match",
+    param_in="header",
+    required=False,
+    description="The ETag of the last answer to this request. 304 without a body while it would be the same.",
+    schema=Schema(type=OpenAPIType.STRING),
+)
+_UNCHANGED = OpenAPIResponse(description="Nothing changed since the answer with that ETag")
+
 
 def route(
     scope: str | Sequence[str],
@@ -75,6 +96,7 @@ def route(
     problems: Sequence[int] = (),
     description: str = "",
     idempotent: bool = False,
+    conditional: bool = False,
     rows: str | None = None,
     audited: bool | None = None,
 ) -> dict[str, Any]:
@@ -83,6 +105,7 @@ def route(
     `scope`: which scopes of a key open it (one is enough; `admin` opens all), or `PUBLIC`.
     `request`, `response`: example bodies. `problems`: statuses it may answer beyond 400, 401, 403,
     429 and 500.
+    `conditional`: whether a client may ask only for what it has not seen (`service/etags.py`).
     `rows`: the body is many rows of this kind, as a JSON array or as NDJSON. `audited`: whether each use goes
     on record; by default what is no GET does.
     """
@@ -90,9 +113,9 @@ def route(
     public = scopes == (PUBLIC,)
     statuses = sorted({*problems, *(() if public else _ALWAYS), *(_IDEMPOTENT if idempotent else ()), 500})
     operation = type("Documented", (Documented,), {})
-    _DOCUMENTATION[operation] = _Documentation(request, response, description, idempotent, rows)
+    _DOCUMENTATION[operation] = _Documentation(request, response, description, idempotent, conditional, rows)
     return {
-        "opt": {"scope": scopes, "idempotent": idempotent, "audited": audited},
+        "opt": {"scope": scopes, "idempotent": idempotent, "conditional": conditional, "audited": audited},
         "operation_class": operation,
         "summary": summary,
         "description": description or summary,

@@ -6,17 +6,33 @@ It is opaque to clients (base64url of JSON) and holds no secret.
 
 import base64
 import binascii
-from typing import Any, Generic, TypeVar
+from datetime import datetime
+from typing import Annotated, Any, Generic, TypeVar, cast
 from urllib.parse import urlencode
 
 import msgspec
+from litestar.params import QueryParameter
 
 from service.errors import InvalidInput
+from service.listing import Mark, Part, Place
 
 DEFAULT_LIMIT = 50
 MAX_LIMIT = 500
 
 T = TypeVar("T")
+
+UpdatedSince = Annotated[
+    datetime | None,
+    QueryParameter(
+        description="Lists what was stored or changed at this moment (RFC 3339) or later, oldest change "
+        "first. The last page's `paging.updated_since` is what to ask with the next time: nothing is missed, "
+        "what changed last is listed again."
+    ),
+]
+"""Query parameter of lists that a client keeps a copy of."""
+
+Moment = Annotated[datetime, msgspec.Meta(tz=True)]
+"""A time with its offset, as the store takes it; for cursors and bodies."""
 
 
 class Next(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,6 +48,8 @@ class Paging(msgspec.Struct, frozen=True, kw_only=True):
     """How to go on; `next` is null on the last page."""
 
     next: Next | None = None
+    updated_since: datetime | msgspec.UnsetType = msgspec.UNSET
+    """What to ask with the next time; only on the last page of a list that was asked with `updated_since`."""
 
 
 class Results(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
@@ -69,12 +87,29 @@ def decode_cursor(after: str | None, shape: type[T]) -> T | None:
         ) from error
 
 
+def decode_place(after: str | None) -> Place | None:
+    """Read a place in a list that has two orders. Raises InvalidInput as `decode_cursor` does."""
+    return decode_cursor(after, cast("type[Place]", str | Mark))
+
+
+def part_results(part: Part[T], path: str, query: dict[str, Any]) -> Results[T]:
+    """Make a page of a list that has two orders."""
+    results = results_of(list(part.rows), part.next_after, path, query)
+    if part.updated_since is None:
+        return results
+    return Results(results=results.results, paging=Paging(updated_since=part.updated_since))
+
+
 def results_of(results: list[T], position: Any | None, path: str, query: dict[str, Any]) -> Results[T]:
     """Make a page of `results`; `position` (any JSON value) names the last one when there are more."""
     if position is None:
         return Results(results=results)
     after = encode_cursor(position)
-    kept = {name: value for name, value in query.items() if value is not None and name != "after"}
+    kept = {
+        name: value.isoformat() if isinstance(value, datetime) else value
+        for name, value in query.items()
+        if value is not None and name != "after"
+    }
     return Results(
         results=results,
         paging=Paging(next=Next(after=after, link=f"{path}?{urlencode({**kept, 'after': after})}")),

@@ -51,6 +51,7 @@ _LANGUAGE = (
     "Set PITCHWRIGHT_ENGINE_URL to a server with an instruct model that writes this language, "
     "or ask for one it knows."
 )
+_INSTRUCT = "Set PITCHWRIGHT_ENGINE_URL to a server with an instruct model."
 
 PROBLEMS: dict[type[Exception], Kind] = {
     prompt_errors.LanguageError: Kind(
@@ -60,6 +61,9 @@ PROBLEMS: dict[type[Exception], Kind] = {
     prompt_errors.SlotError: Kind(422, "slot-not-resolved", "A fact slot or merge tag cannot be resolved"),
     prompt_errors.LengthError: Kind(422, "copy-too-long", "The copy is longer than its channel takes"),
     prompt_errors.TemplateError: Kind(500, "template-broken", "A prompt template is broken"),
+    prompt_errors.EngineTooSmall: Kind(
+        422, "larger-model-needed", "A larger model is needed", hint=_INSTRUCT
+    ),
     prompt_errors.OutputError: Kind(502, "engine-output", "The engine's answer is not usable"),
     prompt_errors.EngineUnavailable: Kind(503, "engine-unavailable", "The engine is down", 5),
     prompt_errors.EngineOverloaded: Kind(
@@ -83,6 +87,7 @@ PROBLEMS: dict[type[Exception], Kind] = {
     service_errors.TooLarge: Kind(413, "too-large", "The body is too large"),
     service_errors.TooSlow: Kind(408, "too-slow", "The body did not arrive in time"),
     service_errors.RangeNotSatisfiable: Kind(416, "range-not-satisfiable", "The file has no such part"),
+    service_errors.NotUnderstood: Kind(422, "not-understood", "No rule could be made of the text"),
     service_errors.PromptNotValid: Kind(422, "prompt-not-valid", "The prompt does not pass its checks"),
     service_errors.PreconditionMissing: Kind(428, "if-match-missing", "If-Match is needed"),
     service_errors.InvalidInput: Kind(400, "not-valid", "The request is not valid"),

@@ -16,6 +16,7 @@ from service.admission import Admission
 from service.db import Database
 from service.errors import DatabaseUnavailable
 from service.executor import BoundedExecutor
+from service.group_commit import GroupCommit
 from service.settings import Settings
 from service.vault import Vault
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from indexing.snapshot import Snapshot
     from prompts.engine import Engine
     from service.outcomes.actions import Histories
+    from service.scoring.tested import HeadlineArchive
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -72,11 +74,13 @@ class Runtime:
         self.settings = settings
         self.database = database
         self.vault = vault
+        self.group_commit = GroupCommit(database)
         self.snapshots = Shelves(settings.snapshots_folder)
         self.executor = BoundedExecutor(settings.executor_threads, queue_limit)
         # Twice what the engine takes at a time: while some are checked, others are written.
         self.admission = Admission(2 * settings.engine_concurrency, settings.engine_queue)
         self._histories: Histories | None = None
+        self._headline_archive: HeadlineArchive | None = None
         self._clock = clock
         self._embedder: Embedder | None = None
         self._engine: Engine | None = None
@@ -112,6 +116,15 @@ class Runtime:
         return self._histories
 
     @property
+    def headline_archive(self) -> "HeadlineArchive":
+        """The headline tests that the settings name, if they name any."""
+        if self._headline_archive is None:
+            from service.scoring.tested import HeadlineArchive
+
+            self._headline_archive = HeadlineArchive(self.settings.headline_tests)
+        return self._headline_archive
+
+    @property
     def loaded_embedder(self) -> "Embedder | None":
         """The sentence encoder if anything has loaded it yet."""
         return self._embedder
@@ -142,6 +155,7 @@ class Runtime:
         if self._engine is not None:
             await self._engine.close()
         await asyncio.to_thread(self.executor.close)
+        await self.group_commit.close()
         await self.database.close()
 
 

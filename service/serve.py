@@ -8,6 +8,7 @@ import sys
 import threading
 from functools import partial
 from multiprocessing.connection import wait
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -26,11 +27,16 @@ def run_server(settings: "Settings") -> None:
     """Serve until a signal ends it.
 
     The worker makes the application itself, so that nothing of it is shared with the parent. Raises PortInUse
-    before anything is started when another program listens there.
+    before anything is started when another program listens there, and `eval.errors.DatasetError` when the
+    headline tests that the settings name are none.
     """
     from granian.log import LogLevels
     from granian.server import Server
 
+    if settings.headline_tests:
+        from service.scoring.tested import read_rivals
+
+        read_rivals(Path(settings.headline_tests))
     check_port(settings.host, settings.port)
     server = Server(
         "service.app:create_app",

@@ -22,6 +22,11 @@ SECRETS = frozenset({"engine_api_key", "trait_keys"})
 ELSEWHERE = frozenset({"PITCHWRIGHT_SHARED_DATA"})
 """Variables that share the prefix but are not settings: the folder of public data sets, for tests."""
 
+HostEntry = Annotated[
+    str, msgspec.Meta(pattern=r"^(\*\.)?([A-Za-z0-9_.-]+|\[[0-9A-Fa-f:]+\])(:[0-9]{1,5})?\Z")
+]
+"""`HOST`, `*.HOST`, either with `:PORT`; an IPv6 address in brackets."""
+
 LogLevel = Literal["debug", "info", "warning", "error"]
 
 
@@ -97,6 +102,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             min_length=1,
         ),
     ] = "auto"
+    headline_tests: Annotated[
+        str | None,
+        setting(
+            "File of the Upworthy Research Archive (CSV), from which scores of texts can show similar tested "
+            "headlines. Default: none are shown."
+        ),
+    ] = None
     host: Annotated[str, setting("Address `serve` listens on.", min_length=1)] = "127.0.0.1"
     port: Annotated[int, setting("Port `serve` listens on.", ge=1, le=65535)] = 8000
     workspace: Annotated[
@@ -186,6 +198,23 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         "phone",
         "username",
     )
+    webhook_hosts: Annotated[
+        tuple[HostEntry, ...] | None,
+        setting(
+            "Hosts that webhooks may be sent to, comma separated: `HOST`, `*.HOST`, either with `:PORT`. "
+            "Default: every public host by https on port 443."
+        ),
+    ] = None
+    webhook_private_hosts: Annotated[
+        tuple[HostEntry, ...] | None,
+        setting(
+            "Hosts that webhooks may be sent to although their addresses are private, or by plain http. "
+            "Default: none."
+        ),
+    ] = None
+    webhook_timeout_seconds: Annotated[
+        float, setting("How long a webhook's receiver may take for its answer.", gt=0, le=600)
+    ] = 15.0
     body_timeout_seconds: Annotated[
         float,
         setting(

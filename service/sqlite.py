@@ -3,9 +3,12 @@
 import random
 import sqlite3
 import time
+from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import aiosqlite
 from sqlalchemy import Connection, event
 from sqlalchemy.engine import URL
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
@@ -21,6 +24,8 @@ SQLITE_PRAGMAS = (
     "cache_size=-65536",
 )
 """What every connection to SQLite is told first."""
+_ROWS_AHEAD = 100
+"""Rows that come along with a statement's execution; most statements have no more."""
 
 
 def sqlite_engine(url: URL, **options: Any) -> AsyncEngine:
@@ -36,9 +41,8 @@ def sqlite_engine(url: URL, **options: Any) -> AsyncEngine:
         raise DatabaseUnavailable(
             f"the folder of {url.database} cannot be made ({error}): choose another PITCHWRIGHT_DATA_DIR"
         ) from None
-    engine = create_async_engine(
-        url, connect_args={"timeout": SQLITE_BUSY_SECONDS}, pool_size=8, max_overflow=24, **options
-    )
+    connecting = {"timeout": SQLITE_BUSY_SECONDS, "async_creator_fn": _connect}
+    engine = create_async_engine(url, connect_args=connecting, pool_size=8, max_overflow=24, **options)
 
     @event.listens_for(engine.sync_engine, "connect")
     def prepare(connection: Any, _record: Any) -> None:  # pyright: ignore[reportUnusedFunction] # called by the engine
@@ -56,6 +60,60 @@ def sqlite_engine(url: URL, **options: Any) -> AsyncEngine:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
     return engine
+
+
+def _connect(database: str, **options: Any) -> "_Connection":
+    """Make a connection as `aiosqlite.connect` does; its thread does not keep the process alive."""
+    connection = _Connection(partial(sqlite3.connect, database, **options), iter_chunk_size=_ROWS_AHEAD)
+    connection.as_daemon()
+    return connection
+
+
+class _Connection(aiosqlite.Connection):
+    """A connection whose statements cross to its thread and back once.
+
+    The driver's own crosses four times, for a cursor, to execute, for the rows and to close; each crossing
+    costs more than most statements of this program do. Only for connections that any thread may use
+    (`check_same_thread=False`, as SQLAlchemy has it): cursors are made and closed outside the thread, when it
+    is idle.
+    """
+
+    def as_daemon(self) -> None:
+        """Let the process end without this connection's thread; before it is opened."""
+        self._thread.daemon = True
+
+    async def cursor(self) -> "_Cursor":  # pyright: ignore[reportIncompatibleMethodOverride] # only awaited
+        return _Cursor(self, self._conn.cursor())
+
+
+class _Cursor(aiosqlite.Cursor):
+    """Brings the first rows along when it executes, and closes where it is."""
+
+    _ahead: tuple[Any, ...] = ()
+
+    async def execute(self, sql: str, parameters: Iterable[Any] | None = None) -> "_Cursor":
+        done = self._execute(self._run, sql, parameters or ())  # pyright: ignore[reportUnknownMemberType] # untyped
+        self._ahead = await done
+        return self
+
+    def _run(self, sql: str, parameters: Any) -> tuple[Any, ...]:
+        self._cursor.execute(sql, parameters)
+        return tuple(self._cursor.fetchmany(_ROWS_AHEAD)) if self._cursor.description else ()
+
+    async def fetchall(self) -> Iterable[Any]:
+        rows, self._ahead = self._ahead, ()
+        return rows if len(rows) < _ROWS_AHEAD else (*rows, *await super().fetchall())
+
+    async def fetchmany(self, size: int | None = None) -> Iterable[Any]:
+        wanted = size or self.arraysize
+        rows, self._ahead = self._ahead[:wanted], self._ahead[wanted:]
+        return rows if len(rows) == wanted else (*rows, *await super().fetchmany(wanted - len(rows)))
+
+    async def fetchone(self) -> Any:
+        return next(iter(await self.fetchmany(1)), None)
+
+    async def close(self) -> None:
+        self._cursor.close()
 
 
 def _switch_to_wal(cursor: Any) -> None:

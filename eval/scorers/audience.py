@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from eval.scorers.meaning import Meaning, meanings, standing_vectors
+from eval.scorers.meaning import meanings, standing_vectors
 from eval.scorers.relevance import audience_text
 from indexing.embedder import Embedder, Vectors
 from prompts.brief import Audience, Brief
@@ -32,8 +32,8 @@ def score(brief: Brief, variants: Sequence[Variant], embedder: Embedder) -> list
     wanted = embedder.encode([target])[0]
     rivals = _rivals(brief.audience, wanted, standing_vectors(embedder, tuple(INTERESTS.values())))
     return [
-        _silent(variant) if meaning is None else _score(meaning, wanted, rivals)
-        for variant, meaning in zip(variants, meanings(brief, variants, embedder), strict=True)
+        _silent(variant) if copy is None else _score(copy, wanted, rivals)
+        for variant, copy in zip(variants, meanings(brief, variants, embedder), strict=True)
     ]
 
 
@@ -49,18 +49,16 @@ def _silent(variant: Variant) -> Unscored:
     return Unscored(name=NAME, reason=reason)
 
 
-def _score(meaning: Meaning, wanted: Vectors, rivals: Mapping[str, Vectors]) -> Score:
-    to_own = float(meaning.vector @ wanted)
-    to_rivals = {name: float(meaning.vector @ row) for name, row in rivals.items()}
+def _score(copy: Vectors, wanted: Vectors, rivals: Mapping[str, Vectors]) -> Score:
+    to_own = float(copy @ wanted)
+    to_rivals = {name: float(copy @ row) for name, row in rivals.items()}
     mean = sum(to_rivals.values()) / len(to_rivals)
     rival = max(to_rivals, key=lambda name: to_rivals[name])
     passed = to_own > to_rivals[rival]
-    direction = wanted - sum(rivals.values()) / len(rivals)
     return Score(
         name=NAME,
         value=to_own - mean,
         reason=f"cosine {to_own:.2f} with the audience, {mean:.2f} with {len(rivals)} others on average; "
         f"{'above' if passed else 'below'} the nearest of them, {rival} ({to_rivals[rival]:.2f})",
         passed=passed,
-        evidence=(meaning.sentences[int((meaning.rows @ direction).argmax())].text,),
     )

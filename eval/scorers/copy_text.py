@@ -1,26 +1,13 @@
 """The text of a variant as scorers read it: whole, or without the facts every variant of a brief states."""
 
 import re
-from collections.abc import Iterator
-from typing import NamedTuple
 
 from prompts.brief import Brief
 from prompts.checks.reading import HIDDEN, read
 from prompts.variant import Variant
 
-MOST_SENTENCES = 12
-"""Sentences of one variant that are looked at one by one; copy has fewer, a pasted article has not."""
-
-_SENTENCE = re.compile(r"[^.!?…\n]+(?:[.!?…]+|\n|\Z)")
 _HIDDEN = re.compile(rf"{HIDDEN}+")
 _LETTERS = re.compile(r"[^\W\d_]{2}")
-
-
-class Sentence(NamedTuple):
-    """A sentence as it stands in the copy, and what is left of it without the brief's facts."""
-
-    text: str
-    own: str
 
 
 def parts(variant: Variant) -> list[str]:
@@ -36,18 +23,11 @@ def whole(variant: Variant) -> str:
     return "\n".join(parts(variant))
 
 
-def sentences(brief: Brief, variant: Variant) -> list[Sentence]:
-    """Cut the copy into sentences that say something beyond the brief's facts; the first twelve."""
-    return list(_sentences(brief, variant))[:MOST_SENTENCES]
+def own_words(brief: Brief, variant: Variant) -> str:
+    """Join what the copy says on its own account, without the brief's facts; empty when nothing is left.
 
-
-def _sentences(brief: Brief, variant: Variant) -> Iterator[Sentence]:
-    for line in read(brief, variant.fields).lines:
-        for match in _SENTENCE.finditer(line.own):
-            if own := _told(match.group()):
-                yield Sentence(text=line.text[slice(*match.span())].strip(), own=own)
-
-
-def _told(text: str) -> str:
-    told = " ".join(_HIDDEN.sub(" ", text).split())
-    return told if _LETTERS.search(told) else ""
+    Title, benefits, offer and the like stand in every variant whoever it is for; left out, copy for two
+    audiences can be compared at one product.
+    """
+    lines = (" ".join(_HIDDEN.sub(" ", line.own).split()) for line in read(brief, variant.fields).lines)
+    return "\n".join(line for line in lines if _LETTERS.search(line))

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from eval.scorers.copy_text import parts
-from eval.scorers.meaning import Meaning, meanings
+from eval.scorers.meaning import meanings
 from indexing.embedder import Embedder, Vectors
 from prompts.brief import Brief
 from prompts.reading_ease import words
@@ -106,7 +106,7 @@ def spread(brief: Brief, variants: Sequence[Variant], embedder: Embedder) -> lis
     draft hides. When it lies: an encoder takes two wordings of one thought for one.
     """
     said = meanings(brief, variants, embedder)
-    spoken = [place for place, meaning in enumerate(said) if meaning is not None]
+    spoken = [place for place, vector in enumerate(said) if vector is not None]
     scores: list[Score | None] = [None for _ in variants]
     cosines = _cosines(said)
     np.fill_diagonal(cosines, -1.0)
@@ -132,7 +132,7 @@ def self_similarity(brief: Brief, variants: Sequence[Variant], embedder: Embedde
     as `spread`.
     """
     said = meanings(brief, variants, embedder)
-    spoken = [place for place, meaning in enumerate(said) if meaning is not None]
+    spoken = [place for place, vector in enumerate(said) if vector is not None]
     scores: list[Score | None] = [None for _ in variants]
     cosines = _cosines(said)
     np.fill_diagonal(cosines, 0.0)
@@ -143,9 +143,9 @@ def self_similarity(brief: Brief, variants: Sequence[Variant], embedder: Embedde
     return scores
 
 
-def _cosines(said: Sequence[Meaning | None]) -> Vectors:
+def _cosines(said: Sequence[Vectors | None]) -> Vectors:
     """Compute the cosine of every two variants that say something, float32[n, n]."""
-    rows = [meaning.vector for meaning in said if meaning is not None]
+    rows = [vector for vector in said if vector is not None]
     vectors = np.stack(rows) if rows else np.zeros((0, 1), dtype=np.float32)
     return vectors @ vectors.T
 

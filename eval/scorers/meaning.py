@@ -1,14 +1,11 @@
-"""What copy says on its own account, as vectors: each sentence's, and the whole copy's as their mean.
+"""What copy says on its own account, as a vector.
 
-Every scorer that asks what copy means reads these, so that a draft's sentences are encoded once for all.
+Every scorer that asks what copy means reads this one, so that a draft's texts are encoded once for all.
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
-import numpy as np
-
-from eval.scorers.copy_text import Sentence, sentences
+from eval.scorers.copy_text import own_words
 from indexing.embedder import Embedder, Vectors
 from prompts.brief import Brief
 from prompts.variant import Variant
@@ -16,37 +13,16 @@ from prompts.variant import Variant
 _STANDING: dict[tuple[str, tuple[str, ...]], Vectors] = {}
 
 
-class Meaning(NamedTuple):
-    """What a variant says beside the brief's facts."""
+def meanings(brief: Brief, variants: Sequence[Variant], embedder: Embedder) -> list[Vectors | None]:
+    """Encode each variant's own words, all in one batch: unit vectors float32[dim].
 
-    sentences: list[Sentence]
-    rows: Vectors
-    """A unit vector each, float32[n, dim]."""
-    vector: Vectors
-    """Their mean, each weighted with its length in characters, of unit length: float32[dim]."""
-
-
-def meanings(brief: Brief, variants: Sequence[Variant], embedder: Embedder) -> list[Meaning | None]:
-    """Read and encode variants in one batch; none for one that says nothing but facts, or is malformed.
-
-    Title, benefits, offer and the like stand in every variant whoever it is for; left out, copy for two
-    audiences can be compared at one product.
+    None for one that says nothing but the brief's facts, or is malformed. The encoder decides how far it
+    reads; the one that ships reads 256 tokens.
     """
-    found = [sentences(brief, variant) for variant in variants]
-    texts = [sentence.own for each in found for sentence in each]
-    if not texts:
-        return [None for _ in variants]
-    rows, start, read = embedder.encode(texts), 0, list[Meaning | None]()
-    for each in found:
-        own, start = rows[start : start + len(each)], start + len(each)
-        read.append(Meaning(sentences=each, rows=own, vector=_mean(each, own)) if each else None)
-    return read
-
-
-def _mean(said: Sequence[Sentence], rows: Vectors) -> Vectors:
-    lengths = np.array([len(sentence.own) for sentence in said], dtype=np.float32)
-    mean = lengths @ rows
-    return mean / max(float(np.linalg.norm(mean)), 1e-12)
+    said = [own_words(brief, variant) for variant in variants]
+    texts = [text for text in said if text]
+    rows = iter(embedder.encode(texts)) if texts else iter(())
+    return [next(rows) if text else None for text in said]
 
 
 def standing_vectors(embedder: Embedder, texts: tuple[str, ...]) -> Vectors:

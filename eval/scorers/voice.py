@@ -68,9 +68,9 @@ def score(brief: Brief, variants: Sequence[Variant], embedder: Embedder) -> list
             name=NAME,
             reason="it says nothing but the brief's facts" if variant.fields else "there is no copy",
         )
-        if meaning is None
-        else _score(meaning.vector, own, lines[: len(own)], voices)
-        for variant, meaning in zip(variants, meanings(brief, variants, embedder), strict=True)
+        if copy is None
+        else _score(copy, own, lines[: len(own)], voices)
+        for variant, copy in zip(variants, meanings(brief, variants, embedder), strict=True)
     ]
 
 

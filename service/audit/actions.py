@@ -6,10 +6,11 @@ from collections.abc import AsyncIterator, Mapping
 from datetime import datetime
 
 import msgspec
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.audit.model import Act, Entry
 from service.audit.store import AuditStore
-from service.errors import InvalidInput
+from service.listing import in_utc
 from service.privacy.model import pseudonym
 from service.privacy.store import ErasureStore
 from service.runtime import Runtime
@@ -60,8 +61,7 @@ async def list_entries(
     runtime: Runtime, workspace: str, *, after: int = 0, limit: int = 50, since: datetime | None = None
 ) -> tuple[Entry, ...]:
     """Return up to `limit` entries after a number, in order; a time needs an offset (InvalidInput)."""
-    if since is not None and since.tzinfo is None:
-        raise InvalidInput(f"since is {since.isoformat()}: write it with an offset, e.g. +00:00")
+    since = None if since is None else in_utc("since", since)
     async with runtime.database.read() as session:
         return await AuditStore(session, workspace).page(after, limit, since=since)
 
@@ -76,12 +76,14 @@ async def every_entry(runtime: Runtime, workspace: str) -> AsyncIterator[Entry]:
 
 
 async def _record(runtime: Runtime, workspace: str, act: Act) -> Entry:
-    async with runtime.database.write() as session:
+    async def record(session: AsyncSession) -> Entry:
         target = act.target
         if _PERSONAL in target:
             key = await ErasureStore(session, workspace).key()
             target = {**target, _PERSONAL: pseudonym(key, target[_PERSONAL])}
         return await AuditStore(session, workspace).append(msgspec.structs.replace(act, target=target))
+
+    return await runtime.group_commit.write(workspace, record)
 
 
 def _user() -> str:

@@ -19,7 +19,22 @@ class AuditStore:
         self._workspace = workspace
 
     async def append(self, act: Act) -> Entry:
-        """Put an act at the end; of two at once one waits."""
+        """Put an act at the end; of two transactions at once one waits."""
+        number, before = await self._end()
+        entry = chained(act, number + 1, before)
+        values = {name: getattr(entry, name) for name in Entry.__struct_fields__}
+        await self._session.execute(insert(AuditEntryRow), {"workspace_id": self._workspace, **values})
+        self._ends[self._workspace] = (entry.number, entry.digest)
+        return entry
+
+    @property
+    def _ends(self) -> dict[str, tuple[int, str]]:
+        """The ends of the logs this transaction has read, and so locked."""
+        return self._session.info.setdefault("audit ends", {})
+
+    async def _end(self) -> tuple[int, str]:
+        if self._workspace in self._ends:
+            return self._ends[self._workspace]
         mine = select(WorkspaceRow.id).where(WorkspaceRow.id == self._workspace)
         await self._session.execute(mine.with_for_update(key_share=True))
         query = select(AuditEntryRow.number, AuditEntryRow.digest).where(
@@ -30,11 +45,7 @@ class AuditStore:
             .tuples()
             .first()
         )
-        number, before = newest or (0, START)
-        entry = chained(act, number + 1, before)
-        values = {name: getattr(entry, name) for name in Entry.__struct_fields__}
-        await self._session.execute(insert(AuditEntryRow).values(workspace_id=self._workspace, **values))
-        return entry
+        return newest or (0, START)
 
     async def page(self, after: int, limit: int, *, since: datetime | None = None) -> tuple[Entry, ...]:
         """Return up to `limit` entries with numbers above `after`, in order; older than `since` none."""

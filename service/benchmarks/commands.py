@@ -101,7 +101,7 @@ def index(
     help="Tokens a second of the stand-in.",
 )
 @click.option(
-    "--drafts", "count", type=click.IntRange(min=1), default=600, show_default=True, help="A round."
+    "--drafts", "count", type=click.IntRange(min=1), default=300, show_default=True, help="A round."
 )
 @click.option(
     "--concurrency", type=click.IntRange(min=1), default=32, show_default=True, help="Drafts at a time."

@@ -44,7 +44,7 @@ PROBES = 32
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """What a run asks: `drafts` of one variant each a round, `concurrency` at a time."""
 
-    drafts: int = 600
+    drafts: int = 300
     concurrency: int = 32
     seed: int = 0
     engine: str | None = None
@@ -74,7 +74,7 @@ async def benchmark_drafts(plan: Plan, settings: Settings, progress: Progress | 
     tell: Progress = progress or (lambda _what, _done, _total: None)
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-drafts-")))
-        drawn = draw_briefs(plan.drafts, plan.seed, held=False)
+        drawn = draw_briefs(_warm(plan) + ROUNDS * plan.drafts, plan.seed, held=False)
         briefs = [msgspec.structs.replace(brief, n=1) for brief in drawn]
         if plan.vllm_python is not None:
             tell("starting vLLM", 0, None)
@@ -147,25 +147,31 @@ async def _rounds(
     async def through(place: int) -> bool:
         return await engine.draft(service, briefs[place])
 
-    warm = min(2 * plan.concurrency, plan.drafts)
     direct, behind = list[_Round](), list[_Round]()
     for number in range(-1, ROUNDS):
         tell("asking straight, then through the service", max(number, 0), ROUNDS)
-        wanted = warm if number < 0 else plan.drafts
-        direct.append(await _round(engine, straight, wanted, plan.concurrency))
-        behind.append(await _round(engine, through, wanted, plan.concurrency, service.process))
+        # Each round has briefs of its own: what was encoded for one is no help to the next.
+        first = _warm(plan) + number * plan.drafts
+        places = range(_warm(plan)) if number < 0 else range(first, first + plan.drafts)
+        direct.append(await _round(engine, straight, places, plan.concurrency))
+        behind.append(await _round(engine, through, places, plan.concurrency, service.process))
     return direct[1:], behind[1:]
+
+
+def _warm(plan: Plan) -> int:
+    """Drafts of the round that is not counted."""
+    return min(2 * plan.concurrency, plan.drafts)
 
 
 async def _round(
     engine: _Engine,
     work: Callable[[int], Awaitable[bool]],
-    wanted: int,
+    wanted: range,
     concurrency: int,
     process: int | None = None,
 ) -> _Round:
     """Do all of it, so much at a time."""
-    places, waits, passed = iter(range(wanted)), list[float](), 0
+    places, waits, passed = iter(wanted), list[float](), 0
 
     async def go_on() -> None:
         nonlocal passed

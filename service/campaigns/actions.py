@@ -27,11 +27,14 @@ from service.campaigns.model import (
     unit_digest,
 )
 from service.campaigns.results import Results
+from service.contact.actions import reach_segment
 from service.drafts.actions import prepare_brief
 from service.drafts.model import DraftRequest
 from service.prompts.actions import catalog_of
 from service.runtime import Runtime
 from service.segments.previews import resolve_audience
+from service.webhooks.model import Event
+from service.webhooks.store import DeliveryStore
 
 if TYPE_CHECKING:
     from prompts.engine import Engine
@@ -65,6 +68,8 @@ async def run_campaign(
             rows[unit.digest] = rows_of(campaign.name, unit, variants)
             results.add(rows[unit.digest])
         ordered = [rows[unit.digest] for unit in units]
+        places = itertools.product(targets(campaign), campaign.channels)
+        reach = [await reach_segment(runtime, workspace, each.segment, channel) for each, channel in places]
         summary = CampaignSummary(
             campaign=campaign.name,
             out=str(out),
@@ -75,13 +80,23 @@ async def run_campaign(
                 without_passing=sum(1 for unit in ordered if all(row.status != "passed" for row in unit)),
             ),
             variants=_by_status(itertools.chain.from_iterable(ordered)),
+            reach=tuple(reach),
             superseded=superseded,
             engine=f"{engine.info.name}/{engine.info.model}",
             seconds=round(time.perf_counter() - started, 3),
             scores_missing=broken(itertools.chain.from_iterable(ordered)),
         )
         results.finish(summary)
+    await _tell(runtime, workspace, summary)
     return summary, tuple(itertools.chain.from_iterable(ordered))
+
+
+async def _tell(runtime: Runtime, workspace: str, summary: CampaignSummary) -> None:
+    """Tell webhooks what came of a campaign, save where its folder is on this machine."""
+    told = {name: value for name, value in msgspec.to_builtins(summary).items() if name != "out"}
+    done = Event(type="campaign.done", timestamp=runtime.now(), data=told)
+    async with runtime.database.write() as session:
+        await DeliveryStore(session, workspace).tell(done, runtime.now())
 
 
 async def resolve(

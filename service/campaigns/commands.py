@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from service.console import NotMet, Progress, json_option, note, print_json, print_table, run
+from service.contact.commands import removed_text
 from service.drafts.commands import copy_text, score_text, verdict
 
 if TYPE_CHECKING:
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from service.runtime import Runtime
 
 HEADER = ("channel", "copy", "checks", "scores")
+REACH_HEADER = ("segment", "channel", "members", "may be written to", "removed")
 
 
 @click.group()
@@ -66,6 +68,13 @@ def _show(summary: "CampaignSummary") -> None:
         f"{summary.campaign}: {units.total} units, {units.written} written, {units.reused} found finished"
     )
     click.echo(", ".join(f"{count} {status}" for status, count in variants.items()))
+    print_table(
+        REACH_HEADER,
+        [
+            (each.name, each.channel, f"{each.audience:,}", f"{each.allowed:,}", removed_text(each))
+            for each in summary.reach
+        ],
+    )
     note(f"In {summary.out}: variants.jsonl, summary.json; {summary.seconds:.1f} s with {summary.engine}.")
     for scorer, count in summary.scores_missing.items():
         note(f"{count} variants have no {scorer} score, because the scorer broke; their `unscored` says how.")

@@ -11,6 +11,7 @@ import yaml
 from prompts.brief import Audience, Brand, Brief, Goal, Offer, Tone
 from prompts.channels import CHANNELS
 from prompts.variant import CheckResult, Fields, Provenance, Score, Unscored, Variant
+from service.contact.model import Reach
 from service.errors import InvalidInput
 
 MAX_UNITS = 100_000
@@ -110,6 +111,8 @@ class CampaignSummary(msgspec.Struct, frozen=True, kw_only=True):
     """Rows of other units found in the output and moved to `superseded.jsonl`."""
     engine: str
     seconds: float
+    reach: tuple[Reach, ...] = ()
+    """Whom of each segment each channel reaches, by consent and the other rules as they were at the end."""
     scores_missing: dict[str, int] = {}
     """Scores that variants lack because a scorer broke, by scorer."""
 

@@ -1,13 +1,14 @@
 """Store, read and remove items."""
 
 from collections.abc import Iterable
+from datetime import datetime
 
 from service.catalog.model import Item, refusal
 from service.catalog.store import ItemStore
 from service.counts import Counts
 from service.errors import NotFound
 from service.ingest import ingest
-from service.listing import Page
+from service.listing import Part, Place
 from service.runtime import Runtime
 
 
@@ -16,13 +17,12 @@ async def upsert_items(runtime: Runtime, workspace: str, rows: Iterable[Item]) -
 
     Rows that cannot be stored are in `rejects` and stop nothing. Raises NotFound without the workspace.
     """
-    now = runtime.now()
     return await ingest(
         runtime,
         workspace,
         rows,
         refusal,
-        lambda session, good: ItemStore(session, workspace).upsert(good, now),
+        lambda session, good: ItemStore(session, workspace).upsert(good, runtime.now()),
     )
 
 
@@ -38,14 +38,19 @@ async def get_item(runtime: Runtime, workspace: str, item_id: str) -> Item:
 async def list_items(
     runtime: Runtime,
     workspace: str,
-    after: str | None = None,
+    after: Place | None = None,
     limit: int = 50,
     *,
     category: str | None = None,
-) -> Page[Item]:
-    """Return a page of items in the order of their ids, optionally of one category."""
+    updated_since: datetime | None = None,
+) -> Part[Item]:
+    """Return a page of items in the order of their ids, optionally of one category.
+
+    With `updated_since` those stored or changed then or later, in that order. Raises InvalidInput.
+    """
     async with runtime.database.read() as session:
-        return await ItemStore(session, workspace).page(after, limit, category=category)
+        store = ItemStore(session, workspace)
+        return await store.page(after, limit, category=category, updated_since=updated_since)
 
 
 async def delete_item(runtime: Runtime, workspace: str, item_id: str) -> None:

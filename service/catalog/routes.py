@@ -11,7 +11,7 @@ from service.catalog.actions import delete_item, get_item, list_items, upsert_it
 from service.catalog.model import Item
 from service.counts import Counts
 from service.openapi import route
-from service.paging import Results, checked_limit, decode_cursor, results_of
+from service.paging import Results, UpdatedSince, checked_limit, decode_place, part_results
 from service.profiles.recommendations import ItemList, ProfileList, profiles_for_item, similar_items
 from service.runtime import Runtime
 
@@ -73,7 +73,9 @@ async def store_items(
         _READ,
         tag="items",
         summary="List items by id",
+        description="Or, with `updated_since`, by change; an item that was removed is in neither list.",
         response={"results": [_ITEM], "paging": {"next": None}},
+        conditional=True,
     ),
 )
 async def show_items(
@@ -82,16 +84,24 @@ async def show_items(
     limit: FromQuery[int | None] = None,
     after: FromQuery[str | None] = None,
     category: FromQuery[str | None] = None,
+    updated_since: UpdatedSince = None,
 ) -> Results[Item]:
     """Page through the catalogue."""
-    most = checked_limit(limit)
-    page = await list_items(runtime, workspace, decode_cursor(after, str), most, category=category)
-    return results_of(list(page.rows), page.next_after, "/v1/items", {"limit": limit, "category": category})
+    wanted = {"category": category, "updated_since": updated_since}
+    part = await list_items(
+        runtime,
+        workspace,
+        decode_place(after),
+        checked_limit(limit),
+        category=category,
+        updated_since=updated_since,
+    )
+    return part_results(part, "/v1/items", {"limit": limit, **wanted})
 
 
 @get(
     "/v1/items/{item_id:str}",
-    **route(_READ, tag="items", summary="Show an item", response=_ITEM, problems=(404,)),
+    **route(_READ, tag="items", summary="Show an item", response=_ITEM, problems=(404,), conditional=True),
 )
 async def show_item(
     item_id: FromPath[str], runtime: NamedDependency[Runtime], workspace: NamedDependency[str]

@@ -11,7 +11,7 @@ from service.catalog.model import Item
 from service.catalog.tables import ItemRow
 from service.db import insert_rows
 from service.ingest import Outcome
-from service.listing import Page, content_digest, page_of
+from service.listing import Part, Place, content_digest, part_of
 
 FIELDS = Item.__struct_fields__
 CHANGED = (*(name for name in FIELDS if name != "id"), "digest", "updated_at")
@@ -59,14 +59,21 @@ class ItemStore:
         )
         return {row.id: _item(row) for row in rows}
 
-    async def page(self, after: str | None, limit: int, *, category: str | None = None) -> Page[Item]:
-        """Return a page in the order of ids."""
-        query = select(ItemRow).where(self._mine(), ItemRow.id > (after or ""))
+    async def page(
+        self,
+        after: Place | None,
+        limit: int,
+        *,
+        category: str | None = None,
+        updated_since: datetime | None = None,
+    ) -> Part[Item]:
+        """Return a page in the order of ids, or of changes."""
+        query = select(ItemRow).where(self._mine())
         if category is not None:
             query = query.where(ItemRow.category == category)
-        rows = (await self._session.scalars(query.order_by(ItemRow.id).limit(limit + 1))).all()
-        items = [_item(row) for row in rows]
-        return page_of(items, limit, items[limit - 1].id if len(items) > limit else None)
+        return await part_of(
+            self._session, query, ItemRow, _item, after=after, limit=limit, updated_since=updated_since
+        )
 
     async def delete(self, item_id: str) -> bool:
         """Remove an item; False when there was none."""

@@ -3,18 +3,24 @@
 import os
 import time
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from importlib import resources
 from pathlib import Path
+from random import Random
 from typing import TypeVar
 
 import msgspec
 
 from service.campaigns.actions import run_campaign
 from service.campaigns.model import Campaign, Row
+from service.contact.actions import set_consents
+from service.contact.model import Word
+from service.contact.shapes import ConsentFact
 from service.demo.audiences import AudiencePlan, plan_audiences
 from service.demo.model import Demo, DemoAudience
 from service.errors import NotFound, Unauthenticated
 from service.importing.actions import import_folder
+from service.profiles.actions import list_profiles
 from service.runtime import Runtime
 from service.segments.actions import create_segment, get_segment
 from service.segments.previews import preview_segment
@@ -28,6 +34,11 @@ Result = TypeVar("Result")
 
 DEFAULT_SEED = 7
 CAMPAIGN_FILE = "campaign.yaml"
+ALL_PROFILES = 1_000_000
+_CONSENTING = {"email": 0.8, "push": 0.5, "sms": 0.4}
+"""Of those who were asked about a channel, the share that said yes."""
+_ASKED = 0.9
+_SAID = datetime(2025, 1, 1, tzinfo=UTC)
 _KEY_FILE = "key"
 _STATE_FILE = "demo.json"
 
@@ -116,7 +127,22 @@ async def _shop(
     mapping = await runtime.run(_write_world, seed, folder / f"world-{seed}")
     await ensure_workspace(runtime, workspace)
     await import_folder(runtime, workspace, mapping.parent, mapping, progress)
+    await set_consents(runtime, workspace, await _consents(runtime, workspace))
     _write_state(folder, DemoState(imported=state.imported | {workspace: made_by}))
+
+
+async def _consents(runtime: Runtime, workspace: str) -> list[ConsentFact]:
+    """Invent what the customers said about being written to; the same ones each time."""
+    page = await list_profiles(runtime, workspace, limit=ALL_PROFILES)
+    facts: list[ConsentFact] = []
+    for profile in page.rows:
+        draw = Random(profile.id)  # noqa: S311 -- invents customers
+        for channel, share in _CONSENTING.items():
+            if draw.random() < _ASKED:
+                word: Word = "granted" if draw.random() < share else "denied"
+                said = {"profile_id": profile.id, "channel": channel, "source": "invented"}
+                facts.append(ConsentFact(**said, word=word, at=_SAID))
+    return facts
 
 
 def _write_world(seed: int, folder: Path) -> Path:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 import msgspec
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from eval.scorers.registry import rank, with_answers
 from prompts.brief import Audience, Brand, Brief, Product, Tone
@@ -201,10 +202,13 @@ async def keep_draft(
         parent=parent,
         control=control,
     )
-    async with runtime.database.write() as session:
+
+    async def keep(session: AsyncSession) -> None:
         if profile_id is not None and not await ProfileStore(session, workspace).hold(profile_id):
             raise NotFound(f"profile {profile_id!r} of workspace {workspace!r} was erased meanwhile")
         await DraftStore(session, workspace).add(draft)
+
+    await runtime.group_commit.write(workspace, keep)
     return draft
 
 

@@ -98,6 +98,7 @@ async def _tell_draft(
         tag="drafts",
         summary="List drafts, newest first",
         response={"results": [DRAFT], "paging": {"next": None}},
+        conditional=True,
     ),
 )
 async def show_drafts(
@@ -118,7 +119,7 @@ async def show_drafts(
 
 @get(
     "/v1/drafts/{draft_id:str}",
-    **route(_SCOPES, tag="drafts", summary="Show a draft", response=DRAFT, problems=(404,)),
+    **route(_SCOPES, tag="drafts", summary="Show a draft", response=DRAFT, problems=(404,), conditional=True),
 )
 async def show_draft(
     draft_id: FromPath[str], runtime: NamedDependency[Runtime], workspace: NamedDependency[str]

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 
 import msgspec
-from sqlalchemy import ColumnElement, exists, func, insert, select
+from sqlalchemy import ColumnElement, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from prompts.channels import find_channel
@@ -82,11 +82,9 @@ class DraftStore:
         if text:
             query = query.where(DraftRow.searched.contains(text.casefold(), autoescape=True))
         if decided:
-            query = query.where(
-                exists().where(
-                    DecisionRow.workspace_id == DraftRow.workspace_id, DecisionRow.draft_id == DraftRow.id
-                )
-            )
+            # From the decisions, of which there are few, to their drafts.
+            held = select(DecisionRow.draft_id).where(DecisionRow.workspace_id == self._workspace)
+            query = query.where(DraftRow.id.in_(held))
         rows = (await self._session.scalars(query.order_by(DraftRow.id.desc()).limit(limit + 1))).all()
         drafts = await self._drafts(rows)
         return page_of(drafts, limit, rows[limit - 1].id if len(rows) > limit else None)
@@ -98,6 +96,8 @@ class DraftStore:
         return found or 0
 
     async def _drafts(self, rows: Sequence[DraftRow]) -> list[Draft]:
+        if not rows:
+            return []
         ids = [row.id for row in rows]
         decided = await DecisionStore(self._session, self._workspace).of_drafts(ids)
         children = await self._children(ids)

@@ -12,6 +12,7 @@ from service.evaluations.data_commands import data
 from service.evaluations.history_commands import history, proxies
 from service.evaluations.match_commands import match
 from service.evaluations.proxy_commands import proxy
+from service.evaluations.voice_commands import voice
 
 if TYPE_CHECKING:
     from eval.figures import Figures
@@ -26,7 +27,7 @@ def eval_() -> None:
     """
 
 
-for _command in (*suite_commands.COMMANDS, data, history, match, proxies, proxy):
+for _command in (*suite_commands.COMMANDS, data, history, match, proxies, proxy, voice):
     eval_.add_command(_command)
 
 

@@ -152,23 +152,24 @@ def explain(
     if as_json:
         print_json(
             [
-                {"text": text, "opinion": opinion, "similar": similar.get(text, [])}
+                {"text": text, "opinion": opinion, "similar": similar.get(text, ())}
                 for text, opinion in zip(texts, opinions, strict=True)
             ]
         )
         return
     for text, opinion in zip(texts, opinions, strict=True):
-        print_text("\n".join([text, *_lines(opinion), *_similar_lines(similar.get(text, [])), ""]))
+        print_text("\n".join([text, *_lines(opinion), *_like(similar.get(text, ())), ""]))
     note(opened.manifest.limits)
 
 
-def _similar(texts: tuple[str, ...], data: Path) -> dict[str, "list[Tested]"]:
+def _similar(texts: tuple[str, ...], data: Path, k: int = 3) -> dict[str, "tuple[Tested, ...]"]:
     from eval.datasets.upworthy import read_headline_tests
-    from eval.proxies.headline.similar import most_similar
+    from eval.proxies.headline.similar import SimilarHeadlines, rivals
     from indexing.sentence import load_embedder
 
-    tests, embedder = read_headline_tests([data]), load_embedder()
-    return {text: most_similar(text, tests, embedder) for text in texts}
+    headlines, embedder = rivals(read_headline_tests([data])), load_embedder()
+    tested = SimilarHeadlines(headlines, embedder.encode(headlines.texts))
+    return dict(zip(texts, tested.like(embedder.encode(texts), k), strict=True))
 
 
 def _lines(opinion: "Opinion", most: int = 8) -> list[str]:
@@ -178,12 +179,8 @@ def _lines(opinion: "Opinion", most: int = 8) -> list[str]:
     return lines + [f"  {one.value:+.2f}  {one.name}" for one in opinion.contributions[:most]]
 
 
-def _similar_lines(found: "list[Tested]") -> list[str]:
-    return [
-        f"  like ({one.similarity:.2f}): {one.text} — {one.click_rate:.2%} of {one.impressions:,} clicked, "
-        f"{one.others_click_rate:.2%} on the others of its test"
-        for one in found
-    ]
+def _like(found: "tuple[Tested, ...]") -> list[str]:
+    return [f"  like ({one.similarity:.2f}): {one.told()}" for one in found]
 
 
 def _tell(tests: "HeadlineTests") -> None:

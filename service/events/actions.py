@@ -22,7 +22,7 @@ async def record_events(runtime: Runtime, workspace: str, rows: Iterable[Event])
         workspace,
         rows,
         lambda event: refusal(event, now),
-        lambda session, good: EventStore(session, workspace).record(good, now),
+        lambda session, good: EventStore(session, workspace).record(good, runtime.now()),
     )
 
 

@@ -8,6 +8,8 @@ from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.catalog.tables import ItemRow
+from service.contact.store import ContactStore
+from service.contact.withdrawals import withdrawals
 from service.db import find_rows, insert_rows
 from service.events.model import Event
 from service.events.tables import EventRow
@@ -33,7 +35,7 @@ class EventStore:
         """Store events whose id is new, under the profile that owns theirs.
 
         Refused are those of unknown items (noted only, with `any_item`), of erased profiles, and those whose
-        id is stored with other content.
+        id is stored with other content. Whoever unsubscribes or complains withdraws consent.
         """
         unknown = await self._unknown_items({event.item_id for event in events if event.item_id is not None})
         odd = {
@@ -78,6 +80,9 @@ class EventStore:
         stored = await insert_rows(self._session, EventRow, COLUMNS, rows)
         if stored < len(rows):
             refused |= await self._contradictions(rows, good)
+        words = list(withdrawals((events[place] for place in good if place not in refused), now))
+        if words:
+            await ContactStore(self._session, self._workspace).set_consents(words)
         return Outcome(stored=stored, refused=refused, noted=odd if any_item else {})
 
     async def _contradictions(self, rows: Sequence[tuple[Any, ...]], places: Sequence[int]) -> dict[int, str]:

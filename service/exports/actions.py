@@ -6,7 +6,11 @@ from pathlib import Path
 from uuid import uuid4
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
+from service.contact.actions import resolve_selection
+from service.contact.model import Removed, checked_channel
 from service.errors import Conflict, Gone, NotFound, ServiceError
 from service.executor import stop_if_abandoned
 from service.exports.model import SUFFIXES, Export, Format
@@ -15,6 +19,8 @@ from service.exports.writing import write_members
 from service.privacy.masks import Masks
 from service.runtime import Runtime
 from service.segments.selection import Selection, erased_among, selected
+from service.webhooks.model import Event
+from service.webhooks.store import DeliveryStore
 
 LIFETIME = timedelta(days=1)
 """After so long the file goes, downloaded or not."""
@@ -22,24 +28,48 @@ SILENCE = timedelta(seconds=60)
 """A job that was not heard of for so long has died with its process."""
 HEARTBEAT_SECONDS = 10.0
 
+_TOLD = (
+    "segment",
+    "definition_version",
+    "snapshot",
+    "as_of",
+    "format",
+    "masked",
+    "count",
+    "bytes",
+    "expires_at",
+)
+"""What webhooks are told of an export that is ready."""
+
 
 async def start_export(
-    runtime: Runtime, workspace: str, segment: str, form: Format, masks: Masks | None = None
+    runtime: Runtime,
+    workspace: str,
+    segment: str,
+    form: Format,
+    *,
+    channel: str | None = None,
+    masks: Masks | None = None,
 ) -> Export:
     """Begin to write a segment's members into a file, as the newest snapshot has them.
 
-    With `masks` it holds pseudonyms. The segment is evaluated before this returns, so that what cannot be
-    evaluated is refused here. Raises `NotFound` and `IndexingError`.
+    With a channel only those who may be written to there, by the store as it is now; with `masks` under
+    pseudonyms. The segment is evaluated before this returns, so that what cannot be evaluated is refused
+    here. Raises `NotFound`, `IndexingError`, and `InvalidInput` for an unknown channel.
     """
+    if channel is not None:
+        checked_channel(channel)
     found, selection = await selected(runtime, workspace, segment)
     now = runtime.now()  # before the look at who is erased: `export_file` minds whoever is from now on
-    erased = await erased_among(runtime, workspace, selection)
+    kept, removed = await _kept(runtime, workspace, selection, channel)
     export = Export(
         id=uuid4().hex,
         segment=found.id,
         definition_version=found.version,
         snapshot=selection.members.snapshot_version,
         as_of=selection.members.as_of,
+        channel=channel,
+        removed=removed,
         format=form,
         status="running",
         count=0,
@@ -53,7 +83,7 @@ async def start_export(
     await sweep_exports(runtime, workspace)
     async with runtime.database.write() as session:
         await ExportStore(session, workspace).add(export)
-    runtime.start(_write(runtime, workspace, export, selection, erased, masks))
+    runtime.start(_write(runtime, workspace, export, selection, kept, masks))
     return export
 
 
@@ -108,12 +138,26 @@ async def sweep_exports(runtime: Runtime, workspace: str) -> None:
         await asyncio.to_thread(_file(runtime, workspace, export).unlink, missing_ok=True)
 
 
+async def _kept(
+    runtime: Runtime, workspace: str, selection: Selection, channel: str | None
+) -> tuple[NDArray[np.bool_], tuple[Removed, ...]]:
+    """Say which members belong into the file, and which rules removed the others."""
+    if channel is not None:
+        recipients = await resolve_selection(runtime, workspace, channel, selection)
+        return recipients.allowed, recipients.removed
+    erased = await erased_among(runtime, workspace, selection)
+    if not erased:
+        return np.ones(selection.members.size, dtype=np.bool_), ()
+    found = (each not in erased for each in selection.each_id())
+    return await runtime.run(np.fromiter, found, np.bool_, selection.members.size), ()
+
+
 async def _write(
     runtime: Runtime,
     workspace: str,
     export: Export,
     selection: Selection,
-    erased: frozenset[str],
+    kept: NDArray[np.bool_],
     masks: Masks | None,
 ) -> None:
     file, count = _file(runtime, workspace, export), [0]
@@ -123,7 +167,7 @@ async def _write(
         count[0] = so_far
 
     writing = asyncio.ensure_future(
-        runtime.run(write_members, selection, erased, file, export.format, report, masks)
+        runtime.run(write_members, selection, kept, file, export.format, report, masks)
     )
     try:
         while not (await asyncio.wait([writing], timeout=HEARTBEAT_SECONDS))[0]:
@@ -135,9 +179,28 @@ async def _write(
         return
     finally:
         writing.cancel()
-    if not await _change(runtime, workspace, export, status="ready", count=written, bytes=size):
+    if not await _finish(runtime, workspace, export, written, size):
         # Withdrawn meanwhile, since somebody was erased.
         await asyncio.to_thread(file.unlink, missing_ok=True)
+
+
+async def _finish(runtime: Runtime, workspace: str, export: Export, count: int, size: int) -> bool:
+    """Say that the file is whole, and tell webhooks; False when the export has been withdrawn."""
+    done = msgspec.structs.replace(export, status="ready", count=count, bytes=size)
+    facts = {name: getattr(done, name) for name in _TOLD}
+    ready = Event(
+        type="export.ready",
+        timestamp=runtime.now(),
+        data={"export": export.id, **facts, "file": f"/v1/exports/{export.id}/file"},
+        segment=export.segment,
+    )
+    async with runtime.database.write() as session:
+        finished = await ExportStore(session, workspace).change(
+            export.id, status=done.status, count=done.count, bytes=done.bytes
+        )
+        if finished:
+            await DeliveryStore(session, workspace).tell(ready, runtime.now())
+    return finished
 
 
 async def _change(runtime: Runtime, workspace: str, export: Export, **values: object) -> bool:

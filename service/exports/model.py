@@ -5,6 +5,8 @@ from typing import Literal
 
 import msgspec
 
+from service.contact.model import Removed
+
 Format = Literal["ndjson", "csv", "parquet"]
 Status = Literal["running", "ready", "failed", "expired"]
 
@@ -25,6 +27,10 @@ class Export(msgspec.Struct, frozen=True, kw_only=True):
     definition_version: int
     snapshot: str
     as_of: datetime
+    channel: str | None = None
+    """With a channel only those are in it who may be written to there."""
+    removed: tuple[Removed, ...] = ()
+    """By every rule on who may be, in their order; none without a channel."""
     format: Format
     status: Status
     """`running` until the file is whole; `failed` with `error`; `expired` when its file is gone."""

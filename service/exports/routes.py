@@ -32,6 +32,14 @@ EXPORT: dict[str, Any] = {
     "definition_version": 1,
     "snapshot": "20261122T000000Z-3fa9c1d2",
     "as_of": "2026-11-22T00:00:00Z",
+    "channel": "email",
+    "removed": [
+        {"rule": "suppressed", "removed": 2},
+        {"rule": "denied", "removed": 14},
+        {"rule": "no_consent", "removed": 96},
+        {"rule": "holdout", "removed": 0},
+        {"rule": "frequency_cap", "removed": 8},
+    ],
     "format": "ndjson",
     "status": "running",
     "count": 0,
@@ -48,6 +56,8 @@ class ExportRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """How the file is to be written."""
 
     format: Format = "ndjson"
+    channel: str | None = None
+    """Only those who may be written to on this channel (`GET /v1/segments/{id}/reach`)."""
 
 
 @post(
@@ -58,8 +68,10 @@ class ExportRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         tag="segments",
         summary="Export a segment's members",
         description="Begins a job: `Location` says where to see how far it is. NDJSON and CSV are compressed "
-        "by gzip. The file holds `profile_id` and `score` by id, and is kept for a day.",
-        request={"format": "ndjson"},
+        "by gzip. The file holds `profile_id` and `score` by id, and is kept for a day. With a "
+        "`channel` it holds only those who may be written to there when it is begun; `removed` says how many "
+        "each rule removed.",
+        request={"format": "ndjson", "channel": "email"},
         response=EXPORT,
         problems=(404, 409, 422),
         idempotent=True,
@@ -73,7 +85,9 @@ async def start_export(
     masks: NamedDependency[Masks | None],
 ) -> Response[Export]:
     """Begin to write the members of a segment into a file."""
-    export = await actions.start_export(runtime, workspace, segment_id, data.format, masks)
+    export = await actions.start_export(
+        runtime, workspace, segment_id, data.format, channel=data.channel, masks=masks
+    )
     return Response(export, status_code=202, headers={"Location": f"/v1/exports/{export.id}"})
 
 

@@ -1,11 +1,12 @@
 """Rows of exports."""
 
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import BigInteger, ForeignKey, Index, String, Text, false
 from sqlalchemy.orm import Mapped, mapped_column
 
-from service.db import Base, Id, Instant
+from service.db import Base, Id, Instant, Json
 
 
 class ExportRow(Base):
@@ -20,6 +21,8 @@ class ExportRow(Base):
     definition_version: Mapped[int]
     snapshot: Mapped[str] = mapped_column(String(64))
     as_of: Mapped[datetime] = mapped_column(Instant)
+    channel: Mapped[str | None] = mapped_column(String(32))
+    removed: Mapped[list[dict[str, Any]]] = mapped_column(Json)
     format: Mapped[str] = mapped_column(String(16))
     status: Mapped[str] = mapped_column(String(16))
     count: Mapped[int] = mapped_column(BigInteger)

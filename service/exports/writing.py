@@ -8,6 +8,7 @@ from typing import Any, BinaryIO, Protocol
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from service.exports.model import Format
 from service.privacy.masks import Masks, Places
@@ -24,17 +25,16 @@ class _Writer(Protocol):
 
 def write_members(
     selection: Selection,
-    erased: frozenset[str],
+    kept: NDArray[np.bool_],
     file: Path,
     form: Format,
     report: Callable[[int], None],
     masks: Masks | None = None,
 ) -> int:
-    """Write `profile_id` and `score` of every member, by id, and return how many; `report(so far)`.
+    """Write `profile_id` and `score` of the members kept, by id, and return how many; `report(so far)`.
 
-    With `masks` pseudonyms, in their order.
-
-    The file appears whole or not at all. Raises `OSError`.
+    `kept`: bool[n], by place among the members. With `masks` pseudonyms, in their order. The file appears
+    whole or not at all. Raises `OSError`.
     """
     partial = file.with_name(f".{file.name}.partial")
     partial.parent.mkdir(parents=True, exist_ok=True)
@@ -45,7 +45,7 @@ def write_members(
             writer = _WRITERS[form](raw)
             for start in range(0, max(selection.members.size, 1), ROWS_AT_ONCE):
                 places = slice(start, start + ROWS_AT_ONCE)
-                rows = _rows(selection, erased, places if order is None else order[places], masks)
+                rows = _rows(selection, kept, places if order is None else order[places], masks)
                 writer.write(rows)
                 written += rows.height
                 report(written)
@@ -57,17 +57,17 @@ def write_members(
 
 
 def _rows(
-    selection: Selection, erased: frozenset[str], places: slice | Places, masks: Masks | None
+    selection: Selection, kept: NDArray[np.bool_], places: slice | Places, masks: Masks | None
 ) -> pl.DataFrame:
     ids, scores = selection.ids(places), selection.members.scores
     known = None if scores is None else np.round(scores[places].astype(np.float64), 5)
     score = pl.Series([None] * len(ids) if known is None else known, dtype=pl.Float64)
-    rows = pl.DataFrame({"profile_id": ids.cast(pl.String), "score": score})
-    kept = rows.with_columns(pl.col("score").fill_nan(None)).filter(~pl.col("profile_id").is_in(list(erased)))
+    every = pl.DataFrame({"profile_id": ids.cast(pl.String), "score": score})
+    rows = every.with_columns(pl.col("score").fill_nan(None)).filter(pl.Series(kept[places]))
     if masks is None:
-        return kept
-    masked = [masks.profile(each) for each in kept["profile_id"]]
-    return kept.with_columns(profile_id=pl.Series(masked, dtype=pl.String))
+        return rows
+    masked = [masks.profile(each) for each in rows["profile_id"]]
+    return rows.with_columns(profile_id=pl.Series(masked, dtype=pl.String))
 
 
 class _Lines:

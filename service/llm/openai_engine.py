@@ -4,7 +4,6 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -15,6 +14,7 @@ from prompts.engine import Answer, Ask, Dialect, EngineInfo, OnText
 from prompts.errors import EngineError, EngineOverloaded, EngineTimeout, EngineUnavailable
 from service.llm.chat_wire import cut, read_answer, read_stream, request_body
 from service.llm.servers import Server, Servers
+from service.retry_after import retry_after_seconds
 
 CONNECT_SECONDS = 5.0
 HEALTH_SECONDS = 5.0
@@ -307,18 +307,6 @@ def find_model(url: str, *, api_key: str | None = None, timeout_seconds: float =
             f"the engine at {root} lists no model ({_shown(reply)}): set PITCHWRIGHT_ENGINE_MODEL to its name"
         )
     return models[0].id
-
-
-def retry_after_seconds(value: str | None, now: datetime) -> float | None:
-    """Read a `Retry-After` header, seconds or a date (RFC 9110); none when it is absent or makes no sense."""
-    if value is None:
-        return None
-    if value.strip().isdigit():
-        return float(value)
-    try:
-        return max(0.0, (parsedate_to_datetime(value) - now).total_seconds())
-    except (TypeError, ValueError):
-        return None
 
 
 def _headers(api_key: str | None) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from service.audit import tables as audit
 from service.catalog import tables as catalog
+from service.contact import tables as contact
 from service.db import Base
 from service.drafts import tables as drafts
 from service.events import tables as events
@@ -12,12 +13,14 @@ from service.prompts import tables as prompts
 from service.quality import tables as quality
 from service.segments import tables as segments
 from service.snapshots import tables as snapshots
+from service.webhooks import tables as webhooks
 from service.workspaces import tables as workspaces
 
 ROOMS = (
     workspaces,
     catalog,
     profiles,
+    contact,
     events,
     segments,
     drafts,
@@ -27,5 +30,6 @@ ROOMS = (
     exports,
     privacy,
     audit,
+    webhooks,
 )
 metadata = Base.metadata

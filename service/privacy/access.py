@@ -9,6 +9,8 @@ import msgspec
 from sqlalchemy import select
 
 from indexing.errors import IndexingError, NotFound, SnapshotMissing
+from service.contact.addresses import suppressed_addresses
+from service.privacy.store import ErasureStore
 from service.privacy.subjects import ids_of, subject_tables
 from service.profiles.actions import get_profile
 from service.runtime import Runtime
@@ -30,8 +32,8 @@ _WITHIN_A_ZIP = (1980, 1, 1, 0, 0, 0)
 async def access_archive(runtime: Runtime, workspace: str, profile_id: str) -> bytes:
     """Collect everything about a profile as a zip of JSON files; raises NotFound, also for an erased one.
 
-    Rows of every table that names profiles, of those merged into it too, then interests, tastes and segments
-    of the newest snapshot.
+    Rows of every table that names profiles, of those merged into it too, and its suppressed addresses; then
+    interests, tastes and segments of the newest snapshot.
     """
     own = (await get_profile(runtime, workspace, profile_id)).id
     files: dict[str, Any] = {}
@@ -43,6 +45,9 @@ async def access_archive(runtime: Runtime, workspace: str, profile_id: str) -> b
             ordered = query.order_by(*each.table.primary_key.columns)
             rows = (await session.execute(ordered)).mappings()
             files[str(each.table.name)] = [{str(name): value for name, value in row.items()} for row in rows]
+        key = await ErasureStore(session, workspace).key()
+        traits = [row["traits"] for row in files["profiles"]]
+        files["suppressed_addresses"] = await suppressed_addresses(session, workspace, key, traits)
     try:
         snapshot = await runtime.snapshot(workspace)
         row = await runtime.run(snapshot.profile_row, own)

@@ -1,6 +1,5 @@
 """Erasure over HTTP, and its receipts."""
 
-from datetime import datetime
 from typing import Any
 
 from litestar import Response, delete, get
@@ -8,7 +7,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery
 
 from service.openapi import route
-from service.paging import Results, checked_limit, decode_cursor, results_of
+from service.paging import Moment, Results, checked_limit, decode_cursor, results_of
 from service.privacy.access import access_archive
 from service.privacy.actions import erase_now, get_erasure, list_erasures
 from service.privacy.model import Erasure
@@ -100,7 +99,7 @@ async def show_erasures(
     page = await list_erasures(
         runtime,
         workspace,
-        after=decode_cursor(after, tuple[datetime, str]),
+        after=decode_cursor(after, tuple[Moment, str]),
         limit=checked_limit(limit),
         profile_id=profile_id,
     )

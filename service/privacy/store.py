@@ -9,13 +9,14 @@ import msgspec
 from sqlalchemy import ColumnElement, CursorResult, Select, and_, delete, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from service.contact.addresses import keep_suppressed
 from service.errors import NotFound
 from service.listing import Page, page_of
 from service.privacy.model import Erased, Erasure, Removed, naming, pseudonym
 from service.privacy.subjects import ids_of, subject_tables
 from service.privacy.tables import ErasedSubjectRow, ErasureRow
 from service.quality.tables import FindingRow
-from service.segments.tables import SegmentVersionRow
+from service.segments.tables import SegmentRow, SegmentVersionRow
 from service.workspaces.tables import IdempotencyKeyRow, PseudonymKeyRow
 
 IDS_PER_QUERY = 5_000
@@ -52,12 +53,13 @@ class ErasureStore:
         subjects = {each: pseudonym(key, each) for each in ids}
         aliases = {each: f"erased-{subject[:12]}" for each, subject in subjects.items()}
         counts = {
-            "segment_versions": await self._unname(aliases),
+            "segment_versions": await self._unname(aliases, now),
             "idempotency_keys": sum([await self._forget_answers(each) for each in ids]),
             "findings": sum([await self._forget_example(each) for each in ids]),
             **{each.table.name: 0 for each in subject_tables()},
         }
         for part in _parts(ids):
+            await keep_suppressed(self._session, self._workspace, key, part)
             for each in subject_tables():
                 statement = delete(each.table).where(each.about(self._workspace, part))
                 result = await self._session.execute(statement)
@@ -174,16 +176,18 @@ class ErasureStore:
         )
         return cast("CursorResult[Any]", found).rowcount
 
-    async def _unname(self, aliases: Mapping[str, str]) -> int:
+    async def _unname(self, aliases: Mapping[str, str], now: datetime) -> int:
         """Put aliases for profiles where a segment's definition names them as examples."""
         query = select(SegmentVersionRow).where(SegmentVersionRow.workspace_id == self._workspace)
-        changed = 0
+        changed: list[str] = []
         for row in await self._session.scalars(query):
             renamed = _renamed(row.definition, aliases)
             if renamed != row.definition:
                 row.definition = renamed
-                changed += 1
-        return changed
+                changed.append(row.segment_id)
+        of_them = (SegmentRow.workspace_id == self._workspace, SegmentRow.id.in_(changed))
+        await self._session.execute(update(SegmentRow).where(*of_them).values(updated_at=now))
+        return len(changed)
 
     async def _all(self, query: Select[tuple[ErasureRow]]) -> list[Erasure]:
         rows = list(await self._session.scalars(query))

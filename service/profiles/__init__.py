@@ -1,1 +1,1 @@
-"""Profiles: customers, their traits, consent and erasure."""
+"""Profiles: customers, their traits and erasure."""

@@ -1,23 +1,20 @@
-"""Store, read and erase profiles; note consent and suppression."""
+"""Store, read and erase profiles."""
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 
 from service.counts import Counts
 from service.errors import NotFound
 from service.ingest import ingest
-from service.listing import Page
+from service.listing import COMMIT_LAG, Part, Place
 from service.privacy.leftovers import blank_rejects
 from service.privacy.model import Erasure, Removed
 from service.privacy.store import ErasureStore
 from service.privacy.subjects import ids_of
-from service.profiles.model import Consent, Profile, Suppression, refusal
+from service.profiles.model import Profile, refusal
 from service.profiles.store import ProfileStore
 from service.runtime import Runtime
-
-ERASURE_LAG = timedelta(minutes=10)
-"""How long an erasure may take from its time to its commit, clocks of several machines included."""
 
 
 async def upsert_profiles(runtime: Runtime, workspace: str, rows: Iterable[Profile]) -> Counts:
@@ -26,13 +23,12 @@ async def upsert_profiles(runtime: Runtime, workspace: str, rows: Iterable[Profi
     `created_at` stays as it was first stored unless it is given. An erased id is rejected: it does not
     come back. Raises NotFound without the workspace.
     """
-    now = runtime.now()
     return await ingest(
         runtime,
         workspace,
         rows,
         refusal,
-        lambda session, good: ProfileStore(session, workspace).upsert(good, now),
+        lambda session, good: ProfileStore(session, workspace).upsert(good, runtime.now()),
     )
 
 
@@ -46,11 +42,19 @@ async def get_profile(runtime: Runtime, workspace: str, profile_id: str) -> Prof
 
 
 async def list_profiles(
-    runtime: Runtime, workspace: str, after: str | None = None, limit: int = 50
-) -> Page[Profile]:
-    """Return a page of profiles in the order of their ids."""
+    runtime: Runtime,
+    workspace: str,
+    after: Place | None = None,
+    limit: int = 50,
+    *,
+    updated_since: datetime | None = None,
+) -> Part[Profile]:
+    """Return a page of profiles in the order of their ids.
+
+    With `updated_since` those stored or changed then or later, in that order. Raises InvalidInput.
+    """
     async with runtime.database.read() as session:
-        return await ProfileStore(session, workspace).page(after, limit)
+        return await ProfileStore(session, workspace).page(after, limit, updated_since=updated_since)
 
 
 async def erase_profile(runtime: Runtime, workspace: str, profile_id: str) -> Erasure:
@@ -87,32 +91,5 @@ async def erased_profiles(
         store = ErasureStore(session, workspace)
         if since is None:
             return await store.erased_among(frozenset(ids))
-        erased = await store.since(since - ERASURE_LAG)
+        erased = await store.since(since - COMMIT_LAG)
     return frozenset[str]() if erased is None else await runtime.run(erased.among, ids)
-
-
-async def set_consent(runtime: Runtime, workspace: str, consent: Consent) -> Consent:
-    """Note a profile's word about a channel; an older word than the stored one changes nothing."""
-    async with runtime.database.write() as session:
-        return await ProfileStore(session, workspace).set_consent(consent)
-
-
-async def list_consents(runtime: Runtime, workspace: str, profile_id: str) -> tuple[Consent, ...]:
-    """Return the profile's consents by channel; raises NotFound."""
-    await get_profile(runtime, workspace, profile_id)
-    async with runtime.database.read() as session:
-        return await ProfileStore(session, workspace).consents(profile_id)
-
-
-async def suppress(runtime: Runtime, workspace: str, suppression: Suppression) -> None:
-    """Keep a profile from being written to; the first reason stands."""
-    async with runtime.database.write() as session:
-        await ProfileStore(session, workspace).suppress(suppression)
-
-
-async def suppressed_profiles(
-    runtime: Runtime, workspace: str, ids: Iterable[str], channel: str
-) -> frozenset[str]:
-    """Return which of these ids must not be written to on the channel."""
-    async with runtime.database.read() as session:
-        return await ProfileStore(session, workspace).suppressed_among(ids, channel)

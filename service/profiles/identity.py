@@ -11,6 +11,7 @@ import msgspec
 from sqlalchemy import ColumnElement, delete, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from service.contact.tables import ConsentRow, SuppressionRow
 from service.db import insert_rows
 from service.drafts.tables import DraftRow
 from service.events.tables import EventRow
@@ -19,7 +20,7 @@ from service.listing import content_digest
 from service.privacy.store import ErasureStore
 from service.profiles.model import Trait
 from service.profiles.store import BARE, ProfileStore, erased
-from service.profiles.tables import ConsentRow, ProfileRow, SuppressionRow
+from service.profiles.tables import ProfileRow
 
 _CONSENT = ("workspace_id", "profile_id", "channel", "granted", "source", "changed_at")
 _SUPPRESSION = ("workspace_id", "profile_id", "channel", "reason", "created_at")

@@ -1,4 +1,4 @@
-"""A profile: a customer, with traits, consent and suppression."""
+"""A profile: a customer, with traits."""
 
 from datetime import datetime
 
@@ -18,28 +18,6 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     traits: dict[str, Trait] = {}
     created_at: datetime | None = None
     """When the customer was first seen; the time of storing when none is given."""
-
-
-class Consent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Whether a profile agreed to hear of us on a channel; the last word counts."""
-
-    profile_id: str
-    channel: str
-    granted: bool
-    changed_at: datetime
-    source: str = ""
-    """Where the word was given, e.g. `checkout`."""
-
-
-class Suppression(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A profile that must not be written to on a channel, whatever it consented to."""
-
-    profile_id: str
-    channel: str
-    """A channel's name, or `*` for all."""
-    reason: str
-    """E.g. `unsubscribed`, `bounced`, `complaint`."""
-    created_at: datetime
 
 
 def refusal(profile: Profile) -> str | None:

@@ -9,7 +9,7 @@ from litestar.params import FromPath, FromQuery, RawBody
 from service.bulk import store_rows
 from service.counts import Counts
 from service.openapi import route
-from service.paging import Results, checked_limit, decode_cursor, results_of
+from service.paging import Results, UpdatedSince, checked_limit, decode_place, part_results
 from service.profiles.actions import get_profile, list_profiles, upsert_profiles
 from service.profiles.model import Profile
 from service.profiles.recommendations import ItemList, Wishes, recommend
@@ -60,7 +60,10 @@ async def store_profiles(
         ("crm",),
         tag="profiles",
         summary="List profiles by id",
+        description="Or, with `updated_since`, by change of their traits; one that was erased, or merged "
+        "into another, is in neither list.",
         response={"results": [_PROFILE], "paging": {"next": None}},
+        conditional=True,
     ),
 )
 async def show_profiles(
@@ -68,15 +71,24 @@ async def show_profiles(
     workspace: NamedDependency[str],
     limit: FromQuery[int | None] = None,
     after: FromQuery[str | None] = None,
+    updated_since: UpdatedSince = None,
 ) -> Results[Profile]:
     """Page through the profiles; an erased one is not among them."""
-    page = await list_profiles(runtime, workspace, decode_cursor(after, str), checked_limit(limit))
-    return results_of(list(page.rows), page.next_after, "/v1/profiles", {"limit": limit})
+    most = checked_limit(limit)
+    part = await list_profiles(runtime, workspace, decode_place(after), most, updated_since=updated_since)
+    return part_results(part, "/v1/profiles", {"limit": limit, "updated_since": updated_since})
 
 
 @get(
     "/v1/profiles/{profile_id:str}",
-    **route(("crm", "analyst"), tag="profiles", summary="Show a profile", response=_PROFILE, problems=(404,)),
+    **route(
+        ("crm", "analyst"),
+        tag="profiles",
+        summary="Show a profile",
+        response=_PROFILE,
+        problems=(404,),
+        conditional=True,
+    ),
 )
 async def show_profile(
     profile_id: FromPath[str], runtime: NamedDependency[Runtime], workspace: NamedDependency[str]

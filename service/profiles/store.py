@@ -7,12 +7,11 @@ from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.db import find_rows, insert_rows
-from service.errors import NotFound
 from service.ingest import Outcome
-from service.listing import Page, content_digest, page_of
+from service.listing import Part, Place, content_digest, part_of
 from service.privacy.store import ErasureStore
-from service.profiles.model import Consent, Profile, Suppression, Trait
-from service.profiles.tables import ConsentRow, ProfileRow, SuppressionRow, is_shown, owner_of
+from service.profiles.model import Profile, Trait
+from service.profiles.tables import ProfileRow, is_shown, owner_of
 
 COLUMNS = ("workspace_id", "id", "traits", "digest", "created_at", "updated_at", "trait_times")
 NO_TIMES: dict[str, float] = {}
@@ -109,70 +108,19 @@ class ProfileStore:
         query = select(ProfileRow.id).where(self._mine(), ProfileRow.id == self._owner(profile_id))
         return await self._session.scalar(query.with_for_update()) is not None
 
-    async def page(self, after: str | None, limit: int) -> Page[Profile]:
-        """Return a page in the order of ids."""
-        query = select(ProfileRow).where(self._mine(), is_shown(), ProfileRow.id > (after or ""))
-        rows = await self._session.scalars(query.order_by(ProfileRow.id).limit(limit + 1))
-        profiles = [_profile(row) for row in rows]
-        return page_of(profiles, limit, profiles[limit - 1].id if len(profiles) > limit else None)
+    async def page(
+        self, after: Place | None, limit: int, *, updated_since: datetime | None = None
+    ) -> Part[Profile]:
+        """Return a page in the order of ids, or of changes."""
+        query = select(ProfileRow).where(self._mine(), is_shown())
+        return await part_of(
+            self._session, query, ProfileRow, _profile, after=after, limit=limit, updated_since=updated_since
+        )
 
     async def count(self) -> int:
         """Return how many profiles there are."""
         query = select(func.count()).select_from(ProfileRow).where(self._mine(), is_shown())
         return await self._session.scalar(query) or 0
-
-    async def set_consent(self, consent: Consent) -> Consent:
-        """Note a word about a channel unless a later one is known; returns the one that holds."""
-        profile = await self.get(consent.profile_id)
-        if profile is None:
-            raise NotFound(f"no profile {consent.profile_id!r} in workspace {self._workspace!r}")
-        columns = ("workspace_id", "profile_id", "channel", "granted", "source", "changed_at")
-        row = (
-            self._workspace,
-            profile.id,
-            consent.channel,
-            consent.granted,
-            consent.source,
-            consent.changed_at,
-        )
-        newer = "consents.changed_at <= excluded.changed_at"
-        await insert_rows(self._session, ConsentRow, columns, [row], replace=columns[3:], replace_where=newer)
-        key = (self._workspace, profile.id, consent.channel)
-        return _consent(await self._session.get_one(ConsentRow, key, populate_existing=True))
-
-    async def consents(self, profile_id: str) -> tuple[Consent, ...]:
-        """Return a profile's consents, by channel."""
-        query = select(ConsentRow).where(
-            ConsentRow.workspace_id == self._workspace, ConsentRow.profile_id == self._owner(profile_id)
-        )
-        return tuple(_consent(row) for row in await self._session.scalars(query.order_by(ConsentRow.channel)))
-
-    async def suppress(self, suppression: Suppression) -> None:
-        """Keep a profile, known or not, from being written to; under its own id and its owner's.
-
-        An erased one is kept from it already.
-        """
-        await self._erasures.hold()
-        if await self._erasures.erased_among([suppression.profile_id]):
-            return
-        columns = ("workspace_id", "profile_id", "channel", "reason", "created_at")
-        row = (self._workspace, *(getattr(suppression, name) for name in columns[1:]))
-        merged = await self._merged_among([suppression.profile_id])
-        rows = [row, *((self._workspace, owner, *row[2:]) for owner in merged.values())]
-        await insert_rows(self._session, SuppressionRow, columns, rows)
-
-    async def suppressed_among(self, ids: Iterable[str], channel: str) -> frozenset[str]:
-        """Return which of the ids must not be written to on the channel; erased ones are among them."""
-        wanted = sorted(set(ids))
-        found = set(await self._erasures.erased_among(wanted))
-        for part in _slices(wanted):
-            query = select(SuppressionRow.profile_id).where(
-                SuppressionRow.workspace_id == self._workspace,
-                SuppressionRow.profile_id.in_(part),
-                SuppressionRow.channel.in_((channel, "*")),
-            )
-            found.update(await self._session.scalars(query))
-        return frozenset(found)
 
     async def _merged_among(self, ids: Iterable[str]) -> dict[str, str]:
         """Return the owners of those of the ids that were merged into another profile."""
@@ -206,7 +154,3 @@ def _merged(profile_id: str, owner: str) -> str:
 
 def _profile(row: ProfileRow) -> Profile:
     return Profile(id=row.id, traits=row.traits, created_at=row.created_at)
-
-
-def _consent(row: ConsentRow) -> Consent:
-    return Consent(**{name: getattr(row, name) for name in Consent.__struct_fields__})

@@ -1,4 +1,4 @@
-"""Rows of profiles, consents and suppressions."""
+"""Rows of profiles."""
 
 from datetime import datetime
 from typing import Any
@@ -6,10 +6,8 @@ from typing import Any
 from sqlalchemy import (
     ColumnElement,
     ForeignKey,
-    ForeignKeyConstraint,
     Index,
     String,
-    Text,
     func,
     select,
 )
@@ -46,34 +44,6 @@ def owner_of(workspace: str, profile_id: str) -> ColumnElement[str]:
     """Say whose an id is: its own, or that of the profile it was merged into; null when nobody has it."""
     whose = select(func.coalesce(ProfileRow.merged_into, ProfileRow.id))
     return whose.where(ProfileRow.workspace_id == workspace, ProfileRow.id == profile_id).scalar_subquery()
-
-
-class ConsentRow(Base):
-    """The last word of a profile about a channel."""
-
-    __tablename__ = "consents"
-    __table_args__ = (
-        ForeignKeyConstraint(["workspace_id", "profile_id"], ["profiles.workspace_id", "profiles.id"]),
-    )
-
-    workspace_id: Mapped[str] = mapped_column(Id, primary_key=True)
-    profile_id: Mapped[str] = mapped_column(Id, primary_key=True)
-    channel: Mapped[str] = mapped_column(String(32), primary_key=True)
-    granted: Mapped[bool]
-    source: Mapped[str] = mapped_column(Text)
-    changed_at: Mapped[datetime] = mapped_column(Instant)
-
-
-class SuppressionRow(Base):
-    """A profile that must not be written to. No foreign key: it may precede its profile."""
-
-    __tablename__ = "suppressions"
-
-    workspace_id: Mapped[str] = mapped_column(Id, ForeignKey("workspaces.id"), primary_key=True)
-    profile_id: Mapped[str] = mapped_column(Id, primary_key=True)
-    channel: Mapped[str] = mapped_column(String(32), primary_key=True)
-    reason: Mapped[str] = mapped_column(Text)
-    created_at: Mapped[datetime] = mapped_column(Instant)
 
 
 class TraitKeyRow(Base):

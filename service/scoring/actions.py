@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 import msgspec
 
+from eval.proxies.headline.similar import Tested
+from eval.scorers.headline import first_line
 from eval.scorers.judge import MOST_REPEATS, asks_of, judge
 from eval.scorers.registry import Answer, merit, rank, with_answers
 from prompts.brief import Brief, Product
@@ -19,7 +21,15 @@ from service.drafts.facts import offer_of, product_of
 from service.drafts.few_shot import nearest_examples
 from service.errors import InvalidInput
 from service.runtime import Runtime
-from service.scoring.model import LONGEST_TEXT, MOST_TEXTS, ScoreAnswer, ScoredText, ScoreRequest
+from service.scoring.model import (
+    LONGEST_TEXT,
+    MOST_SIMILAR,
+    MOST_TEXTS,
+    ScoreAnswer,
+    ScoredText,
+    ScoreRequest,
+)
+from service.scoring.tested import similar_to
 from service.workspaces.actions import get_workspace
 
 VOICES = 5
@@ -47,12 +57,17 @@ async def score_texts(runtime: Runtime, workspace: str, request: ScoreRequest) -
     together = [*scored, *([beside] if beside is not None else [])]
     if request.judge:
         together = await _judged(runtime, workspace, brief, together, request)
-    answers = {variant.id: _scored(brief, variant) for variant in together}
+    lines = [first_line(variant) for variant in together]
+    similar, missing = await similar_to(runtime, lines, request.similar)
+    answers = {
+        variant.id: _scored(brief, variant, found) for variant, found in zip(together, similar, strict=True)
+    }
     ordered = rank([variant for variant in together if variant.id != CONTROL])
     return ScoreAnswer(
         brief=brief,
         texts=tuple(answers[variant.id] for variant in ordered),
         control=answers.get(CONTROL),
+        similar_missing=missing,
     )
 
 
@@ -61,6 +76,8 @@ def _check(request: ScoreRequest) -> None:
         raise InvalidInput(f"texts has {len(request.texts)} entries: send 1 to {MOST_TEXTS}")
     if not 0 <= request.judge <= MOST_REPEATS:
         raise InvalidInput(f"judge is {request.judge}: ask 0 to {MOST_REPEATS} times")
+    if not 0 <= request.similar <= MOST_SIMILAR:
+        raise InvalidInput(f"similar is {request.similar}: ask for 0 to {MOST_SIMILAR} tested headlines")
     if request.item_id is not None and request.product is not None:
         raise InvalidInput("item_id and product both say what the texts are about: send one of them")
     one_audience(segment=request.segment, profile_id=request.profile_id, audience=request.audience)
@@ -142,10 +159,11 @@ async def _judged(
     return [with_answers(variant, said) for variant, said in zip(variants, answers, strict=True)]
 
 
-def _scored(brief: Brief, variant: Variant) -> ScoredText:
+def _scored(brief: Brief, variant: Variant, similar: tuple[Tested, ...]) -> ScoredText:
     return ScoredText(
         number=0 if variant.id == CONTROL else int(variant.id),
         merit=merit(variant),
         copy=variant,
         left_out=gaps(brief, variant.fields),
+        similar=similar,
     )

@@ -7,7 +7,7 @@ import click
 
 from prompts.brief import Offer, Product
 from prompts.channels import CHANNELS
-from service.console import NotMet, Usage, json_option, note, print_grid, print_json, run
+from service.console import NotMet, Progress, Usage, json_option, note, print_grid, print_json, run
 from service.drafts.copy_options import fields_of, text_or_fields, texts_of_file
 
 if TYPE_CHECKING:
@@ -52,6 +52,13 @@ if TYPE_CHECKING:
     help="How often an instruct model is asked about each.",
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the judge.")
+@click.option(
+    "--similar",
+    type=click.IntRange(0, 10),
+    default=0,
+    show_default=True,
+    help="Tested headlines like each first line, with what became of them; needs PITCHWRIGHT_HEADLINE_TESTS.",
+)
 @json_option
 def score(
     texts: tuple[str, ...],
@@ -95,6 +102,9 @@ def score(
         from service.workspaces.actions import ensure_workspace
 
         await ensure_workspace(runtime, runtime.settings.workspace)  # texts can be scored before any import
+        if asked["similar"]:
+            with Progress() as progress:
+                await runtime.headline_archive.open(runtime, progress)
         return await score_texts(runtime, runtime.settings.workspace, ScoreRequest(**given, **asked))
 
     answer = run(work)
@@ -113,14 +123,20 @@ def _show(answer: "ScoreAnswer") -> None:
     for place, text in enumerate(answer.texts, start=1):
         title = heading(place, text.copy)
         click.echo(f"{title} (text {text.number})" if len(answer.texts) > 1 else title)
-        print_grid(rows_of(text.copy, answer.brief.channel, control))
+        print_grid([*rows_of(text.copy, answer.brief.channel, control), *_similar(text)])
         click.echo("")
-    if control is not None:
+    if answer.control is not None and control is not None:
         click.echo(control_heading(control, [text.copy for text in answer.texts]))
-        print_grid(rows_of(control, answer.brief.channel))
+        print_grid([*rows_of(control, answer.brief.channel), *_similar(answer.control)])
         click.echo("")
     for line in _notes([*answer.texts, *([answer.control] if answer.control else [])]):
         note(line)
+    if answer.similar_missing:
+        note(f"No similar headlines: {answer.similar_missing}.")
+
+
+def _similar(text: "ScoredText") -> list[tuple[str, str, str]]:
+    return [("tested", f"{one.similarity:.2f}", one.told()) for one in text.similar]
 
 
 def _notes(texts: "list[ScoredText]") -> list[str]:

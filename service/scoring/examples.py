@@ -21,6 +21,7 @@ REQUEST: dict[str, Any] = {
     "control": {"title": "New in", "body": "Ash-handled garden trowel. Shop now."},
     "item_id": "trowel-1",
     "audience": "gardeners",
+    "similar": 1,
 }
 
 ANSWER: dict[str, Any] = {
@@ -54,7 +55,22 @@ ANSWER: dict[str, Any] = {
                 ],
             },
             "left_out": [],
+            "similar": [
+                {
+                    "text": "See why this plot of land is ready for anything",
+                    "similarity": 0.47,
+                    "impressions": 3120,
+                    "click_rate": 0.0151,
+                    "others_click_rate": 0.0118,
+                    "gain": 0.0033,
+                    "low": -0.0008,
+                    "high": 0.0079,
+                    "fate": "undecided",
+                    "tests": 1,
+                }
+            ],
         }
     ],
     "control": None,
+    "similar_missing": "",
 }

@@ -2,11 +2,13 @@
 
 import msgspec
 
+from eval.proxies.headline.similar import Tested
 from prompts.brief import Audience, Brand, Brief, Offer, Product
 from prompts.revision import Gap
 from prompts.variant import Fields, Variant
 
 MOST_TEXTS = 20
+MOST_SIMILAR = 10
 LONGEST_TEXT = 20_000
 """Characters of one text, all its fields together."""
 
@@ -40,6 +42,9 @@ class ScoreRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """How often an instruct model is asked about each text, 0 (not at all) to 5; the embedded one cannot."""
     seed: int = 0
     """Of the judge."""
+    similar: int = 0
+    """How many tested headlines to show that are most like each text's first line, 0 to 10, where the server
+    has the tests."""
 
 
 class ScoredText(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,6 +57,8 @@ class ScoredText(msgspec.Struct, frozen=True, kw_only=True):
     copy: Variant
     left_out: tuple[Gap, ...] = ()
     """Rules that could not be run on it, and why."""
+    similar: tuple[Tested, ...] = ()
+    """Tested headlines like its first line, the most similar first, if asked for."""
 
 
 class ScoreAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,3 +68,5 @@ class ScoreAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """What they were held against; a product without a title is none."""
     texts: tuple[ScoredText, ...]
     control: ScoredText | None = None
+    similar_missing: str = ""
+    """Why there are no similar headlines although they were asked for."""

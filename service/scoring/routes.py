@@ -24,7 +24,8 @@ from service.telemetry import Metrics
         "what passed first. Name what they are about (`item_id` or `product`), whom they are for and the "
         "offer, and they are held against those too; what could not be looked at is in `left_out`. `control` "
         "is the text in use today. `judge` asks an instruct model as well, so often; its opinion orders "
-        "nothing. Nothing is stored.",
+        "nothing. `similar` shows so many tested headlines like each text, with what became of them, where "
+        "the server has such tests; `similar_missing` says why not. Nothing is stored.",
         request=REQUEST,
         response=ANSWER,
         problems=(404, 409, 413, 422, 429),

@@ -1,6 +1,7 @@
 """Segments defined: create, change, delete, look up."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
@@ -8,6 +9,7 @@ import msgspec
 
 from indexing.definition import check_references, parse_definition, references
 from service.errors import Conflict, InvalidInput
+from service.listing import Part, Place
 from service.runtime import Runtime
 from service.segments.model import Segment, SegmentPatch
 from service.segments.selection import definitions_of, memory_of, refuse_encrypted, shown
@@ -94,12 +96,20 @@ async def get_segment(runtime: Runtime, workspace: str, segment: str) -> Segment
 
 
 async def list_segments(
-    runtime: Runtime, workspace: str, *, after: str | None = None, limit: int = 100
-) -> tuple[Segment, ...]:
-    """List segments by name; `after` is the last name seen."""
+    runtime: Runtime,
+    workspace: str,
+    *,
+    after: Place | None = None,
+    limit: int = 100,
+    updated_since: datetime | None = None,
+) -> Part[Segment]:
+    """Return a page of segments in the order of their names.
+
+    With `updated_since` those made or changed then or later, in that order. Raises `InvalidInput`.
+    """
     async with runtime.database.read() as session:
-        found = await SegmentStore(session, workspace).page(after, limit)
-    return tuple(shown(runtime, workspace, segment) for segment in found)
+        found = await SegmentStore(session, workspace).page(after, limit, updated_since=updated_since)
+    return msgspec.structs.replace(found, rows=tuple(shown(runtime, workspace, each) for each in found.rows))
 
 
 def _check_definition(runtime: Runtime, segment: Segment, others: tuple[Segment, ...]) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 
 from service.console import Usage, json_option, note, print_json, print_table, print_text, run
+from service.contact.commands import reach
 from service.segments.comparison_commands import changes, overlap
 from service.segments.discovery_commands import discover
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from indexing.lookalike import Curve
     from service.runtime import Runtime
     from service.segments.model import Impact, MemberCount, MembersPage, Preview, Segment
+    from service.segments.parsing import ParsedDefinition
 
 
 @click.group()
@@ -114,7 +116,7 @@ def list_(as_json: bool) -> None:
     async def work(runtime: "Runtime") -> "tuple[Segment, ...]":
         from service.segments.actions import list_segments
 
-        return await list_segments(runtime, runtime.settings.workspace, limit=1000)
+        return (await list_segments(runtime, runtime.settings.workspace, limit=1000)).rows
 
     found = run(work)
     if as_json:
@@ -184,7 +186,12 @@ def preview(
     found = run(work)
     if as_json:
         print_json(found)
-        return
+    else:
+        show_preview(found)
+
+
+def show_preview(found: "Preview") -> None:
+    """Print whom a definition selects, what sets them apart, and some of them with the reasons."""
     click.echo(f"{found.size:,} of {found.population:,} profiles ({found.share:.1%})")
     show_description(found.description)
     rows = [
@@ -260,6 +267,31 @@ def lift_rows(description: "Description", most: int = 3) -> list[tuple[str, ...]
 
 
 @segment.command()
+@click.argument("text")
+@json_option
+def parse(text: str, as_json: bool) -> None:
+    """Make rules of an audience described in words, and say who it would be. Stores nothing.
+
+    Example: pitchwright segment parse "women in Germany who bought coffee twice this quarter"
+    """
+
+    async def work(runtime: "Runtime") -> "ParsedDefinition":
+        from service.segments.parsing import parse_words
+
+        return await parse_words(runtime, runtime.settings.workspace, text)
+
+    found = run(work)
+    if as_json:
+        print_json(found)
+        return
+    click.echo(found.text)
+    for part in found.not_understood:
+        note(f"Not understood: {part!r}.")
+    show_preview(found.preview)
+    note("Nothing was stored: `pitchwright segment create NAME --where RULES` does.")
+
+
+@segment.command()
 @click.argument("name")
 @click.option(
     "--limit", type=click.IntRange(1, 10_000), default=100, show_default=True, help="Members a page."
@@ -315,5 +347,5 @@ def count(name: str, as_json: bool) -> None:
     note(f"As of {found.as_of:%Y-%m-%d %H:%M} UTC, definition version {found.definition_version}.")
 
 
-for command in (overlap, changes, discover):
+for command in (overlap, changes, discover, reach):
     segment.add_command(command)

@@ -42,6 +42,7 @@ class ChangeList(Results[Change], frozen=True, kw_only=True):
         "of the workspace's are compared.",
         response=OVERLAPS,
         problems=(404, 409, 422),
+        conditional=True,
     ),
 )
 async def show_overlap(
@@ -64,6 +65,7 @@ async def show_overlap(
         "today. 410 when a snapshot is gone: the newest three are kept, and those being paged through.",
         response=CHANGES,
         problems=(404, 409, 410, 422),
+        conditional=True,
     ),
 )
 async def show_changes(

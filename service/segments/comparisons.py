@@ -87,8 +87,8 @@ async def list_changes(
 
     Both are evaluated by one definition, the segment's newest or the one the cursor was read with, so that
     what changed is people and not rules. Erased profiles are not told of, not even as leaving. `until` is
-    the newest snapshot when left out. Raises `NotFound`, `Gone` for a snapshot that is no more,
-    `InvalidInput` for a cursor of another list, and `IndexingError`.
+    the newest snapshot when left out. With a `limit` of 0 it only counts. Raises `NotFound`, `Gone` for
+    a snapshot that is no more, `InvalidInput` for a cursor of another list, and `IndexingError`.
     """
     if cursor is not None and (cursor.since != since or until not in (None, cursor.until)):
         raise InvalidInput("the cursor was read between other snapshots: start again without it")
@@ -103,7 +103,7 @@ async def list_changes(
     start = checked_offset(cursor, changed.height)
     stop = min(start + limit, changed.height)
     following = None
-    if stop < changed.height:
+    if limit and stop < changed.height:
         later = after.members.snapshot_version
         await keep_snapshots(runtime, workspace, since, later)
         following = ChangesCursor(

@@ -12,9 +12,9 @@ from indexing.groups import free_name, propose
 from indexing.snapshot import Snapshot
 from service.profiles.actions import erased_profiles
 from service.runtime import Runtime
-from service.segments.actions import create_segment, list_segments
+from service.segments.actions import create_segment
 from service.segments.model import Discovery, SavedGroup
-from service.segments.selection import select
+from service.segments.selection import all_segments, select
 from service.workspaces.actions import get_workspace
 
 Progress = Callable[[str, int, int | None], None]
@@ -85,7 +85,7 @@ async def save_groups(runtime: Runtime, workspace: str, found: Found) -> tuple[S
 
     A name that is taken gets a number. Raises as `create_segment` does.
     """
-    taken = {segment.name for segment in await list_segments(runtime, workspace, limit=1_000_000)}
+    taken = {segment.name for segment in await all_segments(runtime, workspace)}
     saved: list[SavedGroup] = []
     for place, group in enumerate(found.discovery.groups):
         name = free_name(group.name, taken)

@@ -69,6 +69,20 @@ PREVIEW: dict[str, Any] = {
     },
 }
 
+PARSED: dict[str, Any] = {
+    "definition": DEFINITION,
+    "text": 'like("growing vegetables") and purchases(90d) >= 1',
+    "not_understood": ["about to move house"],
+    "preview": PREVIEW,
+    "written_by": {
+        "engine": "openai",
+        "model": "your-model",
+        "prompt": "audiences/definition.v1",
+        "prompt_digest": "0f3a9c1d2b4e5f60",
+        "attempts": 1,
+    },
+}
+
 _AGREEMENT: dict[str, Any] = {
     "k": 20,
     "stability": 0.84,

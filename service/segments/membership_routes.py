@@ -30,7 +30,12 @@ class MemberList(Results[Member], frozen=True, kw_only=True):
 @get(
     "/v1/segments/{segment_id:str}/count",
     **route(
-        _LOOK, tag="segments", summary="Count a segment's members", response=COUNT, problems=(404, 409, 422)
+        _LOOK,
+        tag="segments",
+        summary="Count a segment's members",
+        response=COUNT,
+        problems=(404, 409, 422),
+        conditional=True,
     ),
 )
 async def count_members(
@@ -50,6 +55,7 @@ async def count_members(
         "they are gone: start again without `after`.",
         response=MEMBERS,
         problems=(404, 409, 410, 422),
+        conditional=True,
     ),
 )
 async def show_members(
@@ -108,6 +114,7 @@ async def match_profile(
         "with its error, and hides no other.",
         response=PROFILE_SEGMENTS,
         problems=(404, 409, 422),
+        conditional=True,
     ),
 )
 async def show_profile_segments(

@@ -1,7 +1,7 @@
 """Segments over HTTP: define, change, preview, discover; members and comparisons are beside.
 
-A segment's ETag is its version. A change needs `If-Match` with the version it was made from (`*` for any), so
-that two people cannot overwrite each other unseen.
+A segment's ETag begins with its version. A change needs `If-Match` with the one it was made from (`*` for
+any), so that two people cannot overwrite each other unseen.
 """
 
 from typing import Annotated, Any
@@ -14,12 +14,12 @@ from litestar.params import FromPath, FromQuery, JSONBody
 from indexing.definition import definition_schema
 from service.etags import IfMatch, etag, matched
 from service.openapi import route
-from service.paging import Results, checked_limit, decode_cursor, results_of
+from service.paging import Results, UpdatedSince, checked_limit, decode_place, part_results
 from service.runtime import Runtime
 from service.security import require_scope
 from service.segments import actions, discovery, previews
 from service.segments.comparison_routes import ROUTES as COMPARISONS
-from service.segments.examples import DEFINITION, DESCRIPTION, DISCOVERY, PREVIEW, SEGMENT
+from service.segments.examples import DEFINITION, DESCRIPTION, DISCOVERY, PARSED, PREVIEW, SEGMENT
 from service.segments.membership_routes import ROUTES as MEMBERSHIP
 from service.segments.model import (
     Discovery,
@@ -30,6 +30,7 @@ from service.segments.model import (
     SegmentPatch,
     Written,
 )
+from service.segments.parsing import ParsedDefinition, parse_words
 from service.segments.private import count_privately
 from service.workspaces.model import ApiKey
 
@@ -41,6 +42,12 @@ class NewSegment(Written, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
     name: str
     note: str = ""
+
+
+class ParseRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An audience, in words or in rules."""
+
+    text: str
 
 
 class DiscoverRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -97,7 +104,9 @@ async def create_segment(
         _READ,
         tag="segments",
         summary="List segments by name",
+        description="Or, with `updated_since`, by change; a segment that was deleted is in neither list.",
         response={"results": [SEGMENT], "paging": {"next": None}},
+        conditional=True,
     ),
 )
 async def show_segments(
@@ -105,17 +114,29 @@ async def show_segments(
     workspace: NamedDependency[str],
     limit: FromQuery[int | None] = None,
     after: FromQuery[str | None] = None,
+    updated_since: UpdatedSince = None,
 ) -> Results[Segment]:
     """Page through the segments."""
-    most = checked_limit(limit)
-    found = await actions.list_segments(runtime, workspace, after=decode_cursor(after, str), limit=most + 1)
-    position = found[most - 1].name if len(found) > most else None
-    return results_of(list(found[:most]), position, "/v1/segments", {"limit": limit})
+    part = await actions.list_segments(
+        runtime,
+        workspace,
+        after=decode_place(after),
+        limit=checked_limit(limit),
+        updated_since=updated_since,
+    )
+    return part_results(part, "/v1/segments", {"limit": limit, "updated_since": updated_since})
 
 
 @get(
     "/v1/segments/{segment_id:str}",
-    **route(_READ, tag="segments", summary="Show a segment", response=SEGMENT, problems=(404,)),
+    **route(
+        _READ,
+        tag="segments",
+        summary="Show a segment",
+        response=SEGMENT,
+        problems=(404,),
+        conditional=True,
+    ),
 )
 async def show_segment(
     segment_id: FromPath[str], runtime: NamedDependency[Runtime], workspace: NamedDependency[str]
@@ -201,6 +222,32 @@ async def preview_definition(
 
 
 @post(
+    "/v1/segments/parse",
+    status_code=200,
+    **route(
+        _LOOK,
+        tag="segments",
+        summary="Make a definition of words",
+        description="An instruct model makes rules of a description; it is told of the workspace's traits, "
+        "event types, categories and segments. The answer is checked as any definition is, and comes with "
+        "its text, what was not understood and a preview, for a person to confirm: nothing is stored. A "
+        "`text` that is a definition as people write it already is read as such. 422 `larger-model-needed` "
+        "with the embedded engine, `not-understood` where no rule could be made; 502 where the model's "
+        "answers are no definition.",
+        request={"text": "women in Germany who bought coffee twice this quarter and like minimal design"},
+        response=PARSED,
+        problems=(409, 422, 502, 503, 504),
+        audited=False,
+    ),
+)
+async def parse_definition_words(
+    data: JSONBody[ParseRequest], runtime: NamedDependency[Runtime], workspace: NamedDependency[str]
+) -> ParsedDefinition:
+    """Say which rules a text describes and whom they would select."""
+    return await parse_words(runtime, workspace, data.text)
+
+
+@post(
     "/v1/segments/discover",
     status_code=200,
     **route(
@@ -259,6 +306,7 @@ ROUTES = [
     change_segment,
     remove_segment,
     preview_definition,
+    parse_definition_words,
     discover_segments,
     preview_segment,
     describe_segment,

@@ -1,11 +1,14 @@
 """Segments and the versions of their definitions: rows to values and back."""
 
+from datetime import datetime
+
 from sqlalchemy import ColumnElement, Select, and_, delete, insert, or_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.db import insert_rows
 from service.errors import Conflict, NotFound, PreconditionFailed
+from service.listing import Part, Place, part_of
 from service.segments.model import Segment
 from service.segments.tables import SegmentRow, SegmentVersionRow
 
@@ -69,10 +72,20 @@ class SegmentStore:
             raise NotFound(f"segment {segment_id!r} has no version {version}")
         return _segment(*pair)
 
-    async def page(self, after: str | None, limit: int) -> tuple[Segment, ...]:
-        """Return up to `limit` segments in the order of their names, those after the name `after`."""
-        query = self._newest().where(SegmentRow.name > (after or "")).order_by(SegmentRow.name).limit(limit)
-        return tuple(_segment(row, version) for row, version in (await self._session.execute(query)).tuples())
+    async def page(
+        self, after: Place | None, limit: int, *, updated_since: datetime | None = None
+    ) -> Part[Segment]:
+        """Return a page in the order of names, or of changes."""
+        return await part_of(
+            self._session,
+            self._newest(),
+            SegmentRow,
+            _segment,
+            after=after,
+            limit=limit,
+            updated_since=updated_since,
+            by=SegmentRow.name,
+        )
 
     async def all(self) -> tuple[Segment, ...]:
         """Return every segment by name: what definitions may refer to."""
@@ -133,7 +146,7 @@ def _segment(row: SegmentRow, version: SegmentVersionRow) -> Segment:
         definition=version.definition,
         version=version.version,
         created_at=row.created_at,
-        updated_at=version.created_at,
+        updated_at=row.updated_at if version.version == row.version else version.created_at,
         note=version.note,
     )
 

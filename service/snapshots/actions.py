@@ -23,6 +23,7 @@ from service.snapshots.model import SnapshotInfo
 from service.snapshots.replicas import KEEP, exchange_snapshots, push_snapshot
 from service.snapshots.store import LeaseStore, last_change
 from service.snapshots.world import read_world
+from service.webhooks.telling import tell_changes
 from service.workspaces.actions import get_workspace, list_all_workspaces
 from service.workspaces.model import Workspace
 
@@ -53,11 +54,12 @@ async def build_snapshot(
     """Read the store, build a snapshot, publish it, push it to the URL if there is one.
 
     What the newest snapshot holds already is taken from it, save with `full`. Erasures that waited for it are
-    completed. While another build runs, `waiting(wait_seconds)` is called once and its end awaited for so
-    long. `progress(stage, done, total)`: stage `read` first, then those of `indexing.snapshot.build`, the
-    latter called from a worker thread, then `push`. Raises NotFound (workspace), BuildRunning (another
-    still builds), `indexing.errors.SnapshotError`, `BudgetError` and `EmbedderError`; a push that failed is
-    made up for by `serve` or `pitchwright index push`.
+    completed, and webhooks told who entered their segments and who left. While another build runs,
+    `waiting(wait_seconds)` is called once and its end awaited for so long. `progress(stage, done, total)`:
+    stage `read` first, then those of `indexing.snapshot.build`, the latter called from a worker thread, then
+    `push`. Raises NotFound (workspace), BuildRunning (another still builds), `indexing.errors.SnapshotError`,
+    `BudgetError` and `EmbedderError`; a push that failed is made up for by `serve` or
+    `pitchwright index push`.
     """
     await get_workspace(runtime, workspace)
     until = asyncio.get_running_loop().time() + wait_seconds
@@ -81,6 +83,7 @@ async def build_snapshot(
         except BudgetError as error:
             raise BudgetError(f"{error} The setting is PITCHWRIGHT_INDEX_MEMORY_MIB={memory_mib}.") from None
         await runtime.run(shelf.prune, keep=KEEP, now=runtime.now())
+        await _tell(runtime, workspace)  # before older snapshots are swept for the erased
         if runtime.settings.snapshot_url is not None:
             try:
                 await push_snapshot(runtime, workspace, progress)
@@ -90,6 +93,15 @@ async def build_snapshot(
                 ) from error
         await sweep_files(runtime, workspace)
     return _info(snapshot.manifest)
+
+
+async def _tell(runtime: Runtime, workspace: str) -> None:
+    """Tell webhooks what changed; what cannot be told now is told with the next look or snapshot."""
+    try:
+        await tell_changes(runtime, workspace)
+    except ServiceError as error:
+        log = structlog.get_logger("pitchwright.snapshots")
+        log.warning("webhooks are not told yet", workspace=workspace, reason=str(error))
 
 
 async def list_snapshots(runtime: Runtime, workspace: str) -> tuple[SnapshotInfo, ...]:
@@ -143,6 +155,7 @@ async def _refresh(
             info = await build_snapshot(runtime, workspace.id)
             log.info("snapshot published", version=info.version)
         else:  # what a build could not complete, and snapshots built elsewhere
+            await tell_changes(runtime, workspace.id)
             await sweep_files(runtime, workspace.id)
     except BuildRunning:
         log.info("snapshot is being built elsewhere")

@@ -45,6 +45,7 @@ class SnapshotList(msgspec.Struct, frozen=True, kw_only=True):
         tag="snapshots",
         summary="List snapshots",
         response={"results": [_SNAPSHOT]},
+        conditional=True,
     ),
 )
 async def show_snapshots(runtime: NamedDependency[Runtime], workspace: NamedDependency[str]) -> SnapshotList:

@@ -1,16 +1,19 @@
 """The store read into columns: everything for a snapshot, or one profile's newest rows for a live answer."""
 
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 
+import msgspec
 import polars as pl
-from sqlalchemy import Select, String, Text, cast, select, type_coerce
+from sqlalchemy import Select, String, Text, cast, or_, select, type_coerce
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from indexing.snapshot import Progress
-from indexing.world import EVENT_COLUMNS, ITEM_COLUMNS, PROFILE_COLUMNS, World
+from indexing.world import EVENT_COLUMNS, ITEM_COLUMNS, PROFILE_COLUMNS, RESPONSE_COLUMNS, World
 from service.catalog.store import ItemStore
 from service.catalog.tables import ItemRow
+from service.drafts.tables import DraftRow
 from service.errors import NotFound
 from service.events.model import Event
 from service.events.store import EventStore
@@ -18,6 +21,7 @@ from service.events.tables import EventRow
 from service.profiles.store import ProfileStore
 from service.profiles.tables import ProfileRow, is_shown, owner_of
 from service.runtime import Runtime
+from service.snapshots.responses import RESPONSES, response_channel
 from service.vault import Vault
 from service.workspaces.model import Workspace, instant_of
 from service.workspaces.store import WorkspaceStore
@@ -35,6 +39,13 @@ RAW_EVENTS: dict[str, pl.DataType] = {
     "quantity": pl.Float64(),
     "time": TIME,
 }
+RAW_RESPONSES: dict[str, pl.DataType] = {
+    "profile_id": pl.String(),
+    "variant_id": pl.String(),
+    "properties": pl.String(),
+    "time": TIME,
+}
+NAMED_RESPONSES: dict[str, pl.DataType] = {"profile_id": pl.String(), "channel": pl.String(), "time": TIME}
 ORDER = ["profile", "time", "item", "type", "value", "quantity"]
 """Events by profile and time; the rest settles ties, so that equal stores give equal snapshots."""
 
@@ -52,7 +63,10 @@ async def read_world(runtime: Runtime, workspace: str, progress: Progress | None
         items = await reading.frame(_items(workspace), dict(ITEM_COLUMNS))
         profiles = await reading.frame(_profiles(workspace), dict(PROFILE_COLUMNS), runtime.vault)
         events = await reading.frame(_events(workspace), RAW_EVENTS)
-    return await runtime.run(_world, settings, as_of, items, profiles, events)
+        answers = await reading.frame(_answers(workspace), RAW_RESPONSES)
+        drafts = await _draft_channels(session, workspace)
+    responses = await runtime.run(_responses, answers, drafts)
+    return await runtime.run(_world, settings, as_of, items, profiles, events, responses)
 
 
 async def live_world(runtime: Runtime, workspace: str, profile_id: str, items: pl.DataFrame) -> World:
@@ -69,11 +83,19 @@ async def live_world(runtime: Runtime, workspace: str, profile_id: str, items: p
         )
         profile = traits.tuples().first()
         newest = await EventStore(session, workspace).newest(profile_id, LIVE_EVENTS)
+        answers = [event for event in newest if event.type in RESPONSES]
+        named = {(event.variant_id or "").partition("/")[0] for event in answers}
+        drafts = await _draft_channels(session, workspace, named)
     if profile is None:
         raise NotFound(f"no profile {profile_id!r} in workspace {workspace!r}")
     rows = [_row(event) for event in newest]
     profiles = _frame([tuple(profile)], dict(PROFILE_COLUMNS), runtime.vault)
-    return await runtime.run(_world, settings, as_of, items, profiles, _frame(rows, RAW_EVENTS))
+    told = [
+        (event.profile_id, response_channel(event.properties, event.variant_id, drafts), event.occurred_at)
+        for event in answers
+    ]
+    events, responses = _frame(rows, RAW_EVENTS), pl.DataFrame(told, schema=NAMED_RESPONSES, orient="row")
+    return await runtime.run(_world, settings, as_of, items, profiles, events, responses)
 
 
 async def reference_time(session: AsyncSession, workspace: Workspace, now: datetime) -> datetime:
@@ -131,6 +153,34 @@ def _raw(column: Any) -> Any:
     return type_coerce(column, String())
 
 
+def _answers(workspace: str) -> Select[Any]:
+    """Select what may tell a channel: few events do, and their JSON alone is read."""
+    told = or_(EventRow.variant_id.is_not(None), EventRow.properties["channel"].as_string().is_not(None))
+    columns = (EventRow.profile_id, EventRow.variant_id, cast(EventRow.properties, Text))
+    query = select(*columns, _raw(EventRow.occurred_at)).where(EventRow.workspace_id == workspace)
+    return query.where(EventRow.type.in_(RESPONSES), told)
+
+
+async def _draft_channels(
+    session: AsyncSession, workspace: str, ids: Collection[str] | None = None
+) -> dict[str, str]:
+    """Return the channels of these drafts, or of all."""
+    query = select(DraftRow.id, DraftRow.channel).where(DraftRow.workspace_id == workspace)
+    if ids is not None:
+        query = query.where(DraftRow.id.in_(sorted(ids)))
+    return {row.id: row.channel for row in await session.execute(query)}
+
+
+def _responses(answers: pl.DataFrame, drafts: Mapping[str, str]) -> pl.DataFrame:
+    """Work out each answer's channel, as in `NAMED_RESPONSES`."""
+    read = msgspec.json.Decoder(dict[str, Any]).decode
+    channels = [
+        response_channel(read(properties), variant, drafts)
+        for properties, variant in answers.select("properties", "variant_id").iter_rows()
+    ]
+    return answers.select("profile_id", pl.Series("channel", channels, dtype=pl.String()), "time")
+
+
 async def _rows(session: AsyncSession, workspace: str) -> int:
     counts = [await store(session, workspace).count() for store in (ItemStore, ProfileStore, EventStore)]
     return sum(counts)
@@ -157,7 +207,12 @@ def _series(name: str, values: Any, dtype: pl.DataType) -> pl.Series:
 
 
 def _world(
-    settings: Workspace, as_of: datetime, items: pl.DataFrame, profiles: pl.DataFrame, events: pl.DataFrame
+    settings: Workspace,
+    as_of: datetime,
+    items: pl.DataFrame,
+    profiles: pl.DataFrame,
+    events: pl.DataFrame,
+    responses: pl.DataFrame,
 ) -> World:
     items, profiles = items.sort("id"), profiles.sort("id")
     return World(
@@ -168,7 +223,14 @@ def _world(
         items=items,
         profiles=profiles,
         events=_numbered(events.filter(pl.col("time") <= as_of), items, profiles),
+        responses=_numbered_responses(responses, profiles),
     )
+
+
+def _numbered_responses(responses: pl.DataFrame, profiles: pl.DataFrame) -> pl.DataFrame:
+    who = profiles.select(pl.col("id").alias("profile_id")).with_row_index("profile")
+    joined = responses.drop_nulls("channel").join(who, on="profile_id", how="inner")
+    return joined.select(pl.col(name).cast(dtype) for name, dtype in RESPONSE_COLUMNS.items())
 
 
 def _numbered(events: pl.DataFrame, items: pl.DataFrame, profiles: pl.DataFrame) -> pl.DataFrame:

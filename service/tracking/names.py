@@ -11,6 +11,8 @@ class Meaning(NamedTuple):
     """One event for each of the `products` in it."""
     money: bool = False
     """Its value is price times quantity where it says no value itself."""
+    channel: str | None = None
+    """Over which channel it came, where the name says so."""
 
 
 MEANINGS: dict[str, Meaning] = {
@@ -30,14 +32,14 @@ MEANINGS: dict[str, Meaning] = {
     "Order Completed": Meaning("purchase", each=True, money=True),
     "Order Refunded": Meaning("refund", each=True, money=True),
     "Order Cancelled": Meaning("cancel", each=True, money=True),
-    "Email Delivered": Meaning("delivered"),
-    "Email Opened": Meaning("open"),
-    "Email Link Clicked": Meaning("click"),
-    "Email Bounced": Meaning("bounce"),
-    "Email Marked as Spam": Meaning("complaint"),
-    "Unsubscribed": Meaning("unsubscribe"),
-    "Push Notification Received": Meaning("delivered"),
-    "Push Notification Tapped": Meaning("click"),
+    "Email Delivered": Meaning("delivered", channel="email"),
+    "Email Opened": Meaning("open", channel="email"),
+    "Email Link Clicked": Meaning("click", channel="email"),
+    "Email Bounced": Meaning("bounce", channel="email"),
+    "Email Marked as Spam": Meaning("complaint", channel="email"),
+    "Unsubscribed": Meaning("unsubscribe", channel="email"),
+    "Push Notification Received": Meaning("delivered", channel="push"),
+    "Push Notification Tapped": Meaning("click", channel="push"),
 }
 
 _BY_NAME = {name.casefold(): meaning for name, meaning in MEANINGS.items()}

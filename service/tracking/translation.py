@@ -157,6 +157,8 @@ class _Reading:
         properties = dict(message.properties or {})
         if self._call == "track":
             meaning = meaning_of(message.event or "")
+            if meaning.channel is not None:
+                properties.setdefault("channel", meaning.channel)
         else:
             meaning = Meaning(self._call)
             said = {"name": message.name, "category": message.category, "group_id": _text(message.group_id)}

@@ -10,6 +10,7 @@ import msgspec
 
 from prompts.brand import Brand
 from prompts.brief_limits import validate_brand
+from service.contact.model import ContactPolicy, checked_policy
 from service.errors import InvalidInput
 
 Scope = Literal["copy", "crm", "batch", "ingest", "counts", "analyst", "admin"]
@@ -50,6 +51,7 @@ class Workspace(msgspec.Struct, frozen=True, kw_only=True):
     brand: Brand = Brand()
     retention_days: dict[str, int] = {}
     """For how long events are kept, by type, `*` being those not named; left out: for ever."""
+    contact: ContactPolicy = ContactPolicy()
 
 
 class WorkspacePatch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -62,6 +64,7 @@ class WorkspacePatch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     event_weights: dict[str, float] | msgspec.UnsetType = msgspec.UNSET
     brand: Brand | msgspec.UnsetType = msgspec.UNSET
     retention_days: dict[str, int] | msgspec.UnsetType = msgspec.UNSET
+    contact: ContactPolicy | msgspec.UnsetType = msgspec.UNSET
 
 
 class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
@@ -112,11 +115,12 @@ def changed(workspace: Workspace, patch: WorkspacePatch) -> Workspace:
 
 
 def checked(workspace: Workspace) -> Workspace:
-    """Return it; raises InvalidInput for a zone, time, currency, weight or retention that means nothing.
+    """Return it; raises InvalidInput for a zone, time, currency, weight, retention or policy of no meaning.
 
     Raises `prompts.errors.BriefError` for a brand that no copy could follow.
     """
     validate_brand(workspace.brand)
+    checked_policy(workspace.contact)
     timezone_of(workspace.timezone)
     if workspace.reference_time not in ("now", "latest_event"):
         instant_of(workspace.reference_time)

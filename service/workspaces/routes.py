@@ -11,6 +11,7 @@ from litestar.di import NamedDependency
 from litestar.params import HeaderParameter, JSONBody
 
 from prompts.brand import Brand, version
+from service.etags import digest_expected
 from service.openapi import route
 from service.runtime import Runtime
 from service.workspaces import actions
@@ -70,8 +71,7 @@ async def replace_brand(
     if_match: IfMatch = None,
 ) -> Response[Brand]:
     """Store another brand for the workspace."""
-    expected = None if if_match is None or if_match.strip() == "*" else if_match.strip().strip('"')
-    return _answer(await actions.set_brand(runtime, workspace, data, expected=expected))
+    return _answer(await actions.set_brand(runtime, workspace, data, digest_expected(if_match)))
 
 
 def _answer(brand: Brand) -> Response[Brand]:

@@ -203,7 +203,8 @@ def _workspace(row: WorkspaceRow) -> Workspace:
 
 
 def _columns(workspace: Workspace) -> dict[str, Any]:
-    return {**msgspec.structs.asdict(workspace), "brand": msgspec.to_builtins(workspace.brand)}
+    built = {name: msgspec.to_builtins(getattr(workspace, name)) for name in ("brand", "contact")}
+    return {**msgspec.structs.asdict(workspace), **built}
 
 
 def _key(row: ApiKeyRow) -> ApiKey:

@@ -22,6 +22,7 @@ class WorkspaceRow(Base):
     event_weights: Mapped[dict[str, float]] = mapped_column(Json)
     brand: Mapped[dict[str, Any]] = mapped_column(Json)
     retention_days: Mapped[dict[str, int]] = mapped_column(Json)
+    contact: Mapped[dict[str, Any]] = mapped_column(Json)
     events_removed_at: Mapped[datetime | None] = mapped_column(Instant)
     created_at: Mapped[datetime] = mapped_column(Instant)
 

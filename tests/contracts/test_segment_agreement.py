@@ -6,9 +6,11 @@ service and by plain Python loops over the rows that went in.
 
 import asyncio
 import gzip
+from collections import Counter
 from typing import Any
 
 import msgspec
+import polars as pl
 import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import settings as tries
@@ -38,6 +40,32 @@ from tests.indexing.plain_audience import plain_members
 W = "world"
 PAGE = 11
 DRAWN = people(seed=5)
+TOLD = ("email", None, "push", "sms", "push")
+"""What events say of their channel, one after the other."""
+CHANNELS = st.fixed_dictionaries(
+    {
+        "trait": st.just("computed.preferred_channel"),
+        "op": st.sampled_from(["eq", "ne", "ge", "contains"]),
+        "value": st.sampled_from(["email", "push", "sms", "s"]),
+    }
+)
+DEFINITIONS = TREES | st.builds(
+    lambda key, *parts: {key: list(parts)}, st.sampled_from(["all", "any"]), TREES, CHANNELS
+)
+
+
+def channel_of(number: int) -> str | None:
+    return TOLD[number % len(TOLD)]
+
+
+def preferred() -> list[str | None]:
+    """Count each profile's purchases by channel, the only responses there are, in plain Python."""
+    counted = [Counter[str]() for _ in range(DRAWN.profiles.height)]
+    for number, event in enumerate(DRAWN.events.to_dicts()):
+        channel = channel_of(number)
+        if event["type"] == "purchase" and event["time"] <= AS_OF and channel is not None:
+            counted[event["profile"]][channel] += 1
+    return [min(own, key=lambda name: (-own[name], name)) if own else None for own in counted]
 
 
 async def fill(runtime: Runtime) -> None:
@@ -64,6 +92,7 @@ async def fill(runtime: Runtime) -> None:
                 type=event["type"],
                 value=event["value"],
                 occurred_at=event["time"],
+                properties={"channel": channel_of(number)},
             )
             for number, event in enumerate(events)
         ],
@@ -76,9 +105,15 @@ async def fill(runtime: Runtime) -> None:
 
 
 def columns(snapshot: Snapshot) -> Columns:
-    """What went in, with the vectors and tastes that the build made of it."""
+    """What went in, each one's channel as a trait, with the vectors and tastes that the build made of it."""
+    traits = [
+        msgspec.json.decode(text) | {"computed.preferred_channel": channel}
+        for text, channel in zip(DRAWN.profiles["traits"], preferred(), strict=True)
+    ]
+    texts = pl.Series("traits", [msgspec.json.encode(each).decode() for each in traits])
     return msgspec.structs.replace(
         DRAWN,
+        profiles=DRAWN.profiles.with_columns(texts),
         item_vectors=snapshot.item_vectors,
         interests=snapshot.interests,
         tastes=snapshot.tastes,
@@ -134,7 +169,7 @@ def agree(settings: Settings, examples: int) -> None:
             world = columns(runner.run(runtime.snapshot(W)))
 
             @tries(max_examples=examples, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-            @given(TREES, st.lists(st.sampled_from(ids), min_size=2, max_size=2))
+            @given(DEFINITIONS, st.lists(st.sampled_from(ids), min_size=2, max_size=2))
             def check(tree: dict[str, Any], looked_at: list[str]) -> None:
                 expected = plain_members(parse_definition(tree), world, SEGMENTS)
                 assert runner.run(ask(runtime, tree, looked_at)) == [ids[row] for row in sorted(expected)]

@@ -10,21 +10,20 @@ import pytest
 
 from service.catalog.actions import delete_item, get_item, list_items, upsert_items
 from service.catalog.model import Item
+from service.contact.actions import list_consents, resolve_recipients, set_consents, suppress
+from service.contact.shapes import ConsentFact, SuppressionEntry
 from service.errors import NotFound
 from service.events.actions import count_events, newest_events, record_events
 from service.events.model import Event
+from service.listing import Place
 from service.profiles.actions import (
     erase_profile,
     erased_profiles,
     get_profile,
-    list_consents,
     list_profiles,
-    set_consent,
-    suppress,
-    suppressed_profiles,
     upsert_profiles,
 )
-from service.profiles.model import Consent, Profile, Suppression
+from service.profiles.model import Profile
 from service.runtime import Runtime
 from service.workspaces.actions import create_workspace
 from tests.contracts.conftest import NOW, Clock
@@ -77,7 +76,7 @@ async def test_pages_visit_every_item_once_in_the_order_of_code_points(runtime: 
     ids = ["B", "a", "é", "10", "9", "園", "a b", "A", "🌱", "z"]
     await upsert_items(runtime, "shop", [Item(id=each) for each in ids])
     seen: list[str] = []
-    after: str | None = None
+    after: Place | None = None
     while True:
         page = await list_items(runtime, "shop", after, 3)
         seen += [item.id for item in page.rows]
@@ -257,12 +256,8 @@ async def test_an_erased_profile_is_in_no_read_and_does_not_come_back(runtime: R
         runtime, "shop", [Profile(id="p1", traits={"email": "a@b.example"}), Profile(id="p2")]
     )
     await record_events(runtime, "shop", [event(1), event(2), event(3, profile_id="p2")])
-    await set_consent(
-        runtime, "shop", Consent(profile_id="p1", channel="email", granted=True, changed_at=NOW)
-    )
-    await suppress(
-        runtime, "shop", Suppression(profile_id="p1", channel="*", reason="bounced", created_at=NOW)
-    )
+    await set_consents(runtime, "shop", [ConsentFact(profile_id="p1", channel="email", word="granted")])
+    await suppress(runtime, "shop", [SuppressionEntry(profile_id="p1", reason="bounced")])
     erasure = await erase_profile(runtime, "shop", "p1")
     assert {each.where: each.count for each in erasure.removed} == {
         "store.events": 2,
@@ -278,7 +273,8 @@ async def test_an_erased_profile_is_in_no_read_and_does_not_come_back(runtime: R
     assert await newest_events(runtime, "shop", "p1") == ()
     assert await count_events(runtime, "shop") == 1
     assert await erased_profiles(runtime, "shop", ["p1", "p2", "p3"]) == {"p1"}
-    assert await suppressed_profiles(runtime, "shop", ["p1", "p2"], "email") == {"p1"}
+    left = await resolve_recipients(runtime, "shop", "social", ["p1", "p2"])
+    assert left.allowed.tolist() == [False, True]
     profiles = await upsert_profiles(
         runtime, "shop", [Profile(id="p1", traits={"email": "back"}), Profile(id="p3")]
     )
@@ -301,15 +297,6 @@ async def test_an_erasure_and_events_for_the_profile_at_once_leave_no_event(runt
     await asyncio.gather(*batches[:4], erase_profile(runtime, "shop", "p1"), *batches[4:])
     assert await count_events(runtime, "shop") == 0
     assert await newest_events(runtime, "shop", "p1") == ()
-
-
-async def test_the_last_word_about_a_channel_counts(runtime: Runtime):
-    await upsert_profiles(runtime, "shop", [Profile(id="p1")])
-    yes = Consent(profile_id="p1", channel="email", granted=True, changed_at=NOW, source="checkout")
-    no = msgspec.structs.replace(yes, granted=False, changed_at=NOW + DAY)
-    await set_consent(runtime, "shop", no)
-    assert await set_consent(runtime, "shop", yes) == no
-    assert await list_consents(runtime, "shop", "p1") == (no,)
 
 
 async def test_rejects_and_duplicates_add_up_for_a_mixed_batch(runtime: Runtime):

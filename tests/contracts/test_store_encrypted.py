@@ -1,6 +1,8 @@
 """Encrypted traits: sealed wherever the store keeps them, opened for who reads; on both databases."""
 
 import asyncio
+import io
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +12,11 @@ from cryptography.fernet import Fernet
 from sqlalchemy import Text, cast, select, text
 
 from indexing.errors import DefinitionError
+from service.contact.actions import resolve_recipients, suppress
+from service.contact.shapes import SuppressionEntry
 from service.errors import TraitsLocked
 from service.privacy.access import access_archive
-from service.profiles.actions import get_profile, list_profiles, upsert_profiles
+from service.profiles.actions import erase_profile, get_profile, list_profiles, upsert_profiles
 from service.profiles.model import Profile
 from service.profiles.sealing import CHUNK_ROWS, rotate_traits
 from service.profiles.tables import ProfileRow
@@ -117,6 +121,40 @@ async def test_encrypted_traits_stand_in_no_snapshot_and_no_rule(settings: Setti
         with pytest.raises(DefinitionError, match="'email' is encrypted") as caught:
             await create_segment(runtime, W, "mailed", rule)
         assert MAIL not in str(caught.value)
+
+
+async def test_a_suppressed_address_removes_whoever_has_it_encrypted(settings: Settings):
+    """Also who was erased and comes again, and who has it under a key that is on its way out."""
+    everybody = ("p-1", "p-2", "p-3", "new")
+
+    async def left(channel: str) -> list[str]:
+        found = await resolve_recipients(runtime, W, channel, everybody)
+        return [each for each, allowed in zip(everybody, found.allowed, strict=True) if allowed]
+
+    async with open_runtime(sealing(settings, OLD)) as runtime:
+        await create_workspace(runtime, W)
+        await upsert_profiles(runtime, W, [Profile(id="p-1", traits=TRAITS)])
+    async with open_runtime(sealing(settings, NEW, OLD)) as runtime:
+        people = [Profile(id="p-2", traits={"email": "b@mail.example"}), Profile(id="p-3", traits={})]
+        await upsert_profiles(runtime, W, people)
+        entries = [
+            SuppressionEntry(email=MAIL.upper(), channel="banner"),
+            SuppressionEntry(phone="0044 1632 960001", channel="social"),
+            SuppressionEntry(profile_id="p-2", channel="banner"),
+        ]
+        assert (await suppress(runtime, W, entries)).stored == 3
+        assert await left("banner") == ["p-3", "new"]
+        assert await left("social") == ["p-2", "p-3", "new"]
+        with zipfile.ZipFile(io.BytesIO(await access_archive(runtime, W, "p-1"))) as archive:
+            listed = msgspec.json.decode(archive.read("suppressed_addresses.json"))
+        assert {each["channel"] for each in listed} == {"banner", "social"}
+        await erase_profile(runtime, W, "p-2")
+        await upsert_profiles(runtime, W, [Profile(id="new", traits={"email": "B@mail.example"})])
+        assert await left("banner") == ["p-3"]
+        await erase_profile(runtime, W, "p-1")
+        await upsert_profiles(runtime, W, [Profile(id="p-3", traits=TRAITS)])
+        assert await left("banner") == []
+        assert await left("social") == ["new"]
 
 
 async def test_rotation_seals_what_was_plain_and_retires_the_old_key(settings: Settings):

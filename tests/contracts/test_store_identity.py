@@ -13,6 +13,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from service.contact.actions import list_consents, resolve_recipients, set_consents, suppress
+from service.contact.shapes import ConsentFact, SuppressionEntry
 from service.errors import NotFound
 from service.events.actions import newest_events, record_events
 from service.events.model import Event
@@ -20,14 +22,10 @@ from service.profiles.actions import (
     erase_profile,
     erased_profiles,
     get_profile,
-    list_consents,
     list_profiles,
-    set_consent,
-    suppress,
-    suppressed_profiles,
     upsert_profiles,
 )
-from service.profiles.model import Consent, Profile, Suppression
+from service.profiles.model import Profile
 from service.quality.actions import list_findings
 from service.runtime import Runtime
 from service.snapshots.world import live_world, read_world
@@ -160,22 +158,21 @@ async def test_any_order_in_any_batches_gives_the_counts_and_traits_of_the_story
 
 async def test_words_about_channels_follow_a_profile_into_the_one_it_is_merged_into(runtime: Runtime):
     await upsert_profiles(runtime, "shop", [Profile(id="a", traits={"city": "Bath"}), Profile(id="u")])
-    for who, granted, day in (("a", True, 3), ("u", False, 2)):
-        moment = NOW - timedelta(days=10 - day)
-        await set_consent(
-            runtime, "shop", Consent(profile_id=who, channel="email", granted=granted, changed_at=moment)
-        )
-    await suppress(
-        runtime, "shop", Suppression(profile_id="a", channel="sms", reason="bounced", created_at=NOW)
-    )
+    words = [
+        ConsentFact(profile_id="a", channel="email", word="granted", at=NOW - timedelta(days=7)),
+        ConsentFact(profile_id="u", channel="email", word="denied", at=NOW - timedelta(days=8)),
+    ]
+    assert (await set_consents(runtime, "shop", words)).stored == 2
+    await suppress(runtime, "shop", [SuppressionEntry(profile_id="a", channel="social")])
     await told(runtime, "shop", ("alias", {"previousId": "a", "userId": "u"}))
     for who in ("a", "u"):
         (consent,) = await list_consents(runtime, "shop", who)
         assert (consent.profile_id, consent.granted) == ("u", True)
-    assert await suppressed_profiles(runtime, "shop", ["u"], "sms") == {"u"}
+    assert not (await resolve_recipients(runtime, "shop", "social", ["u"])).allowed.any()
     assert (await get_profile(runtime, "shop", "u")).traits == {"city": "Bath"}
-    await suppress(runtime, "shop", Suppression(profile_id="a", channel="push", reason="x", created_at=NOW))
-    assert await suppressed_profiles(runtime, "shop", ["u"], "push") == {"u"}
+    assert (await resolve_recipients(runtime, "shop", "banner", ["u"])).allowed.all()
+    await suppress(runtime, "shop", [SuppressionEntry(profile_id="a", channel="banner")])
+    assert not (await resolve_recipients(runtime, "shop", "banner", ["u"])).allowed.any()
     assert [each.id for each in (await list_profiles(runtime, "shop")).rows] == ["u"]
     counts = await upsert_profiles(runtime, "shop", [Profile(id="a", traits={})])
     assert "merged into 'u'" in counts.rejects[0].reason

@@ -201,7 +201,7 @@ async def test_a_segment_keeps_every_version_of_its_definition(runtime: Runtime)
         store = SegmentStore(session, "shop")
         assert await store.get("Green") == await store.get("s1") == second
         assert (await store.get_version("s1", 1)).definition == first.definition
-        assert await store.page(None, 10) == await store.all() == (second,)
+        assert (await store.page(None, 10)).rows == await store.all() == (second,)
         with pytest.raises(NotFound):
             await store.get("Gardeners")
 

@@ -9,6 +9,8 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, text
 
+from service.contact.actions import get_policy, list_consents
+from service.contact.model import PERSONAL, ContactPolicy
 from service.db import Database
 from service.errors import DatabaseTooNew
 from service.migrations.schema import metadata
@@ -72,6 +74,36 @@ _OLD_ROWS = (
     "INSERT INTO suppressions VALUES ('old', 'p-1', '*', 'bounced', AT)",
     "INSERT INTO erasures VALUES ('old', 'p-1', AT, 7)",
     "INSERT INTO erasures VALUES ('old', 'p-0', AT, 0)",
+)
+
+
+async def test_whoever_unsubscribed_before_consent_was_kept_is_taken_at_their_word(settings: Settings):
+    def old_store(connection: Connection) -> None:
+        command.upgrade(configuration(connection), "0008")
+        moment = "2026-01-02 03:04:05+00:00" if connection.dialect.name == "postgresql" else _SQLITE_MOMENT
+        for statement in _OLD_EVENTS:
+            connection.execute(text(statement.replace("AT", f"'{moment}'")))
+
+    database = await Database.open(settings.store_url)
+    async with database.write() as session:
+        await (await session.connection()).run_sync(old_store)
+    await database.close()
+    async with open_runtime(settings) as runtime:
+        said = await list_consents(runtime, "old", "p-1")
+        assert [(each.channel, each.granted) for each in said] == [(name, False) for name in PERSONAL]
+        assert {each.changed_at for each in said} == {datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)}
+        assert await list_consents(runtime, "old", "p-2") == ()
+        assert await get_policy(runtime, "old") == ContactPolicy()
+
+
+_OLD_EVENTS = (
+    "INSERT INTO workspaces (id, name, timezone, reference_time, currency, event_weights, brand, "
+    "retention_days, created_at) VALUES ('old', 'old', 'UTC', 'now', 'GBP', '{}', '{}', '{}', AT)",
+    "INSERT INTO profiles (workspace_id, id, traits, digest, created_at, updated_at, trait_times) "
+    "VALUES ('old', 'p-1', '{}', 'd', AT, AT, '{}'), ('old', 'p-2', '{}', 'd', AT, AT, '{}')",
+    "INSERT INTO events (workspace_id, id, profile_id, type, occurred_at, properties, recorded_at) "
+    "VALUES ('old', 'e-1', 'p-1', 'complaint', AT, '{}', AT), ('old', 'e-2', 'p-2', 'view', AT, '{}', AT), "
+    "('old', 'e-3', 'p-1', 'unsubscribe', AT, '{}', AT)",
 )
 
 

@@ -1,3 +1,4 @@
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from prompts.catalog import Catalog
 from prompts.engine import Ask
 from prompts.errors import EngineError, EngineUnavailable
 from prompts.variant import Score, Variant
-from tests.eval.scripted import GRID, ScriptedEngine, good, suite
+from tests.eval.scripted import GRID, ScriptedEngine, good, product, suite
 from tests.indexing.plain_embedder import PlainEmbedder
 
 
@@ -129,6 +130,26 @@ async def test_a_scorer_that_fails_is_set_aside_and_the_other_scores_stand() -> 
     assert "must be finite" in reasons["nan"]
     assert "0 scores for 2 variants" in reasons["few"]
     assert len(samples) == 12
+
+
+async def test_copy_of_100_kb_or_in_another_script_is_counted_in_every_share() -> None:
+    def reply(ask: Ask) -> str:
+        if product(ask) == "Copper Can 1":
+            return json.dumps({"title": "Copper Can 1", "body": "Copper Can 1 " + "pours " * 17_000})
+        if product(ask) == "Copper Can 2":
+            return json.dumps({"title": "Copper Can 2", "body": "Copper Can 2 стоит у двери и ждёт вас."})
+        return good(ask)
+
+    result, samples = await run(suite(), ScriptedEngine(reply))
+    found = figures(result)
+    assert found["structure.valid"].n == found["checks.passed"].n == 24
+    assert found["checks.passed"].value == pytest.approx(16 / 24)
+    assert found["scores.checks"].n == 12
+    assert (found["samples.set_aside"].value, found["scores.set_aside"].value) == (0, 0)
+    failed = {
+        sample.brief.product.id for sample in samples for each in sample.variants if each.status != "passed"
+    }
+    assert failed == {"p1", "p2"}
 
 
 async def test_a_cost_limit_leaves_the_rest_out_and_says_so() -> None:

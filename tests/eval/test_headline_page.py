@@ -1,11 +1,15 @@
 """The headline proxy's figures and page, of pairs whose truth is known."""
 
+import msgspec
 import numpy as np
 
 from eval.figures import figures
+from eval.html.blocks import FigureTable, Page, ReliabilityDiagram
 from eval.html.page import render
 from eval.proxies.headline.calibration import calibrate
 from eval.proxies.headline.measure import SUBSETS, measure
+from eval.proxies.headline.model import Manifest, read_manifest
+from eval.proxies.headline.odds import bins, odds_section
 from eval.proxies.headline.page import TITLES, proxy_page
 from eval.proxies.headline.pairs import make_pairs
 from eval.proxies.headline.trial import MINILM, HeldOut, Said
@@ -58,3 +62,28 @@ def test_the_page_shows_the_figures_and_the_diagram() -> None:
     for title in TITLES.values():
         assert title.split(" (")[0] in page
     assert "CC BY 4.0" in page
+
+
+def test_a_suites_page_draws_the_odds_of_the_proxy_that_scored_it() -> None:
+    held, n = held_out()
+    made = msgspec.structs.replace(read_manifest(), reliability=bins(held))
+    again = msgspec.json.decode(msgspec.json.encode(made), type=Manifest)
+    section = odds_section(again)
+    [drawn] = [block for block in section.blocks if isinstance(block, ReliabilityDiagram)]
+    assert drawn.chart.n == n
+    assert all(point.bin.predicted >= 0.5 for point in drawn.chart.points)
+    page = render(Page(kind="k", title="t", sections=(section,)))
+    assert f"Reliability diagram of {n} predictions" in page
+    assert "nobody has clicked this suite" in page
+    assert "2013 to 2015" in page
+
+
+def test_an_artefact_without_bins_tells_its_figures_instead() -> None:
+    section = odds_section(msgspec.structs.replace(read_manifest(), reliability=()))
+    [table] = [block for block in section.blocks if isinstance(block, FigureTable)]
+    assert [each.name for each in table.figures] == [
+        "headline.all.accuracy",
+        "headline.all.logloss",
+        "headline.all.ece",
+    ]
+    assert "headline.all.ece" in render(Page(kind="k", title="t", sections=(section,)))

@@ -86,6 +86,7 @@ def test_the_page_shows_hostile_copy_as_text_and_everything_that_was_set_aside(d
     assert "2 of 3 goals missed" in drawn
     assert "product.title has 400 characters" in drawn
     assert "more characters)" in drawn
+    assert "Do the odds of the headline score hold?" not in drawn  # this suite names its scorers
     for group in ("gardeners", "&lt;script&gt;alert(1)&lt;/script&gt;", "push"):
         assert f'title="{group}"' in drawn
 

@@ -179,6 +179,33 @@ def test_every_scorer_answers_for_copy_it_cannot_read(
         assert {"audience", "voice"} <= {entry.name for entry in variant.unscored}
 
 
+@pytest.mark.parametrize(
+    "odd",
+    [
+        "Pour slowly and well. " * 5_000,
+        "x" * 110_000,
+        "Купите лейку сегодня. Она стоит у двери.",
+        "浇水壶今天就在门口等你。慢慢浇水。",
+        "\u202eanother way round\u202c \U0001f33f\U0001f33f",
+    ],
+    ids=["100 kB", "one word of 100 kB", "cyrillic", "chinese", "marks and pictures"],
+)
+def test_odd_copy_is_scored_or_stated_by_every_scorer_and_spoils_no_other(
+    brief: Brief, make_variant: MakeVariant, embedder: Embedder, odd: str
+) -> None:
+    plain = make_variant({"title": "A fine day", "body": "Water your beans before breakfast."})
+    strange, beside = score_variants(
+        brief, [make_variant({"title": "A fine day", "body": odd}), plain], embedder
+    )
+    for variant in (strange, beside):
+        assert not broken([variant])
+        assert {score.name for score in variant.scores} | {entry.name for entry in variant.unscored} == set(
+            SCORERS
+        )
+        assert all(math.isfinite(score.value) for score in variant.scores)
+    assert {score.name for score in beside.scores} >= {"audience", "readability", "distinct_2"}
+
+
 def test_each_text_is_encoded_once_per_draft(
     brief: Brief, make_variant: MakeVariant, embedder: Embedder
 ) -> None:

@@ -17,7 +17,7 @@ def plain_traits(
     zone: ZoneInfo,
     weights: dict[str, float],
 ) -> list[dict[str, Any]]:
-    """Per profile what it has; `events` per profile: `type`, `time`, `value`, `item` (a row or none)."""
+    """Per profile what it has; `events`: `type`, `time`, `value`, `item` (row or none), perhaps `channel`."""
     people = [_one([e for e in mine if e["time"] <= as_of], items, as_of, zone, weights) for mine in events]
     for score, name, sign in (
         ("recency_score", "recency_days", -1),
@@ -61,6 +61,9 @@ def _one(
         hours = Counter(event["time"].astimezone(zone).hour for event in speaking)
         smooth = [2 * hours[h] + hours[(h + 1) % 24] + hours[(h - 1) % 24] for h in range(24)]
         found["preferred_hour"] = smooth.index(max(smooth))
+    channels = Counter(event["channel"] for event in events if event.get("channel") is not None)
+    if channels:
+        found["preferred_channel"] = min(channels, key=lambda name: (-channels[name], name))
     recent = sum(as_of - event["time"] <= 30 * DAY for event in speaking)
     before = sum(30 * DAY < as_of - event["time"] <= 60 * DAY for event in speaking)
     if recent + before:

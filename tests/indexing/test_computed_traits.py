@@ -18,7 +18,7 @@ from indexing.event_columns import EventColumns, read_columns
 from indexing.live import live_population
 from indexing.snapshot import build, open_snapshot
 from indexing.unknown_names import in_words, unknown_names
-from indexing.world import EVENT_COLUMNS, ITEM_COLUMNS
+from indexing.world import EVENT_COLUMNS, ITEM_COLUMNS, RESPONSE_COLUMNS
 from tests.indexing.conftest import NOW
 from tests.indexing.plain_computed import plain_traits
 from tests.indexing.plain_embedder import PlainEmbedder
@@ -39,6 +39,7 @@ EVENTS = st.fixed_dictionaries(
         "type": st.sampled_from(["view", "purchase", "purchase", "return", "odd"]),
         "item": st.none() | st.integers(0, len(ITEMS) - 1),
         "value": st.sampled_from([None, 0.1, 0.2, 20.0, -5.0]),
+        "channel": st.sampled_from([None, None, "email", "push", "sms", "Ärger"]),
         "time": st.integers(-2, 24 * 80).map(lambda hours: AS_OF - timedelta(hours=hours)),
     }
 )
@@ -51,9 +52,16 @@ def columns(people: list[list[dict[str, Any]]]) -> EventColumns:
     return read_columns(frame, len(people))
 
 
+def responses(people: list[list[dict[str, Any]]]) -> pl.DataFrame:
+    rows = [{"profile": row, **event} for row, mine in enumerate(people) for event in mine]
+    return pl.DataFrame([row for row in rows if row.get("channel")], schema=RESPONSE_COLUMNS)
+
+
 def computed(people: list[list[dict[str, Any]]], timezone: str = LONDON, **more: Any) -> ComputedTraits:
     items = pl.DataFrame(ITEMS, schema_overrides=ITEM_COLUMNS)
-    return compute_traits(columns(people), items, Calendar(as_of=AS_OF, timezone=timezone), WEIGHTS, **more)
+    calendar = Calendar(as_of=AS_OF, timezone=timezone)
+    answered = responses(people)
+    return compute_traits(columns(people), items, calendar, WEIGHTS, responses=answered, **more)
 
 
 def told(found: ComputedTraits) -> list[dict[str, Any]]:
@@ -122,6 +130,11 @@ def test_quintiles_share_buyers_out_and_ties_share_a_score() -> None:
 
 def test_a_snapshot_keeps_them_and_rules_read_them_alike_live(tmp_path: Path) -> None:
     world = make_world(40, n_events=6)
+    answered = [
+        {"profile": row % 13, "channel": ("sms", "email")[row % 2], "time": world.as_of} for row in range(30)
+    ]
+    answered += [{"profile": 18, "channel": "push", "time": world.as_of + timedelta(days=1)}] * 9
+    world = msgspec.structs.replace(world, responses=pl.DataFrame(answered, schema=RESPONSE_COLUMNS))
     snapshot = build(world, PlainEmbedder(), tmp_path / "new", now=NOW)
     opened = open_snapshot(tmp_path / "new")
     assert opened.computed.frame.equals(snapshot.computed.frame)
@@ -132,11 +145,18 @@ def test_a_snapshot_keeps_them_and_rules_read_them_alike_live(tmp_path: Path) ->
     assert members
     assert members <= bought
     assert unknown_names(definition, snapshot) == ()
+    channels = snapshot.computed.frame["computed.preferred_channel"].to_list()
+    assert (channels[:5], channels[13:]) == (["sms", "email", "sms", "email", "email"], [None] * 27)
+    by_mail = evaluate(read_text('computed.preferred_channel = "email"'), snapshot, None)
+    assert by_mail.rows.tolist() == [row for row, channel in enumerate(channels) if channel == "email"]
     [misspelt] = in_words(unknown_names(read_text("computed.frequence > 1"), snapshot))
     assert "'computed.frequency'" in misspelt
     for row in range(0, 40, 9):
         mine = world.events.filter(pl.col("profile") == row).with_columns(profile=pl.lit(0, pl.UInt32))
-        alone = msgspec.structs.replace(world, profiles=world.profiles.slice(row, 1), events=mine)
+        told = world.responses.filter(profile=row).with_columns(profile=pl.lit(0, pl.UInt32))
+        alone = msgspec.structs.replace(
+            world, profiles=world.profiles.slice(row, 1), events=mine, responses=told
+        )
         live = live_population(alone, snapshot)
         assert live.computed.frame.equals(snapshot.computed.one(row).frame)
         stored = explain(definition, snapshot, None, row=row)
@@ -151,6 +171,16 @@ def test_an_older_snapshot_has_none_and_says_so() -> None:
     assert evaluate(definition, old, None).size == 0
     [warning] = in_words(unknown_names(definition, old))
     assert warning.startswith("the snapshot holds no trait 'computed.frequency'")
+
+
+def test_a_live_profile_has_the_traits_that_its_snapshot_has() -> None:
+    old = open_snapshot(Path(__file__).parent / "snapshots" / "format-3" / "snapshot")
+    world = make_world(40, n_events=3)
+    mine = world.events.filter(profile=0)
+    live = live_population(
+        msgspec.structs.replace(world, profiles=world.profiles.slice(0, 1), events=mine), old
+    )
+    assert live.computed.names() == old.computed.names() == tuple(n for n in NAMES if "channel" not in n)
 
 
 def test_every_computed_trait_is_documented() -> None:

@@ -50,7 +50,9 @@ def test_a_suite_runs_the_shipped_engine_and_ends_by_its_thresholds(
     assert [len(sample["variants"]) for sample in samples] == [2, 2, 2, 2]
     assert "| structure.valid |" in (out / "report.md").read_text()
     assert 'tests="3"' in (out / "report.xml").read_text()
-    assert "Copper Watering Can" in (out / "report.html").read_text()
+    drawn = (out / "report.html").read_text()
+    assert "Copper Watering Can" in drawn
+    assert "Do the odds of the headline score hold?" in drawn
 
     hard = SUITE | {"scorers": {"self_similarity": {"at_most": -1.0}, "checks": {}}}
     assert run(tmp_path, hard, "--json") == 1

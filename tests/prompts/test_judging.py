@@ -65,6 +65,6 @@ def test_a_fenced_answer_is_read_and_a_contradiction_is_not() -> None:
 @pytest.mark.parametrize("name", ["faithfulness.v1", "comparison.v1"])
 def test_a_question_is_versioned_and_digested(name: str) -> None:
     prompt = load_judge(name)  # pyright: ignore[reportArgumentType] -- the parameters are its literals
-    assert prompt.name == name
+    assert prompt.name == f"judges/{name}"
     assert len(prompt.digest) == 16
     assert [part.role for part in prompt.parts] == ["system", "user"]

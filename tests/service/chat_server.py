@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import ssl
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager
 from typing import Any, TypeVar
@@ -32,6 +33,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     path: str
     headers: dict[str, str]
     body: Any
+    raw: bytes = b""
+    """The body as it came over the wire."""
 
 
 Handler = Callable[[Request], Awaitable[Reply]]
@@ -118,7 +121,7 @@ async def _written(engine: Engine, ask: Ask) -> AsyncGenerator[bytes]:
 
 
 @asynccontextmanager
-async def chat_server(handle: Handler) -> AsyncGenerator[str]:
+async def chat_server(handle: Handler, tls: ssl.SSLContext | None = None) -> AsyncGenerator[str]:
     """Serve on a free port; give the address without a path. Connections still open are cut at the end."""
     tasks: set[asyncio.Task[None]] = set()
 
@@ -142,10 +145,10 @@ async def chat_server(handle: Handler) -> AsyncGenerator[str]:
             tasks.discard(task)
             writer.close()
 
-    server = await asyncio.start_server(connected, "127.0.0.1", 0)
+    server = await asyncio.start_server(connected, "127.0.0.1", 0, ssl=tls)
     port = server.sockets[0].getsockname()[1]
     try:
-        yield f"http://127.0.0.1:{port}"
+        yield f"{'https' if tls else 'http'}://127.0.0.1:{port}"
     finally:
         server.close()
         for task in tuple(tasks):
@@ -189,7 +192,7 @@ async def _read(reader: asyncio.StreamReader) -> Request | None:
     method, path, _ = first.split(" ")
     headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines if line)}
     raw = await reader.readexactly(int(headers.get("content-length", 0)))
-    return Request(method=method, path=path, headers=headers, body=json.loads(raw) if raw else None)
+    return Request(method=method, path=path, headers=headers, body=json.loads(raw or b"null"), raw=raw)
 
 
 def _encode(reply: Reply) -> bytes:

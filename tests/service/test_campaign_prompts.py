@@ -17,6 +17,7 @@ from service.runtime import Runtime, open_runtime
 from service.segments.actions import create_segment
 from service.settings import Settings
 from service.snapshots.actions import build_snapshot
+from service.webhooks.actions import create_webhook, list_deliveries
 from service.workspaces.actions import create_workspace
 
 CAMPAIGN = Campaign(name="spring", segments=("gardeners",), items=("trowel",), channels=("push",), n=1)
@@ -38,9 +39,13 @@ async def test_a_campaign_is_written_with_the_workspaces_own_prompt(tmp_path: Pa
     settings = Settings(data_dir=str(tmp_path / "var"), embedder="offline", executor_threads=2)
     async with open_runtime(settings) as runtime:
         await make_shop(runtime)
+        webhook = await create_webhook(runtime, "shop", "https://crm.example/hook", ("campaign.done",))
         out = tmp_path / "out"
         shipped, _ = await run_campaign(runtime, "shop", CAMPAIGN, out)
         assert shipped.units.written == 1
+        (reach,) = shipped.reach
+        unasked = {each.rule: each.removed for each in reach.removed}["no_consent"]
+        assert (reach.name, reach.channel, reach.allowed, unasked) == ("gardeners", "push", 0, reach.audience)
         own = await put_prompt(runtime, "shop", "push.pocket", NewPrompt(source=source))
         again, rows = await run_campaign(runtime, "shop", CAMPAIGN, out)
         assert (again.units.reused, again.units.written) == (0, 1)
@@ -50,3 +55,7 @@ async def test_a_campaign_is_written_with_the_workspaces_own_prompt(tmp_path: Pa
         back, rows = await run_campaign(runtime, "shop", CAMPAIGN, tmp_path / "back")
         assert back.units.written == 1
         assert {row.provenance.prompt for row in rows} != {"push/pocket.v9"}
+        told = [each.body["data"] for each in await list_deliveries(runtime, "shop", webhook.id)]
+        assert [each["units"]["written"] for each in told] == [1, 1, 1]
+        assert {each["campaign"] for each in told} == {"spring"}
+        assert str(tmp_path) not in str(told)

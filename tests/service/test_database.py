@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
 
 from service.db import Database
 from service.errors import DatabaseUnavailable, ExtraMissing, SettingsError
@@ -159,3 +160,23 @@ def test_what_was_acknowledged_survives_a_kill(tmp_path: Path):
     ids = {row[0] for row in whole}
     assert {f"{batch}-{n}" for batch in range(acknowledged + 1) for n in range(20)} <= ids
     assert len(ids) % 20 == 0
+
+
+async def test_rows_come_whole_and_in_order_however_many(tmp_path: Path):
+    database = await Database.open(f"sqlite:///{tmp_path / 'x.db'}")
+    counting = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {}) SELECT i FROM n"
+    try:
+        for rows in (1, 99, 100, 101, 350):
+            async with database.read() as session:
+                found = await session.scalars(text(counting.format(rows)))
+                assert found.all() == list(range(1, rows + 1))
+                streamed = await session.stream_scalars(
+                    text(counting.format(rows)), execution_options={"yield_per": 30}
+                )
+                assert [row async for row in streamed] == list(range(1, rows + 1))
+        async with database.read() as session:
+            assert await session.scalar(text("SELECT 1 WHERE 0")) is None
+            with pytest.raises(OperationalError, match="no such table"):
+                await session.execute(text("SELECT * FROM nowhere"))
+    finally:
+        await database.close()

@@ -17,6 +17,8 @@ from sqlalchemy import insert, select
 from indexing.world import World
 from service.catalog.actions import upsert_items
 from service.catalog.model import Item
+from service.contact.actions import set_consents, suppress
+from service.contact.shapes import ConsentFact, SuppressionEntry
 from service.drafts.model import Draft
 from service.drafts.store import DraftStore
 from service.drafts.tables import DecisionRow
@@ -33,11 +35,9 @@ from service.privacy.sweeping import sweep_files
 from service.profiles.actions import (
     erase_profile,
     erased_profiles,
-    set_consent,
-    suppress,
     upsert_profiles,
 )
-from service.profiles.model import Consent, Profile, Suppression
+from service.profiles.model import Profile
 from service.runtime import Runtime, open_runtime
 from service.segments.actions import create_segment
 from service.settings import Settings
@@ -46,6 +46,7 @@ from service.snapshots.world import read_world
 from service.tracking.actions import receive
 from service.tracking.model import Call, Message, Received
 from service.tracking.translation import Arrival
+from service.webhooks.actions import create_webhook
 from service.workspaces.actions import create_workspace
 from service.workspaces.model import Remembered
 from service.workspaces.store import IdempotencyStore
@@ -101,8 +102,12 @@ def event(number: int, profile: str) -> Event:
 
 async def leave_traces(runtime: Runtime) -> None:
     """Put the person into every place that holds people."""
-    await set_consent(runtime, W, Consent(profile_id=WHO, channel="email", granted=True, changed_at=NOW))
-    await suppress(runtime, W, Suppression(profile_id=WHO, channel="*", reason="bounced", created_at=NOW))
+    await set_consents(runtime, W, [ConsentFact(profile_id=WHO, channel="email", word="granted")])
+    told = [
+        SuppressionEntry(profile_id=WHO, reason="bounced"),
+        SuppressionEntry(email=MAIL, reason="complaint"),
+    ]
+    await suppress(runtime, W, told)
     await create_segment(runtime, W, "alike", {"all": [{"similar_to": {"profiles": ["p1", WHO]}}]})
     written: Draft = draft(1, "For you", profile_id=WHO)
     decision: dict[str, Any] = {
@@ -119,6 +124,7 @@ async def leave_traces(runtime: Runtime) -> None:
         for key, body in (("k1", {"profile_id": WHO}), ("k2", {"profile_id": f"{WHO}-2"})):
             await answers.begin(key, "f", NOW)
             await answers.finish(key, Remembered(status=201, headers={}, body=msgspec.json.encode(body)))
+    await create_webhook(runtime, W, "https://crm.example", ("segment.members_changed", "export.ready"))
     rejects = Path(runtime.settings.data_dir) / "imports" / W / "20260301T000000Z" / "rejects.jsonl"
     rejects.parent.mkdir(parents=True)
     line = {"kind": "events", "file": "e.csv", "reason": "no such item"}
@@ -255,6 +261,7 @@ async def test_an_archive_holds_every_row_and_what_was_worked_out(runtime: Runti
     assert [row["id"] for row in found["events"]] == ["e0", "e1", "e2", "e3", "e4"]
     assert found["draft_decisions"][0]["reason"] == MAIL
     assert found["suppressions"][0]["reason"] == "bounced"
+    assert [row["reason"] for row in found["suppressed_addresses"]] == ["complaint"]
     assert len(found["snapshot"]["interests"][0]["vector"]) == PlainEmbedder().dim
     assert sum(each["share"] for each in found["snapshot"]["interests"]) == pytest.approx(1)
     assert {each["item_id"] for each in found["snapshot"]["tastes"]} == {"i0", "i1"}
@@ -268,7 +275,7 @@ async def test_whoever_came_under_several_ids_is_exported_and_erased_as_one(runt
     await build_snapshot(runtime, W)
     ids = {"previousId": device, "userId": WHO, "timestamp": NOW.isoformat()}
     odd = {"userId": WHO, "messageId": f"of {device}", "event": "view", "properties": {"quantity": "x"}}
-    await suppress(runtime, W, Suppression(profile_id=device, channel="*", reason="spam", created_at=NOW))
+    await suppress(runtime, W, [SuppressionEntry(profile_id=device, reason="spam")])
     await send(runtime, ("track", {"anonymousId": device, "event": "view"}), ("alias", ids), ("track", odd))
     line = {"kind": "events", "file": "e.csv", "line": 0, "reason": "no such item", "raw": [device, "x" * 99]}
     rejects = tmp_path / "var" / "imports" / W / "20260301T000000Z" / "rejects.jsonl"

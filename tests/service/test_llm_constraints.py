@@ -8,14 +8,17 @@ import msgspec
 import pytest
 import torch
 
+from indexing.definition import definition_schema
+from prompts.audience_words import answer_schema
 from prompts.channels import CHANNELS
 from prompts.engine import Answer, Ask, Message
 from prompts.errors import EngineError, OutputError
 from prompts.output import parse, schema
-from service.llm.constraints import Constraints, restrict
+from service.llm.constraints import Constraint, Constraints, restrict
 from service.llm.load import POCKET_FOLDER
 from service.llm.local_model import LocalModel, open_model
 from service.llm.transformers_engine import TransformersEngine
+from service.segments.parsing import OFFERED
 
 FIELDS = {"title": 'Fresh {{product}}, "new" — é', "body": "Hi {{first_name}}, yes 😀: {{link}}"}
 
@@ -69,6 +72,23 @@ def tokens_of(model: LocalModel, text: str) -> list[int]:
     whole = model.tokens.encode([Message(role="user", content=text)])
     start = next(place for place, (one, two) in enumerate(zip(prompt, whole, strict=False)) if one != two)
     return whole[start : len(whole) - (len(prompt) - start)]
+
+
+def test_a_definition_as_words_are_turned_into_is_held_to_its_schema(
+    model: LocalModel, constraints: Constraints
+) -> None:
+    held = answer_schema(definition_schema(OFFERED))
+    rules = ('{"like": "tea"}', '{"not": {"trait": "plan", "op": "in", "value": ["free", 2]}}')
+    answer = f'{{"definition": {{"all": [{", ".join(rules)}]}}, "not_understood": ["soon"]}}'
+    take_all(constraints.constrain(held), tokens_of(model, answer))
+    for wrong in ('{"definition": {"nearest"', '{"definition": {"sql"', '{"rules"'):
+        with pytest.raises(EngineError):
+            take_all(constraints.constrain(held), tokens_of(model, wrong))
+
+
+def take_all(constraint: Constraint, tokens: list[int]) -> None:
+    for token in tokens:
+        constraint.take(token)
 
 
 async def test_every_answer_parses_however_hot(engine: TransformersEngine) -> None:

@@ -13,7 +13,8 @@ import pytest
 from prompts.engine import Ask, EngineInfo, Message
 from prompts.errors import EngineError, EngineOverloaded, EngineTimeout, EngineUnavailable
 from service.llm.load import load_engine
-from service.llm.openai_engine import OpenAIEngine, base_url, find_model, retry_after_seconds
+from service.llm.openai_engine import OpenAIEngine, base_url, find_model
+from service.retry_after import retry_after_seconds
 from service.settings import Settings
 from tests.service.chat_server import Reply, Request, chat_server, completion, json_reply, models
 
@@ -300,7 +301,7 @@ def test_retry_after_is_seconds_or_a_date() -> None:
     assert retry_after_seconds("30", now) == 30.0
     assert retry_after_seconds("Sun, 22 Nov 2026 12:00:45 GMT", now) == 45.0
     assert retry_after_seconds("Sun, 22 Nov 2026 11:00:00 GMT", now) == 0.0
-    for nothing in (None, "soon", "", "-5", "Sun, 22 Nov 2026 12:00:45"):
+    for nothing in (None, "soon", "", "-5", "²", "Sun, 22 Nov 2026 12:00:45"):
         assert retry_after_seconds(nothing, now) in {None, 0.0}
 
 

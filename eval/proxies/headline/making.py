@@ -10,6 +10,7 @@ from eval.proxies.headline.calibration import calibrate
 from eval.proxies.headline.learning import Recipe, covariance
 from eval.proxies.headline.measure import KNOWN_SHARE, measure
 from eval.proxies.headline.model import HeadlineProxy, Manifest
+from eval.proxies.headline.odds import bins
 from eval.proxies.headline.surface import NAMES
 from eval.proxies.headline.trial import FOLDS, HeldOut, Progress, learn_on, out_of_fold, prepare
 
@@ -61,6 +62,7 @@ def make(tests: HeadlineTests, recipe: Recipe, *, seed: int, progress: Progress)
         licence=LICENCE,
         limits=LIMITS,
         figures=tuple(measured),
+        reliability=bins(held),
     )
     unsure = covariance(columns, material.pairs, learnt.weights, recipe.strength)
     return Made(HeadlineProxy(material.encoder, learnt, unsure, manifest), held, measured)

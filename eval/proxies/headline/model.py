@@ -13,8 +13,9 @@ import torch
 
 from eval.errors import ProxyError
 from eval.figures import Figure
+from eval.html.charts import Bin
 from eval.proxies.headline.calibration import Calibration, probability
-from eval.proxies.headline.encoder import Encoder
+from eval.proxies.headline.encoder import Encoder, States
 from eval.proxies.headline.learning import Learnt, Recipe, Scale, strangeness
 from eval.proxies.headline.pairs import Floats
 from eval.proxies.headline.surface import NAMES, surface
@@ -55,6 +56,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     limits: str
     figures: tuple[Figure, ...]
     """Out of fold, by the same recipe."""
+    reliability: tuple[Bin, ...] = ()
+    """How often favourites won, by how sure it was, of the same pairs; an older artefact has none."""
 
 
 class Contribution(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,6 +82,11 @@ class Opinion(msgspec.Struct, frozen=True, kw_only=True):
     """Largest first."""
 
 
+def read_manifest(folder: Path = SHIPPED) -> Manifest:
+    """Read an artefact's manifest; raises `OSError` or `msgspec.DecodeError` when it cannot be."""
+    return msgspec.json.decode((folder / MANIFEST).read_bytes(), type=Manifest)
+
+
 class HeadlineProxy:
     """Predicts which of several texts people click more. Safe for threads: nothing changes after loading."""
 
@@ -101,7 +109,7 @@ class HeadlineProxy:
         """Open an artefact. Raises `ProxyError` when it is missing, damaged, or of another encoder."""
         encoder = encoder or Encoder.open()
         try:
-            manifest = msgspec.json.decode((folder / MANIFEST).read_bytes(), type=Manifest)
+            manifest = read_manifest(folder)
             read = _safetensors.load_file(folder / WEIGHTS)
             recipe = manifest.recipe
             layers = encoder.layers(recipe.lower, recipe.upper)
@@ -144,7 +152,12 @@ class HeadlineProxy:
 
     def columns(self, texts: Sequence[str]) -> Floats:
         """Read texts into standardised columns, float64[n, d]; CPU work, about 2 ms a headline."""
-        states = self._encoder.read(texts, self.manifest.recipe.lower)
+        return self._columns(texts, self._read(texts))
+
+    def _read(self, texts: Sequence[str]) -> States:
+        return self._encoder.read(texts, self.manifest.recipe.lower)
+
+    def _columns(self, texts: Sequence[str], states: States) -> Floats:
         return self._learnt.columns(states, surface(texts), np.arange(len(texts), dtype=np.int64))
 
     def utilities(self, texts: Sequence[str]) -> Prediction:
@@ -188,14 +201,15 @@ class HeadlineProxy:
         """
         if (others is None and len(texts) < 2) or (others is not None and not others):
             raise ProxyError(f"{len(texts)} text and nothing to compare with: give another, or a control")
-        mine = self.columns(texts)
+        states = self._read(texts)
+        mine = self._columns(texts, states)
         theirs = None if others is None else self.columns(others).mean(axis=0)
         strange_other = "" if others is None else self._first_stranger(others)
         answers: list[Opinion] = []
         for place, text in enumerate(texts):
             rest = np.delete(mine, place, axis=0).mean(axis=0) if theirs is None else theirs
             why_not = self.stranger(text, mine[place]) or strange_other
-            worded = self._by_word(text, rest) if by_word else None
+            worded = self._by_word(text, self._learnt.by_token(states, place), rest) if by_word else None
             answers.append(self._opinion(mine[place] - rest, why_not, worded))
         return answers
 
@@ -205,10 +219,13 @@ class HeadlineProxy:
                 return f"what it is compared with is {why}"
         return ""
 
-    def _by_word(self, text: str, rest: Floats) -> list[Contribution]:
-        """Tell a text's words apart; `rest`, float64[d], are the columns of what it is compared with."""
+    def _by_word(self, text: str, parts: Floats, rest: Floats) -> list[Contribution]:
+        """Tell a text's words apart.
+
+        `parts`, float64[tokens], is what each token adds; `rest`, float64[d], are the columns of what the
+        text is compared with.
+        """
         width = len(rest) - len(NAMES)
-        parts = self._learnt.by_token(self._encoder.read([text], self.manifest.recipe.lower), 0)
         words = [match.span() for match in _WORD.finditer(text)]
         worth = dict.fromkeys(words, 0.0)
         frame = 0.0

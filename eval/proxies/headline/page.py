@@ -4,11 +4,10 @@ from collections.abc import Sequence
 
 from eval.datasets.upworthy import HeadlineTests
 from eval.figures import Figure, Figures, number
-from eval.html.blocks import Fact, FigureTable, Page, Prose, ReliabilityDiagram, Section, Verdict
-from eval.html.charts import bins_of, reliability
-from eval.proxies.headline.calibration import favourites
+from eval.html.blocks import Fact, FigureTable, Page, Prose, Section, Verdict
 from eval.proxies.headline.making import LICENCE, LIMITS
 from eval.proxies.headline.measure import SUBSETS
+from eval.proxies.headline.odds import bins, diagram
 from eval.proxies.headline.trial import MINILM, HeldOut
 
 TITLES = {
@@ -23,19 +22,11 @@ def proxy_page(summary: Figures, held: HeldOut, tests: HeadlineTests) -> Page:
     """Lay out what `eval proxy` measured."""
     found = {entry.name: entry for entry in summary.figures}
     right, gain = found["headline.all.accuracy"], found["headline.all.gain.minilm"]
-    sure, won = favourites(held.p, held.pairs.won)
-    chart = reliability(bins_of(sure.tolist(), won.tolist()))
     sections = [
         Section(
             title="Do its odds hold?",
             note="Each pair is turned so that the headline it prefers comes first.",
-            blocks=(
-                ReliabilityDiagram(
-                    chart=chart,
-                    caption="How often the preferred headline was clicked more, beside how likely the proxy "
-                    "held that to be; bars are 95 % intervals, the line is where the two are equal.",
-                ),
-            ),
+            blocks=(diagram(bins(held)),),
         )
     ]
     sections += [

@@ -19,6 +19,8 @@ import msgspec
 import polars as pl
 import pytest
 
+from service.contact.actions import suppress
+from service.contact.shapes import SuppressionEntry
 from service.errors import InvalidInput
 from service.masking import masks_of
 from service.privacy.masks import PREFIX, WITHHELD, Masks
@@ -91,6 +93,7 @@ async def furnish(shop: Shop) -> str:
         await create_segment(runtime, "default", "seeded", SEEDED)
         await create_segment(runtime, "default", "half", {"trait": "first_name", "value": "Quibbleworth"})
         await build_snapshot(runtime, "default")
+        await suppress(runtime, "default", [SuppressionEntry(email="9@mail.example", channel="banner")])
         await upsert_profiles(runtime, "default", [Profile(id="p-777")])
         return (await create_key(runtime, "default", "analyst", ["analyst"])).text
 
@@ -105,12 +108,9 @@ def content_of(answer: httpx.Response) -> str:
     return gzip.decompress(answer.content).decode() if answer.url.path.endswith("/file") else answer.text
 
 
-async def exported(client: httpx.AsyncClient, segment: str, form: str) -> tuple[str, bytes]:
-    begun = (
-        (await client.post(f"/v1/segments/{segment}/exports", json={"format": form}))
-        .raise_for_status()
-        .json()
-    )
+async def exported(client: httpx.AsyncClient, segment: str, form: str, **more: str) -> tuple[str, bytes]:
+    asked = {"format": form, **more}
+    begun = (await client.post(f"/v1/segments/{segment}/exports", json=asked)).raise_for_status().json()
     for _ in range(500):
         if (await client.get(f"/v1/exports/{begun['id']}")).json()["status"] == "ready":
             break
@@ -130,7 +130,8 @@ async def test_no_operation_tells_an_analyst_who_anybody_is(told_shop: Shop, cli
     export, _ = await exported(client, "mailed", "ndjson")
     since = (await client.get("/v1/snapshots")).json()["results"][-1]["version"]
     names = {"item_id": "garden-0", "export_id": export, "since": since, "name": "push.pocket"}
-    names |= dict.fromkeys(("draft_id", "variant_id", "erasure_id"), "x")
+    names["channel"] = "banner"
+    names |= dict.fromkeys(("draft_id", "variant_id", "erasure_id", "webhook_id", "delivery_id"), "x")
     names["profile_id"] = await pseudonym(told_shop, "p-8")
     tried, telling = set[tuple[str, str]](), set[str]()
     for segment, each in product(("mailed", "seeded", "half"), OPERATIONS):
@@ -196,6 +197,34 @@ async def test_one_person_has_one_pseudonym_everywhere_and_can_be_asked_about_by
         *listed,
         *await masked_members(client, "half"),
     }
+
+
+async def test_an_export_for_a_channel_is_resolved_and_masked(told_shop: Shop, client: httpx.AsyncClient):
+    suppressed = await pseudonym(told_shop, "p-9")
+    listed = await masked_members(client, "mailed")
+    export, content = await exported(client, "mailed", "ndjson", channel="banner")
+    rows = [json.loads(line)["profile_id"] for line in gzip.decompress(content).splitlines()]
+    assert suppressed in listed
+    assert rows == [each for each in listed if each != suppressed]
+    told = (await client.get(f"/v1/exports/{export}")).json()
+    reach = (await client.get("/v1/segments/mailed/reach?channel=banner")).raise_for_status().json()
+    assert told["removed"] == reach["removed"]
+    assert (told["masked"], told["count"], reach["allowed"], reach["audience"]) == (True, 38, 38, 39)
+
+
+async def test_an_etag_is_of_the_answer_as_the_analyst_sees_it(told_shop: Shop, client: httpx.AsyncClient):
+    everything = {"Authorization": f"Bearer {told_shop.keys['default/admin']}"}
+    masked, plain = await pseudonym(told_shop, "p-8"), "p-8"
+    for path in ("/v1/profiles/{}", "/v1/segments/mailed/members?limit=3", "/v1/segments"):
+        own, others = path.format(masked), path.format(plain)
+        theirs = (await client.get(others, headers=everything)).raise_for_status().headers["etag"]
+        seen = (await client.get(own)).raise_for_status()
+        tag = seen.headers["etag"]
+        assert tag != theirs, path
+        spared = await client.get(own, headers={"If-None-Match": tag})
+        assert (spared.status_code, spared.content, spared.headers["etag"]) == (304, b"", tag)
+        sent = await client.get(own, headers={"If-None-Match": theirs})
+        assert (sent.status_code, sent.content) == (200, seen.content)
 
 
 async def test_an_analyst_cannot_ask_whose_id_is_whose(client: httpx.AsyncClient):

@@ -18,8 +18,10 @@ from service.runtime import Runtime
 from tests.service.http.shop import Shop
 
 
-async def exported(client: httpx.AsyncClient, segment: str, form: str = "ndjson") -> dict[str, Any]:
-    begun = await client.post(f"/v1/segments/{segment}/exports", json={"format": form})
+async def exported(
+    client: httpx.AsyncClient, segment: str, form: str = "ndjson", **more: str
+) -> dict[str, Any]:
+    begun = await client.post(f"/v1/segments/{segment}/exports", json={"format": form, **more})
     assert begun.status_code == 202, begun.text
     for _ in range(500):
         export = (await client.get(begun.headers["location"])).raise_for_status().json()

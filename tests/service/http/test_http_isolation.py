@@ -112,6 +112,9 @@ async def furnish(shop: Shop, client: httpx.AsyncClient, runtime: Runtime) -> di
         if (await client.get(f"/v1/exports/{export['id']}")).json()["status"] == "ready":
             break
         await asyncio.sleep(0.01)
+    hook = {"url": f"https://crm.example/{MARK}", "events": ["export.ready"]}
+    webhook = (await client.post("/v1/webhooks", json=hook)).raise_for_status().json()
+    sent = (await client.post(f"/v1/webhooks/{webhook['id']}/test")).raise_for_status().json()
     return {
         "item_id": "garden-0",
         "profile_id": "p-0",
@@ -121,7 +124,10 @@ async def furnish(shop: Shop, client: httpx.AsyncClient, runtime: Runtime) -> di
         "erasure_id": erased["id"],
         "export_id": export["id"],
         "since": export["snapshot"],
+        "channel": "email",
         "name": "push.pocket",
+        "webhook_id": webhook["id"],
+        "delivery_id": sent["id"],
     }
 
 

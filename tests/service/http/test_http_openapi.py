@@ -81,7 +81,7 @@ def test_the_examples_of_bodies_are_read_by_the_service(document: dict[str, Any]
     from service.events.model import Event
     from service.profiles.model import Profile
     from service.segments.model import Written
-    from service.segments.routes import NewSegment
+    from service.segments.routes import NewSegment, ParseRequest
 
     bodies: dict[str, Any] = {
         "/v1/drafts": DraftRequest,
@@ -89,6 +89,7 @@ def test_the_examples_of_bodies_are_read_by_the_service(document: dict[str, Any]
         "/v1/profiles": list[Profile],
         "/v1/events": list[Event],
         "/v1/segments": NewSegment,
+        "/v1/segments/parse": ParseRequest,
         "/v1/segments/preview": Written,
     }
     for path, kind in bodies.items():

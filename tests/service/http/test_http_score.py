@@ -27,7 +27,7 @@ def scores(text: dict[str, Any]) -> dict[str, float]:
     return {score["name"]: score["value"] for score in text["copy"]["scores"]}
 
 
-async def test_texts_come_back_in_an_order_with_checks_scores_and_evidence(client: httpx.AsyncClient):
+async def test_texts_come_back_in_an_order_with_checks_scores_and_reasons(client: httpx.AsyncClient):
     body = {**ASKED, "texts": [LIES, GAMING, GARDEN], "control": {"title": "New in", "body": "Shop now."}}
     response = await client.post("/v1/score", json=body)
     assert response.status_code == 200, response.text
@@ -40,7 +40,6 @@ async def test_texts_come_back_in_an_order_with_checks_scores_and_evidence(clien
     assert scores(worst)["faithfulness"] < scores(best)["faithfulness"]
     assert scores(worst)["safety"] < 1
     [audience] = [score for score in best["copy"]["scores"] if score["name"] == "audience"]
-    assert audience["evidence"] == ["Ready for the beds?"] or audience["evidence"][0].startswith("Sow")
     assert audience["reason"]
     assert best["copy"]["provenance"]["engine"] == "person"
     assert best["left_out"] == []

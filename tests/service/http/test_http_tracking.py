@@ -196,4 +196,5 @@ def test_the_table_of_names_is_documented_as_it_is():
     text = (Path(__file__).parents[3] / "service" / "README.md").read_text()
     for name, meaning in MEANINGS.items():
         told = [*(["one for each product"] if meaning.each else []), *(["money"] if meaning.money else [])]
+        told += [f"channel {meaning.channel}"] if meaning.channel else []
         assert f"| {name} | `{meaning.type}` | {', '.join(told)} |" in text

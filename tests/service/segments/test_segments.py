@@ -188,10 +188,9 @@ async def test_segments_that_use_each_other_are_guarded(runtime: Runtime) -> Non
         await actions.create_segment(runtime, W, "British", BRITISH)
     with pytest.raises(InvalidInput, match="printable"):
         await actions.create_segment(runtime, W, "  \n", BRITISH)
-    assert [segment.name for segment in await actions.list_segments(runtime, W)] == ["British", "others"]
-    assert [segment.name for segment in await actions.list_segments(runtime, W, after="British")] == [
-        "others"
-    ]
+    assert [each.name for each in (await actions.list_segments(runtime, W)).rows] == ["British", "others"]
+    rest = await actions.list_segments(runtime, W, after="British")
+    assert [each.name for each in rest.rows] == ["others"]
 
 
 async def test_a_segment_of_nobody_is_fine(runtime: Runtime) -> None:

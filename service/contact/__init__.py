@@ -1,0 +1,1 @@
+"""Whom may be written to: consent, suppression, frequency caps, a holdout; and who is left of an audience."""
