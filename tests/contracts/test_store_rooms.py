@@ -120,7 +120,7 @@ async def test_nothing_stored_or_printed_of_a_key_gives_it_back(runtime: Runtime
 
 @pytest.mark.parametrize("scopes", [[], ["root"], ["crm", "everything"]])
 async def test_a_key_needs_scopes_that_exist(runtime: Runtime, scopes: list[str]):
-    with pytest.raises(InvalidInput, match="copy, crm, batch, ingest, counts, admin"):
+    with pytest.raises(InvalidInput, match="copy, crm, batch, ingest, counts, analyst, admin"):
         await create_key(runtime, "shop", "k", scopes)  # pyright: ignore[reportArgumentType] # the mistake meant
 
 

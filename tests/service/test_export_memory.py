@@ -29,12 +29,11 @@ def everybody(count: int) -> Selection:
 
 
 def peak_bytes(selection: Selection, file: Path, masks: Masks | None = None) -> int:
-    """The most memory Python holds at once while an export is written."""
+    """The most memory Python takes at once to write an export, beside the byte a member that says who is kept."""
+    kept = np.ones(selection.members.size, dtype=np.bool_)
     tracemalloc.start()
     try:
-        written = write_members(
-            selection, np.ones(selection.members.size, dtype=np.bool_), file, "csv", lambda _: None, masks
-        )
+        written = write_members(selection, kept, file, "csv", lambda _: None, masks)
         assert written == selection.members.size
         return tracemalloc.get_traced_memory()[1]
     finally:

@@ -181,6 +181,7 @@ async def test_an_export_tells_when_its_file_is_whole(runtime: Runtime):
         "snapshot": ready.snapshot,
         "as_of": "2026-03-01T12:00:00Z",
         "format": "csv",
+        "masked": False,
         "count": 30,
         "bytes": ready.bytes,
         "expires_at": "2026-03-02T12:00:00Z",
