@@ -29,7 +29,7 @@ def everybody(count: int) -> Selection:
 
 
 def peak_bytes(selection: Selection, file: Path, masks: Masks | None = None) -> int:
-    """The most memory Python takes at once to write an export, beside the byte a member that says who is kept."""
+    """The most memory Python takes at once to write an export, beside `kept`: a byte a member."""
     kept = np.ones(selection.members.size, dtype=np.bool_)
     tracemalloc.start()
     try:
