@@ -24,7 +24,10 @@ def handlers(app: Litestar) -> Iterator[tuple[str, str, HTTPRouteHandler]]:
                 yield method, route.path_format, handler
 
 
-ROUTES = [(method, path, handler.opt) for method, path, handler in handlers(create_app(Settings()))]
+ROUTES = sorted(
+    ((method, path, handler.opt) for method, path, handler in handlers(create_app(Settings()))),
+    key=lambda route: route[:2],
+)
 
 
 @pytest.mark.parametrize(("method", "path", "opt"), ROUTES, ids=[f"{m} {p}" for m, p, _ in ROUTES])
