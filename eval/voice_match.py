@@ -208,7 +208,7 @@ def measure_voice(texts: Texts, embedder: Embedder, *, seed: int, progress: Prog
         for name, trials in pairs.items()
     }
     made = _figures("voice.voice", found, kept, seed)
-    made += _passed("voice", found, kept["same_item"], seed)
+    made += _passed("voice", second, found, kept["same_item"], seed)
     progress("sentence vectors and the other ways", 0, None)
     for way, table in {
         "sentences": baselines.sentences(lines, held, embedder),
@@ -222,7 +222,7 @@ def measure_voice(texts: Texts, embedder: Embedder, *, seed: int, progress: Prog
     for count, some in with_lines(second).items():
         made += _part(f"voice.lines_{count}", some, embedder, seed, progress)
     made += _part("voice.first_half", first, embedder, seed, progress)
-    best = bar_of(first, embedder, progress=progress)
+    best = bar_of(first, embedder, progress)
     made.append(figure("voice.first_half.best_bar", best, baseline=("in use", voice.BAR)))
     asked = sum(map(len, pairs.values()))
     made.append(figure("voice.set_aside", float(asked - sum(map(len, kept.values()))), n=asked))
@@ -237,15 +237,20 @@ def _part(name: str, texts: Texts, embedder: Embedder, seed: int, progress: Prog
     pairs = [t for t in pairs if (t.author, t.own) in found and (t.author, t.other) in found]
     if not pairs:
         return []
-    return [*_figures(name, found, {"same_item": pairs}, seed), *_passed(name, found, pairs, seed)]
+    return [*_figures(name, found, {"same_item": pairs}, seed), *_passed(name, texts, found, pairs, seed)]
 
 
-def bar_of(texts: Texts, embedder: Embedder, *, progress: Progress = lambda *_: None) -> float:
-    """Find the bar that best tells own texts from others' about the same item: `best_bar` of their scores."""
+def bar_of(texts: Texts, embedder: Embedder, progress: Progress) -> float:
+    """Find the `BAR` by which own texts are best told from others' about the same item: `best_bar`, where a
+    text is above `Voice.bar` when twice its value less the concord of the lines is above `BAR`.
+    """
     pairs = same_item(texts)
     own, other = ({(trial.author, getattr(trial, side)) for trial in pairs} for side in ("own", "other"))
     found = _scores(texts, [*own, *other], embedder, "the bar", progress)
-    return best_bar(*([found[place] for place in places if place in found] for places in (own, other)))
+    concord = [voice.Voice.of(lines).concord() for lines in texts.lines]
+    return best_bar(
+        *([2 * found[at] - concord[at[0]] for at in side if at in found] for side in (own, other))
+    )
 
 
 def best_bar(own: Sequence[float], other: Sequence[float]) -> float:
@@ -286,12 +291,15 @@ def _scores(
     return found
 
 
-def _passed(name: str, found: Mapping[Place, float], pairs: Sequence[Trial], seed: int) -> list[Figure]:
-    """Share of own texts and of others' at or above the bar, however many lines there are."""
+def _passed(
+    name: str, texts: Texts, found: Mapping[Place, float], pairs: Sequence[Trial], seed: int
+) -> list[Figure]:
+    """Share of own texts and of others' at or above the voice's bar, however many lines there are."""
+    bars = {author: voice.Voice.of(texts.lines[author]).bar() for author in {t.author for t in pairs}}
     made: list[Figure] = []
     for side in ("own", "other"):
         said = list({(trial.author, getattr(trial, side)): None for trial in pairs})
-        at_bar = [float(found[place] >= voice.BAR) for place in said]
+        at_bar = [float(found[place] >= bars[place[0]]) for place in said]
         made.append(_share(f"{name}.passed.{side}", at_bar, said, seed))
     return made
 

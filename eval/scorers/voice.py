@@ -15,11 +15,13 @@ NAME = "voice"
 
 LETTERS = 2.0
 """What the cosine of letters weighs beside the mean product of leanings."""
-BAR = 1.23
-"""A value from which copy passes: where the share of own texts above it less that of others' is highest
-(Youden's J) among the first half of the authors that `pitchwright eval voice` draws with seed 0."""
+BAR = 1.21
+"""The half of `Voice.bar` that is the same for all: where the share of own texts above the bar less that of
+others' (Youden's J) is highest among the first half of the authors of `pitchwright eval voice`, seed 0."""
 FEWEST_LINES = 5
 """Of the brand, for copy to pass or not: the bar was chosen with as many."""
+SHORTEST = 0.5
+"""Of the mean length of the brand's lines, for copy to pass or not: less holds fewer runs of letters."""
 _TOLD, _CLEAR = 2, 0.25
 """Habits named on each side, and the product of leanings from which one is worth it."""
 
@@ -43,20 +45,34 @@ class Voice(NamedTuple):
         cosines = np.array([alike(runs, line) for line in self.letters])
         return self.leanings @ lean / lean.size + LETTERS * cosines
 
+    def concord(self) -> float:
+        """Compute the mean s of its lines with one another; 0 for a single line."""
+        read = enumerate(zip(self.leanings, self.letters, strict=True), start=1)
+        pairs = [self.likenesses(*each)[after:] for after, each in read]
+        return float(np.concatenate(pairs).mean()) if len(self.lines) > 1 else 0.0
+
+    def bar(self) -> float:
+        """Compute the value from which copy passes: the mean of `BAR` and the lines' concord.
+
+        Lines that are loud or much alike ask more of copy than lines that are neither.
+        """
+        return (BAR + self.concord()) / 2
+
 
 def score(brief: Brief, variants: Sequence[Variant], embedder: Embedder) -> list[Score | Unscored]:
-    """Score the mean over the brand's lines of s(copy, line), about 0.5..2; passed from `BAR` on.
+    """Score the mean over the brand's lines of s(copy, line), about 0.5..2; passed from
+    the brand's bar on (`Voice.bar`).
 
     s is the mean over habits (`style.HABITS`: marks, capitals, lengths, small words) of the product of the
     two texts' leanings, plus twice the cosine of their runs of letters: a habit speaks for the copy where
     both are above what is usual or both below. Letters are those of the copy without the brief's facts. The
     brand's own lines are the `do` lines of its traits and the accepted copy the brief shows. Copy that is
-    more like the `dont` lines fails; with fewer than `FEWEST_LINES` it neither passes nor fails.
+    more like the `dont` lines fails; with fewer lines than `FEWEST_LINES`, and where it is much shorter than
+    they are, it neither passes nor fails.
 
-    When it lies: what is usual was learnt from reviews, and all marketing copy departs from them in some
-    ways that any two brands share, so the bar is too low for copy as a whole while the order of texts stands;
-    short copy holds little style; a brand whose lines are one text five times over has a louder voice than it
-    should. English words, Latin letters. No score for a brand without lines.
+    When it lies: what is usual was learnt from reviews, and marketing copy departs from them in ways any two
+    brands share; the lines' concord takes half of that out of the bar, and the order of texts stands. Short
+    copy holds little style. The words are English. No score for a brand without lines.
     """
     del embedder
     own = [*_lines(brief, "do"), *(text for example in brief.examples for text in texts(example.fields))]
@@ -81,17 +97,20 @@ def _answer(brief: Brief, variant: Variant, own: Voice, avoided: Voice | None) -
     likenesses = own.likenesses(lean, runs)
     value = float(likenesses.mean())
     unwanted = avoided is not None and float(avoided.likenesses(lean, runs).mean()) >= value
-    enough = len(own.lines) >= FEWEST_LINES
+    few = len(own.lines) < FEWEST_LINES
+    short = len(said) < SHORTEST * sum(map(len, own.lines)) / len(own.lines)
     notes = [_habits(lean, own.leanings.mean(axis=0))]
     if unwanted:
         notes.append("more like what the brand does not say")
-    if not enough:
+    if few:
         notes.append(f"{len(own.lines)} of the {FEWEST_LINES} lines it takes to pass or fail copy")
+    if short:
+        notes.append("too short beside the brand's lines to pass or fail")
     return Score(
         name=NAME,
         value=value,
         reason="; ".join(notes),
-        passed=value >= BAR and not unwanted if enough else None,
+        passed=None if few or short else value >= own.bar() and not unwanted,
         evidence=(own.lines[int(likenesses.argmax())],),
     )
 

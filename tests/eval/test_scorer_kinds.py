@@ -103,11 +103,11 @@ def voiced(brief: Brief, *, lines: int = 5) -> Brief:
     return msgspec.structs.replace(brief, brand=Brand(traits=(warm,)))
 
 
-KIND = {
+KIND: Fields = {
     "title": "Come in, the kettle is on",
     "body": "Stay as long as you like, we're here, and so is the cake.",
 }
-LOUD = {"title": "EVERYTHING MUST GO!!!", "body": "Grab TWO before Friday!!!"}
+LOUD: Fields = {"title": "EVERYTHING MUST GO!!!", "body": "Grab TWO before Friday!!!"}
 
 
 def test_a_voice_is_how_it_is_written_and_the_reason_says_so(
@@ -119,7 +119,8 @@ def test_a_voice_is_how_it_is_written_and_the_reason_says_so(
     near, far = voice.score(branded, [copy, loud], embedder)
     assert isinstance(near, Score)
     assert isinstance(far, Score)
-    assert near.value > voice.BAR > far.value
+    bar = voice.Voice.of(branded.brand.traits[0].do).bar()
+    assert near.value > bar > far.value
     assert (near.passed, far.passed) == (True, False)
     assert near.evidence[0] in branded.brand.traits[0].do
     assert "many commas" in near.reason.split(", as in the brand's lines")[0]
@@ -138,11 +139,28 @@ def test_copy_neither_passes_nor_fails_by_a_few_lines_and_fails_by_what_the_bran
     assert few.reason.endswith("4 of the 5 lines it takes to pass or fail copy")
     own = voiced(brief)
     [warm] = own.brand.traits
-    both = msgspec.structs.replace(warm, dont=(KIND["title"] + "\n" + KIND["body"],))
+    both = msgspec.structs.replace(warm, dont=(f"{KIND['title']}\n{KIND['body']}",))
     unwanted = msgspec.structs.replace(own, brand=Brand(traits=(both,)))
     refused = only(voice.score(unwanted, [make_variant(KIND)], embedder))
-    assert refused.value > voice.BAR
+    assert refused.value > voice.Voice.of(warm.do).bar()
     assert refused.passed is False
+
+
+def test_copy_much_shorter_than_the_lines_neither_passes_nor_fails(
+    brief: Brief, make_variant: MakeVariant, embedder: Embedder
+) -> None:
+    answer = only(voice.score(voiced(brief), [make_variant({"title": "Come in, neighbour."})], embedder))
+    assert answer.passed is None
+    assert answer.reason.endswith("too short beside the brand's lines to pass or fail")
+
+
+def test_lines_that_are_much_alike_ask_more_of_copy() -> None:
+    loose = voice.Voice.of(
+        ("Go.", "The beans, however, are long; so is the summer, and so are the evenings.")
+    )
+    tight = voice.Voice.of(("Go now, and go far.", "Go now, and go fast."))
+    assert tight.bar() > loose.bar()
+    assert voice.Voice.of(("Go now.",)).bar() == voice.BAR / 2
 
 
 def test_a_merge_tag_is_no_habit_and_a_fact_lends_no_letters(

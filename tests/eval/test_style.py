@@ -119,7 +119,7 @@ def test_what_is_usual_and_the_bar_are_made_again_from_the_reviews(
     reviews = load("amazon_reviews", "musical_instruments_5core.csv.gz", shared_data)
     first, _ = halves(texts_of(reviews, seed=0))
     assert usual([*(line for lines in first.lines for line in lines), *first.texts]) == USUAL
-    assert bar_of(first, embedder) == pytest.approx(BAR, abs=0.005)
+    assert bar_of(first, embedder, lambda *_: None) == pytest.approx(BAR, abs=0.005)
 
 
 def test_a_habit_that_no_text_has_is_as_usual_as_exclamation_marks() -> None:
