@@ -6,18 +6,17 @@ authors who wrote about one item wrote about one thing, so only how they write c
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
-from importlib import import_module
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from eval import voice_baselines as baselines
 from eval.errors import DatasetError
 from eval.figures import Figure, Interval, bootstrap, figure
-from eval.proxies.headline.surface import surface
 from eval.scorers import voice
 from indexing.embedder import Embedder
 from prompts.brand import Brand, Trait
@@ -25,8 +24,6 @@ from prompts.brief import Audience, Brief, Product
 from prompts.channels import PLAIN
 from prompts.revision import BY_HAND
 from prompts.variant import Score, Variant
-
-_text: Any = import_module("sklearn.feature_extraction.text")
 
 Progress = Callable[[str, int, int | None], None]
 Floats = npt.NDArray[np.float64]
@@ -40,9 +37,10 @@ FEWEST_TEXTS = 8
 FEWEST_CHARACTERS, MOST_CHARACTERS = 60, 300
 """A text is a review's first sentences, as long as copy is."""
 RESAMPLES = 500
-WAYS = ("voice", "length", "characters", "surface")
-FARTHEST = 3.0
-"""Standard deviations beyond which a surface column counts no more."""
+CUTS = (60, 120, 240)
+"""Characters to which texts are cut, to see how much style a short one holds."""
+LINE_COUNTS = (2, 3, 5, 10)
+"""How many lines a voice has, to see how many it takes."""
 _SENTENCE = re.compile(r"[^.!?\n]+(?:[.!?]+|\n|\Z)")
 
 
@@ -130,102 +128,196 @@ def any_item(texts: Texts, *, seed: int) -> list[Trial]:
     return made
 
 
+def halves(texts: Texts) -> tuple[Texts, Texts]:
+    """Split by author, in the order of their ids: the first half to choose on, the second to report.
+
+    Each half has its own authors' texts alone, so that no text of one is held against a voice of the other.
+    """
+    authors, middle, everything = range(len(texts.lines)), len(texts.lines) // 2, range(len(texts.texts))
+    first, second = (
+        _chosen(texts, {author: texts.lines[author] for author in half}, everything)
+        for half in (authors[:middle], authors[middle:])
+    )
+    return first, second
+
+
+def _chosen(texts: Texts, lines: Mapping[int, tuple[str, ...]], places: Iterable[int]) -> Texts:
+    """Keep the authors that have lines here, numbered anew, and their texts at these places."""
+    numbers = {author: number for number, author in enumerate(lines)}
+    kept = [place for place in places if texts.authors[place] in numbers]
+    return Texts(
+        tuple(lines.values()),
+        tuple(numbers[texts.authors[place]] for place in kept),
+        tuple(texts.items[place] for place in kept),
+        tuple(texts.texts[place] for place in kept),
+    )
+
+
+def cut(texts: Texts, most: int) -> Texts:
+    """Shorten the texts held out to so many characters, at a word's end; the lines stay as they are."""
+    short = (text if len(text) <= most else text[: most + 1].rsplit(" ", 1)[0][:most] for text in texts.texts)
+    return texts._replace(texts=tuple(short))
+
+
+def with_lines(texts: Texts) -> dict[int, Texts]:
+    """Give authors as many lines as `LINE_COUNTS` say: the same authors and the same texts for each count.
+
+    Takes part who has enough texts held out to give the lines that are missing and keep three.
+    """
+    missing = max(LINE_COUNTS) - LINES
+    held: dict[int, list[int]] = defaultdict(list)
+    for place, author in enumerate(texts.authors):
+        held[author].append(place)
+    many = {
+        author: places for author, places in held.items() if len(places) >= missing + FEWEST_TEXTS - LINES
+    }
+    lines = {a: (*texts.lines[a], *(texts.texts[at] for at in many[a][:missing])) for a in many}
+    left = [at for places in many.values() for at in places[missing:]]
+    return {
+        count: _chosen(texts, {author: own[:count] for author, own in lines.items()}, left)
+        for count in LINE_COUNTS
+    }
+
+
 def measure_voice(texts: Texts, embedder: Embedder, *, seed: int, progress: Progress) -> tuple[Figure, ...]:
     """Measure how often an author's own text scores higher by their voice than another author's.
 
     `voice.<way>.same_item` is that share among pairs of texts about one item (chance: 1/2; ties count half),
     `.auc` the area under the curve of the same texts pooled over authors, `.any_item` the share among pairs
-    about two items, where the topic helps. Ways: the scorer itself; the distance in log length from the mean
-    of the author's lines; the cosine of TF-IDF character n-grams (3 to 5, of the lines) with theirs; the mean
-    product of the headline proxy's surface columns (marks, lengths, person), standardised over all lines.
-    `voice.passed.own` and `.other` are the shares the scorer passes, `voice.set_aside` counts pairs with a
-    text it did not score. Intervals by bootstrap over authors.
+    about two items, where the topic helps. Ways: the scorer itself, and those of `voice_baselines`.
+    `voice.passed.own` and `.other` are the shares the scorer passes, and so they are for texts cut short
+    (`voice.cut_60`, lines as they are) and by how many lines a voice has (`voice.lines_2`; the same authors
+    and texts for each). All of these are of the second half of the authors (`halves`); the standardisation,
+    the weight of letters and the bar were chosen on the first, whose own figures are `voice.first_half`:
+    `.best_bar` is the bar that `BAR` was rounded from. `voice.set_aside` counts pairs with a text that was
+    not scored. Intervals by bootstrap over authors.
 
     When it lies: reviewers are people, not brands, and write less alike from text to text than a copy desk
-    does; of what is left the length may be a part.
+    does; of what is left the length may be a part. Raises `DatasetError` when a half has no two authors with
+    texts about one item.
     """
-    pairs = {"same_item": same_item(texts), "any_item": any_item(texts, seed=seed)}
-    asked: dict[int, dict[int, None]] = defaultdict(dict)
-    for trial in chain.from_iterable(pairs.values()):
-        asked[trial.author] |= {trial.own: None, trial.other: None}
-    scores: dict[str, dict[Place, float]] = {way: {} for way in WAYS}
-    passed: dict[Place, float] = {}
-    characters, columns = _characters(texts), _surface(texts)
-    for done, (author, places) in enumerate(asked.items(), start=1):
-        mean = float(np.mean([np.log(len(line)) for line in texts.lines[author]]))
-        for place, score in _scores(texts, author, list(places), embedder).items():
-            scores["voice"][author, place] = score.value
-            scores["length"][author, place] = -abs(float(np.log(len(texts.texts[place]))) - mean)
-            scores["characters"][author, place] = float(characters[author, place])
-            scores["surface"][author, place] = float(columns[author, place])
-            passed[author, place] = float(score.passed or False)
-        progress("scoring by each author's voice", done, len(asked))
+    first, second = halves(texts)
+    lines, held = second.lines, second.texts
+    pairs = {"same_item": same_item(second), "any_item": any_item(second, seed=seed)}
+    if not pairs["same_item"] or not same_item(first):
+        raise DatasetError("no two authors of one half wrote about one item: give more reviews")
+    places = [(t.author, text) for t in chain.from_iterable(pairs.values()) for text in (t.own, t.other)]
+    found = _scores(second, places, embedder, "the second half", progress)
     kept = {
-        name: [t for t in trials if (t.author, t.own) in passed and (t.author, t.other) in passed]
+        name: [t for t in trials if (t.author, t.own) in found and (t.author, t.other) in found]
         for name, trials in pairs.items()
     }
-    made = [each for way in WAYS for each in _figures(way, scores[way], kept, seed)]
-    for name in ("own", "other"):
-        said = list({(trial.author, getattr(trial, name)): None for trial in kept["same_item"]})
-        made.append(_share(f"voice.passed.{name}", [passed[each] for each in said], said, seed))
-    asked_for = sum(map(len, pairs.values()))
-    made.append(figure("voice.set_aside", float(asked_for - sum(map(len, kept.values()))), n=asked_for))
+    made = _figures("voice.voice", found, kept, seed)
+    made += _passed("voice", second, found, kept["same_item"], seed)
+    progress("sentence vectors and the other ways", 0, None)
+    for way, table in {
+        "sentences": baselines.sentences(lines, held, embedder),
+        "characters": baselines.characters(lines, held),
+        "surface": baselines.surface(lines, held),
+        "length": baselines.length(lines, held),
+    }.items():
+        made += _figures(f"voice.{way}", {place: float(table[place]) for place in found}, kept, seed)
+    for most in CUTS:
+        made += _part(f"voice.cut_{most}", cut(second, most), embedder, seed, progress)
+    for count, some in with_lines(second).items():
+        made += _part(f"voice.lines_{count}", some, embedder, seed, progress)
+    made += _part("voice.first_half", first, embedder, seed, progress)
+    best = bar_of(first, embedder, progress)
+    made.append(figure("voice.first_half.best_bar", best, baseline=("in use", voice.BAR)))
+    asked = sum(map(len, pairs.values()))
+    made.append(figure("voice.set_aside", float(asked - sum(map(len, kept.values()))), n=asked))
     return tuple(made)
 
 
-def _scores(texts: Texts, author: int, places: Sequence[int], embedder: Embedder) -> dict[int, Score]:
-    """Ask the scorer itself, with the author's texts for the brand's lines; by place, of those it scores."""
-    brief = Brief(
-        channel=PLAIN.name,
-        product=Product(id="", title=""),
-        audience=Audience(name=""),
-        brand=Brand(traits=(Trait(adjective="own", do=texts.lines[author]),)),
+def _part(name: str, texts: Texts, embedder: Embedder, seed: int, progress: Progress) -> list[Figure]:
+    """Measure the scorer on pairs about one item; none where there are none."""
+    pairs = same_item(texts)
+    places = [(trial.author, text) for trial in pairs for text in (trial.own, trial.other)]
+    found = _scores(texts, places, embedder, name, progress)
+    pairs = [t for t in pairs if (t.author, t.own) in found and (t.author, t.other) in found]
+    if not pairs:
+        return []
+    return [*_figures(name, found, {"same_item": pairs}, seed), *_passed(name, texts, found, pairs, seed)]
+
+
+def bar_of(texts: Texts, embedder: Embedder, progress: Progress) -> float:
+    """Find the `BAR` by which own texts are best told from others' about the same item: `best_bar`, where a
+    text is above `Voice.bar` when twice its value less the concord of the lines is above `BAR`.
+    """
+    pairs = same_item(texts)
+    own, other = ({(trial.author, getattr(trial, side)) for trial in pairs} for side in ("own", "other"))
+    found = _scores(texts, [*own, *other], embedder, "the bar", progress)
+    concord = [voice.Voice.of(lines).concord() for lines in texts.lines]
+    return best_bar(
+        *([2 * found[at] - concord[at[0]] for at in side if at in found] for side in (own, other))
     )
-    variants = [
-        Variant(
-            id=str(place), status="passed", fields={"text": texts.texts[place]}, checks=(), provenance=BY_HAND
+
+
+def best_bar(own: Sequence[float], other: Sequence[float]) -> float:
+    """Find the value with the highest share of `own` at or above it less that of `other`, Youden's J.
+
+    Of equals the lowest. Source: W. J. Youden, "Index for rating diagnostic tests", Cancer 3 (1950), 32-35.
+    """
+    bars = np.unique([*own, *other])
+    above = [1 - np.searchsorted(np.sort(values), bars) / len(values) for values in (own, other)]
+    return float(bars[int(np.argmax(above[0] - above[1]))])
+
+
+def _scores(
+    texts: Texts, places: Sequence[Place], embedder: Embedder, stage: str, progress: Progress
+) -> dict[Place, float]:
+    """Ask the scorer itself, with each author's lines for the brand's; of those it scores."""
+    asked: dict[int, dict[int, None]] = defaultdict(dict)
+    for author, place in places:
+        asked[author][place] = None
+    found: dict[Place, float] = {}
+    for done, (author, wanted) in enumerate(asked.items(), start=1):
+        brief = Brief(
+            channel=PLAIN.name,
+            product=Product(id="", title=""),
+            audience=Audience(name=""),
+            brand=Brand(traits=(Trait(adjective="own", do=texts.lines[author]),)),
         )
-        for place in places
-    ]
-    answers = zip(places, voice.score(brief, variants, embedder), strict=True)
-    return {place: answer for place, answer in answers if isinstance(answer, Score)}
+        variants = [
+            Variant(
+                id=str(at), status="passed", fields={"text": texts.texts[at]}, checks=(), provenance=BY_HAND
+            )
+            for at in wanted
+        ]
+        for at, answer in zip(wanted, voice.score(brief, variants, embedder), strict=True):
+            if isinstance(answer, Score):
+                found[author, at] = answer.value
+        progress(f"scoring by each author's voice: {stage}", done, len(asked))
+    return found
 
 
-def _characters(texts: Texts) -> Floats:
-    """Mean cosine of each text with each author's lines: float64[authors, texts]."""
-    vectoriser = _text.TfidfVectorizer(analyzer="char_wb", ngram_range=(3, 5), min_df=2, sublinear_tf=True)
-    lines = vectoriser.fit_transform([line for own in texts.lines for line in own])
-    cosines = np.asarray((lines @ vectoriser.transform(texts.texts).T).todense(), np.float64)
-    return cosines.reshape(len(texts.lines), LINES, -1).mean(axis=1)
-
-
-def _surface(texts: Texts) -> Floats:
-    """Mean product of each text's standardised surface columns and each author's: float64[authors, texts]."""
-    lines = surface([line for own in texts.lines for line in own])
-    mean, spread = lines.mean(axis=0), np.maximum(lines.std(axis=0), 1e-9)
-    own = (
-        np.clip((lines - mean) / spread, -FARTHEST, FARTHEST)
-        .reshape(len(texts.lines), LINES, -1)
-        .mean(axis=1)
-    )
-    held = np.clip((surface(texts.texts) - mean) / spread, -FARTHEST, FARTHEST)
-    return own @ held.T / held.shape[1]
+def _passed(
+    name: str, texts: Texts, found: Mapping[Place, float], pairs: Sequence[Trial], seed: int
+) -> list[Figure]:
+    """Share of own texts and of others' at or above the voice's bar, however many lines there are."""
+    bars = {author: voice.Voice.of(texts.lines[author]).bar() for author in {t.author for t in pairs}}
+    made: list[Figure] = []
+    for side in ("own", "other"):
+        said = list({(trial.author, getattr(trial, side)): None for trial in pairs})
+        at_bar = [float(found[place] >= bars[place[0]]) for place in said]
+        made.append(_share(f"{name}.passed.{side}", at_bar, said, seed))
+    return made
 
 
 def _figures(
-    way: str, scores: Mapping[Place, float], pairs: Mapping[str, Sequence[Trial]], seed: int
+    prefix: str, scores: Mapping[Place, float], pairs: Mapping[str, Sequence[Trial]], seed: int
 ) -> list[Figure]:
     made: list[Figure] = []
     for name, trials in pairs.items():
         if trials:
             apart = np.array([scores[t.author, t.own] - scores[t.author, t.other] for t in trials])
             right = (apart > 0) + 0.5 * (apart == 0)
-            made.append(_share(f"voice.{way}.{name}", right, trials, seed, baseline=("chance", 0.5)))
+            made.append(_share(f"{prefix}.{name}", right, trials, seed, baseline=("chance", 0.5)))
     same = pairs["same_item"]
     own, other = (np.array([scores[t.author, getattr(t, name)] for t in same]) for name in ("own", "other"))
     interval = _resampled([t.author for t in same], lambda counts: _auc(own, other, counts), seed)
     area = _auc(own, other, np.ones(len(same)))
-    return [*made, figure(f"voice.{way}.auc", area, interval=interval, n=len(same), baseline=("chance", 0.5))]
+    return [*made, figure(f"{prefix}.auc", area, interval=interval, n=len(same), baseline=("chance", 0.5))]
 
 
 def _share(

@@ -23,6 +23,11 @@ def whole(variant: Variant) -> str:
     return "\n".join(parts(variant))
 
 
+def as_read(brief: Brief, variant: Variant) -> str:
+    """Join the copy as it reads, one line per part, stand-ins for merge tags; empty when malformed."""
+    return "\n".join(line.shown for line in read(brief, variant.fields).lines if line.shown.strip())
+
+
 def own_words(brief: Brief, variant: Variant) -> str:
     """Join what the copy says on its own account, without the brief's facts; empty when nothing is left.
 

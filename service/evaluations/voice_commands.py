@@ -28,8 +28,10 @@ if TYPE_CHECKING:
 def voice(file: Path, seed: int, as_json: bool) -> None:
     """Measure whether the voice score tells an author's texts from another's about the same item.
 
-    Five texts of each author stand for a brand's own lines; the others are held out. Beside it stand length
-    and character n-grams, and pairs about different items, where the topic gives authors away.
+    Five texts of each author stand for a brand's own lines; the others are held out. Figures are those of the
+    second half of the authors, on whom nothing was chosen. Beside the score stand sentence vectors, surface,
+    length and character n-grams, and pairs about different items, where the topic gives authors away; texts
+    cut short, and voices of two to ten lines.
 
     Example: pitchwright eval voice --reviews musical_instruments_5core.csv.gz
     """

@@ -208,8 +208,17 @@ async def _lease(
             # Not suppressed: a cancellation of ours that arrives here must not pass for the renewal's.
             await asyncio.gather(renewal, return_exceptions=True)
         finally:
-            async with runtime.database.write() as session:
-                await LeaseStore(session, workspace).release(LEASE, holder)
+            released = asyncio.ensure_future(_release(runtime, workspace, holder))
+            try:
+                await asyncio.shield(released)
+            except asyncio.CancelledError:
+                await released  # or nobody could build until the lease runs out
+                raise
+
+
+async def _release(runtime: Runtime, workspace: str, holder: str) -> None:
+    async with runtime.database.write() as session:
+        await LeaseStore(session, workspace).release(LEASE, holder)
 
 
 async def _await_turn(

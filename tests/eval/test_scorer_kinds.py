@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from eval.scorers import audience, checks, diversity, readability, voice
-from eval.scorers.copy_text import own_words
+from eval.scorers.copy_text import as_read, own_words
 from eval.scorers.meaning import meanings
 from indexing.embedder import Embedder
 from prompts.brand import Brand, Trait
@@ -91,30 +91,88 @@ def test_an_audience_in_its_own_words_is_not_held_against_its_own_interest(
     assert why_not(audience.score(anyone, [copy], embedder)) == "the brief is for everyone"
 
 
-def test_a_voice_is_heard_beside_other_voices(
+def voiced(brief: Brief, *, lines: int = 5) -> Brief:
+    said = (
+        "Come in, put the kettle on and stay a while.",
+        "Our door is open, come on in, neighbour.",
+        "Take your time, we're not going anywhere, and nor is the cake.",
+        "The beans won't mind if you're late, and nor do we.",
+        "Come and dig with us, rain or shine, and bring a friend.",
+    )
+    warm = Trait(adjective="warm", do=said[:lines], dont=("EVERYTHING MUST GO!!!",))
+    return msgspec.structs.replace(brief, brand=Brand(traits=(warm,)))
+
+
+KIND: Fields = {
+    "title": "Come in, the kettle is on",
+    "body": "Stay as long as you like, we're here, and so is the cake.",
+}
+LOUD: Fields = {"title": "EVERYTHING MUST GO!!!", "body": "Grab TWO before Friday!!!"}
+
+
+def test_a_voice_is_how_it_is_written_and_the_reason_says_so(
     brief: Brief, make_variant: MakeVariant, embedder: Embedder
 ) -> None:
-    copy = make_variant(
-        {"title": "Come in, the kettle is on", "body": "Stay as long as you like, neighbour."}
-    )
-    loud = make_variant({"title": "Everything must go!", "body": "Grab two before the van leaves."})
+    copy, loud = make_variant(KIND), make_variant(LOUD)
     assert why_not(voice.score(brief, [copy], embedder)) == "the brand has no lines of its own"
-    warm = Trait(
-        adjective="warm",
-        do=("Put the kettle on and stay a while.", "Our door is open, come in, neighbour."),
-        dont=("Hurry, everything must go!",),
-    )
-    branded = msgspec.structs.replace(brief, brand=Brand(traits=(warm,)))
+    branded = voiced(brief)
     near, far = voice.score(branded, [copy, loud], embedder)
     assert isinstance(near, Score)
     assert isinstance(far, Score)
-    assert near.value > far.value
+    bar = voice.Voice.of(branded.brand.traits[0].do).bar()
+    assert near.value > bar > far.value
     assert (near.passed, far.passed) == (True, False)
-    assert near.evidence[0] in warm.do
-    assert "what the brand does not say" in far.reason
-    accepted = Example(source="d/v", product="Can", audience="all", fields={"title": warm.do[0]})
+    assert near.evidence[0] in branded.brand.traits[0].do
+    assert "many commas" in near.reason.split(", as in the brand's lines")[0]
+    assert "fewer commas" in far.reason.split(" than in the brand's lines")[0]
+    assert far.reason.endswith("more like what the brand does not say")
+    accepted = Example(source="d/v", product="Can", audience="all", fields=KIND)
     shown = msgspec.structs.replace(brief, examples=(accepted,))
-    assert only(voice.score(shown, [copy], embedder)).evidence == (warm.do[0],)
+    assert only(voice.score(shown, [copy], embedder)).evidence == (KIND["body"],)
+
+
+def test_copy_neither_passes_nor_fails_by_a_few_lines_and_fails_by_what_the_brand_does_not_say(
+    brief: Brief, make_variant: MakeVariant, embedder: Embedder
+) -> None:
+    few = only(voice.score(voiced(brief, lines=4), [make_variant(KIND)], embedder))
+    assert few.passed is None
+    assert few.reason.endswith("4 of the 5 lines it takes to pass or fail copy")
+    own = voiced(brief)
+    [warm] = own.brand.traits
+    both = msgspec.structs.replace(warm, dont=(f"{KIND['title']}\n{KIND['body']}",))
+    unwanted = msgspec.structs.replace(own, brand=Brand(traits=(both,)))
+    refused = only(voice.score(unwanted, [make_variant(KIND)], embedder))
+    assert refused.value > voice.Voice.of(warm.do).bar()
+    assert refused.passed is False
+
+
+def test_copy_much_shorter_than_the_lines_neither_passes_nor_fails(
+    brief: Brief, make_variant: MakeVariant, embedder: Embedder
+) -> None:
+    answer = only(voice.score(voiced(brief), [make_variant({"title": "Come in, neighbour."})], embedder))
+    assert answer.passed is None
+    assert answer.reason.endswith("too short beside the brand's lines to pass or fail")
+
+
+def test_lines_that_are_much_alike_ask_more_of_copy() -> None:
+    loose = voice.Voice.of(
+        ("Go.", "The beans, however, are long; so is the summer, and so are the evenings.")
+    )
+    tight = voice.Voice.of(("Go now, and go far.", "Go now, and go fast."))
+    assert tight.bar() > loose.bar()
+    assert voice.Voice.of(("Go now.",)).bar() == voice.BAR / 2
+
+
+def test_a_merge_tag_is_no_habit_and_a_fact_lends_no_letters(
+    brief: Brief, make_variant: MakeVariant, embedder: Embedder
+) -> None:
+    assert as_read(brief, make_variant({"title": 'Hi {{ first_name | default: "you" }}'})).count('"') == 0
+    own = voiced(brief)
+    tagged = make_variant({**KIND, "title": "Copper Watering Can. Come in, the kettle is on"})
+    assert only(voice.score(own, [tagged], embedder)).passed is not None
+    assert why_not(voice.score(own, [make_variant({"title": "Copper Watering Can"})], embedder)) == (
+        "it says nothing but the brief's facts"
+    )
 
 
 def test_facts_and_harm_are_shares_of_their_rules_with_what_was_found(

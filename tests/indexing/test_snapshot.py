@@ -133,7 +133,7 @@ def test_a_format_of_the_future_says_what_to_do(snapshot: Snapshot, tmp_path: Pa
     (copy / "manifest.json").write_text(
         text.replace(f'"format_version": {FORMAT_VERSION}', '"format_version": 99')
     )
-    with pytest.raises(SnapshotError, match=r"format version 99, this version reads 2, 3: rebuild"):
+    with pytest.raises(SnapshotError, match=r"format version 99, this version reads 2, 3, 4: rebuild"):
         open_snapshot(copy)
 
 

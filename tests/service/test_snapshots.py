@@ -222,3 +222,22 @@ async def test_a_damaged_snapshot_is_due_for_a_build_and_stops_no_listing(
         second = await build_snapshot(restarted, "shop")
         assert not await due(restarted, looked)
         assert (await list_snapshots(restarted, "shop"))[0].version == second.version
+
+
+async def test_the_lease_is_given_back_although_that_is_cancelled(
+    runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+):
+    giving_back, release = asyncio.Event(), LeaseStore.release
+
+    async def slowly(self: LeaseStore, name: str, holder: str) -> None:
+        giving_back.set()
+        await asyncio.sleep(0.05)
+        await release(self, name, holder)
+
+    monkeypatch.setattr(LeaseStore, "release", slowly)
+    task = asyncio.create_task(build_snapshot(runtime, "shop"))
+    await giving_back.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await build_snapshot(runtime, "shop")
