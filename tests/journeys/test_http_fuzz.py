@@ -47,6 +47,7 @@ KNOWN_IDS = {
     "variant_id": ("fuzzed-1", "fuzzed-2"),
     "erasure_id": ("0" * 32,),
     "export_id": ("0" * 32,),
+    "webhook_id": ("0" * 12,),
     "name": ("push.pocket", "email.full"),
 }
 BODIES = {"patch": b"{}", "put": b'{"source": ""}', "post": b'{"revision": 0}'}
@@ -55,9 +56,15 @@ ORDERS = {
     "/v1/segments/{segment_id}/exports": b"{}",
     f"{_VARIANT}/decisions": b'{"verdict": "accepted"}',
     f"{_VARIANT}/rewrite": b'{"fields": ["text"]}',
+    "/v1/profiles/{profile_id}/consent": b'{"channels": {"email": "granted"}}',
+    "/v1/webhooks/{webhook_id}/rotate": b'{"overlap_hours": 1}',
+    "/v1/webhooks/{webhook_id}/replay": b'{"created_since": "2026-11-22T00:00:00Z"}',
 }
 """The same, by path."""
-NEEDED = {"/v1/segments/{segment_id}/changes": "?since=20261122T000000Z-00000000"}
+NEEDED = {
+    "/v1/segments/{segment_id}/changes": "?since=20261122T000000Z-00000000",
+    "/v1/segments/{segment_id}/reach": "?channel=email",
+}
 """Parameters without which an operation is refused."""
 ROWS = ("/v1/items", "/v1/profiles", "/v1/events")
 DEFINITIONS = from_schema(definition_schema(), definition_schema()["$defs"])
@@ -195,7 +202,7 @@ WITH_IDS = [(method, path) for method, path in OPERATIONS if "{" in path]
 
 @pytest.mark.parametrize(("method", "path"), WITH_IDS)
 def test_an_unknown_id_is_not_found(ask: Ask, method: str, path: str):
-    body = ORDERS.get(path) if method == "post" and path in ORDERS else BODIES.get(method)
+    body = ORDERS.get(path, BODIES[method]) if method in BODIES else None
     for name, known in KNOWN_IDS.items():
         if f"{{{name}}}" not in path:
             continue
