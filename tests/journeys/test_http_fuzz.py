@@ -18,6 +18,8 @@ from service.drafts.model import Draft
 from service.drafts.store import DraftStore
 from service.runtime import open_runtime
 from service.settings import Settings
+from service.webhooks.model import Webhook, new_secret
+from service.webhooks.store import WebhookStore
 from tests.journeys.hostile import anything, changed, encoded, from_schema, in_path, in_query, raw_bodies
 from tests.service.http.shop import NOW, Shop, client_of, make_shop
 
@@ -48,6 +50,7 @@ KNOWN_IDS = {
     "erasure_id": ("0" * 32,),
     "export_id": ("0" * 32,),
     "webhook_id": ("0" * 12,),
+    "delivery_id": ("msg_" + "0" * 32,),
     "name": ("push.pocket", "email.full"),
 }
 BODIES = {"patch": b"{}", "put": b'{"source": ""}', "post": b'{"revision": 0}'}
@@ -94,7 +97,7 @@ def ask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ask]:
     """Send requests to the real service on one event loop, which must bear all of them."""
     with asyncio.Runner() as runner:
         shop: Shop = runner.run(make_shop(tmp_path_factory.mktemp("fuzz") / "var"))
-        runner.run(keep_draft(shop.settings()))
+        runner.run(keep_known(shop.settings()))
         serving = client_of(shop.settings(), shop.keys["default/admin"])
         client = runner.run(serving.__aenter__())
 
@@ -106,8 +109,8 @@ def ask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ask]:
         runner.run(serving.__aexit__(None, None, None))
 
 
-async def keep_draft(settings: Settings) -> None:
-    """Store a draft under the known ids, so that what is done with one meets one."""
+async def keep_known(settings: Settings) -> None:
+    """Store a draft and a webhook under the known ids, so that what is done with one meets one."""
     texts = ("A trowel for Sunday.", "Dig {{ first_name | default: 'in' }}!")
     asked = Brief(channel="sms", product=Product(id="1", title="Trowel"), audience=Audience(name="All"))
     made_by = Provenance(prompt="sms/pocket.v2", prompt_digest="0", engine="e", model="m", seed=1, attempts=1)
@@ -116,8 +119,16 @@ async def keep_draft(settings: Settings) -> None:
         for name, text in zip(KNOWN_IDS["variant_id"], texts, strict=True)
     )
     draft = Draft(id=KNOWN_IDS["draft_id"][0], created_at=NOW, brief=asked, variants=variants)
+    webhook = Webhook(
+        id=KNOWN_IDS["webhook_id"][0],
+        url="https://crm.example/hook",
+        events=("export.ready",),
+        created_at=NOW,
+        updated_at=NOW,
+    )
     async with open_runtime(settings) as runtime, runtime.database.write() as session:
         await DraftStore(session, "default").add(draft)
+        await WebhookStore(session, "default").add(webhook, new_secret())
 
 
 def requests_of(method: str, path: str) -> st.SearchStrategy[Sent]:
