@@ -224,7 +224,6 @@ async def insert_rows(
         names = ", ".join(columns)
         places = _places(len(batch), len(columns), dialect.name)
         # Every name is a column or table of ours; every value travels as a parameter.
-        # Names come from our own tables; every value is a bound parameter.
         statement = f"INSERT INTO {target.name} ({names}) VALUES {places} {conflict}"  # noqa: S608
         result = await connection.exec_driver_sql(statement, tuple(chain.from_iterable(batch)))
         affected += result.rowcount
@@ -248,7 +247,7 @@ async def find_rows(
         places = ",".join("?" * len(part) if dialect == "sqlite" else [f"${n + 2}" for n in range(len(part))])
         # Names come from our own tables; every value is a bound parameter.
         statement = (
-            f"SELECT {columns} FROM {table.__tablename__} "  # noqa: S608 -- see above
+            f"SELECT {columns} FROM {table.__tablename__} "  # noqa: S608 -- names of our own tables, values bound
             f"WHERE workspace_id = {first} AND id IN ({places}) ORDER BY id {lock * (dialect != 'sqlite')}"
         )
         found += (await connection.exec_driver_sql(statement, (workspace, *part))).tuples()

@@ -38,6 +38,7 @@ class SlowReaders:
 
         try:
             await self._app(scope, receive, in_time)
+        # The application may wrap the timeout in whatever it likes; only what is not ours goes on.
         except Exception:
             if not given_up:
                 raise

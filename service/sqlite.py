@@ -82,7 +82,7 @@ class _Connection(aiosqlite.Connection):
         """Let the process end without this connection's thread; before it is opened."""
         self._thread.daemon = True
 
-    async def cursor(self) -> "_Cursor":  # pyright: ignore[reportIncompatibleMethodOverride] # only awaited
+    async def cursor(self) -> "_Cursor":  # pyright: ignore[reportIncompatibleMethodOverride] # SQLAlchemy awaits it, and no more
         return _Cursor(self, self._conn.cursor())
 
 
@@ -92,7 +92,7 @@ class _Cursor(aiosqlite.Cursor):
     _ahead: tuple[Any, ...] = ()
 
     async def execute(self, sql: str, parameters: Iterable[Any] | None = None) -> "_Cursor":
-        done = self._execute(self._run, sql, parameters or ())  # pyright: ignore[reportUnknownMemberType] # untyped
+        done = self._execute(self._run, sql, parameters or ())  # pyright: ignore[reportUnknownMemberType] # aiosqlite leaves it untyped
         self._ahead = await done
         return self
 

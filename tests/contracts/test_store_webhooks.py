@@ -19,7 +19,7 @@ DOWN = Outcome(status=503, error="answered 503")
 
 
 async def webhook(runtime: Runtime, *events: EventType, workspace: str = W, **options: object) -> str:
-    made = await actions.create_webhook(runtime, workspace, URL, events or ("campaign.done",), **options)  # pyright: ignore[reportArgumentType] # options of the action
+    made = await actions.create_webhook(runtime, workspace, URL, events or ("campaign.done",), **options)  # pyright: ignore[reportArgumentType] # each test gives options that the action has
     return made.id
 
 

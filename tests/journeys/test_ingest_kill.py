@@ -116,8 +116,7 @@ async def killed_again_and_again(settings: Settings) -> Senders:
             print(port, file=process.stdin, flush=True)
             child = int(await asyncio.to_thread(process.stdout.readline))
             before, deadline = len(senders.acknowledged), time.monotonic() + 30
-            # Looked at rather than waited for: the senders are not to know of the kills.
-            while len(senders.acknowledged) == before and time.monotonic() < deadline:  # noqa: ASYNC110 -- see above
+            while len(senders.acknowledged) == before and time.monotonic() < deadline:  # noqa: ASYNC110 -- senders know of no kill
                 await asyncio.sleep(0.005)
             await asyncio.sleep(chance.random() * LONGEST_LIFE_SECONDS)
             for task in sending:
