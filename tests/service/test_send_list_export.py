@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from prompts.brief import Audience, Brief, Product
-from prompts.variant import Provenance, Variant
+from prompts.variant import Fields, Provenance, Variant
 from service.audit.actions import list_entries
 from service.campaigns.model import Unit, rows_of, unit_digest
 from service.campaigns.results import Results
@@ -41,7 +41,7 @@ CAMPAIGN: dict[str, Any] = {
     "items": ["trowel"],
     "n": 2,
 }
-TEXTS = {
+TEXTS: dict[str, Fields] = {
     "email": {"subject": f"Dig, {TAG}", "preheader": "Now", "body": f"Hello {TAG}", "cta": "Dig"},
     "sms": {"text": "For {{ city }}: dig"},
 }
