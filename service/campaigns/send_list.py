@@ -127,13 +127,11 @@ class SendList:
         )
         columns = (*_FIXED, *(f"{TAG}{name}" for name in self.names), *texts)
         self.schema = pl.Schema(dict.fromkeys(columns, pl.String()))
-        self._fillers = [
-            [
-                _Filler(unit, variant.id, copy, columns)
-                for variant, copy in zip(unit.variants, own, strict=True)
-            ]
-            for unit, own in zip(units, copies, strict=True)
-        ]
+        self._copies: dict[str, list[tuple[int, list[Copy]]]] = {}
+        for place, (unit, own) in enumerate(zip(units, copies, strict=True)):
+            if own:
+                self._copies.setdefault(unit.segment, []).append((place, own))
+        self._ready: tuple[str, list[tuple[int, list[_Filler]]]] = ("", [])
 
     def fill(self, segment: str, members: pl.DataFrame, allowed: Mapping[str, NDArray[np.bool_]]) -> Filled:
         """Fill a segment's units for some of its members; CPU work.
@@ -142,13 +140,12 @@ class SendList:
         (`personal.value_text`), in columns named `tag_TRAIT`. `allowed`: bool[n], by channel.
         """
         members = members.with_row_index(_PLACE)
-        if any(len(fillers) > 1 for fillers in self._fillers):
+        ready = self._fillers(segment)
+        if any(len(fillers) > 1 for _, fillers in ready):
             members = members.with_columns(lots(self._campaign, members["profile_id"]).alias(_LOT))
         rows, refused, counts = [self._empty()], [_refused([])], Counter[tuple[int, str]]()
-        for place, (unit, fillers) in enumerate(zip(self.units, self._fillers, strict=True)):
-            if unit.segment != segment or not fillers:
-                continue
-            mine = members.filter(pl.Series(allowed[unit.channel]))
+        for place, fillers in ready:
+            mine = members.filter(pl.Series(allowed[self.units[place].channel]))
             for number, filler in enumerate(fillers):
                 drawn = mine if len(fillers) == 1 else mine.filter(pl.col(_LOT) % len(fillers) == number)
                 good, bad, counted = filler.fill(drawn)
@@ -160,6 +157,26 @@ class SendList:
             pl.concat(refused).sort(_PLACE, maintain_order=True).drop(_PLACE),
             counts,
         )
+
+    def sent(self, segment: str) -> list[tuple[int, SendUnit]]:
+        """List a segment's units of which something is sent, each with its place."""
+        return [(place, self.units[place]) for place, _ in self._copies.get(segment, ())]
+
+    def _fillers(self, segment: str) -> "list[tuple[int, list[_Filler]]]":
+        """Make the expressions of one segment, which stay until another one's turn."""
+        if self._ready[0] != segment:
+            made = [
+                (
+                    place,
+                    [
+                        _Filler(self.units[place], variant.id, copy, self.schema.names())
+                        for variant, copy in zip(self.units[place].variants, copies, strict=True)
+                    ],
+                )
+                for place, copies in self._copies.get(segment, ())
+            ]
+            self._ready = (segment, made)
+        return self._ready[1]
 
     def _empty(self) -> pl.DataFrame:
         return pl.DataFrame(schema={_PLACE: pl.UInt32(), **self.schema})

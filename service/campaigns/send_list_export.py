@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from prompts.channels import CHANNELS
 from prompts.readers import FIRST_NAME
 from prompts.variant import Fields
 from service.campaigns.model import Row
@@ -24,7 +25,8 @@ from service.errors import InvalidInput
 from service.runtime import Runtime
 from service.segments.selection import selected
 
-MEMBERS_AT_ONCE = 10_000
+ROWS_AT_ONCE = 30_000
+"""Rows in memory at a time, whatever the members and units they are of."""
 REFUSALS: tuple[Refusal, ...] = get_args(Refusal)
 
 Progress = Callable[[str, int, int | None], None]
@@ -149,26 +151,26 @@ async def write_members(
 ) -> Counter[tuple[int, str]]:
     """Write the rows of a segment's members, some at a time; return the counts of `Filled`, and `gone`."""
     reader = MemberReader(runtime.vault, send_list.names)
-    sent = {unit.channel for unit in send_list.units if unit.segment == segment and unit.variants}
+    units, counts = send_list.sent(segment), Counter[tuple[int, str]]()
+    sent = {unit.channel for _, unit in units}
     anywhere = np.logical_or.reduce([allowed[channel] for channel in sent]) if sent else np.zeros(0)
-    places, counts = np.flatnonzero(anywhere), Counter[tuple[int, str]]()
+    places, size = np.flatnonzero(anywhere), max(ROWS_AT_ONCE // max(len(units), 1), 1)
 
     def fill_and_write(stored: Sequence[Stored], present: Allowed) -> Counter[tuple[int, str]]:
         filled = send_list.fill(segment, reader.columns(stored), present)
         files.write(filled.rows, filled.refused)
         return filled.counts
 
-    for start in range(0, len(places), MEMBERS_AT_ONCE):
-        part = places[start : start + MEMBERS_AT_ONCE]
+    for start in range(0, len(places), size):
+        part = places[start : start + size]
         wanted = ids.gather(part)
         async with runtime.database.read() as session:
             stored = await reader.stored(session, workspace, wanted.to_list())
         there = wanted.is_in([row[0] for row in stored]).to_numpy()
         present = {channel: allowed[channel][part[there]] for channel in sent}
         counts.update(await runtime.run(fill_and_write, stored, present))
-        for place, unit in enumerate(send_list.units):
-            if unit.segment == segment and unit.variants:
-                counts[place, "gone"] += int(allowed[unit.channel][part[~there]].sum())
+        for place, unit in units:
+            counts[place, "gone"] += int(allowed[unit.channel][part[~there]].sum())
         if progress is not None:
             progress(f"members of {segment}", start + len(part), len(places))
     return counts
@@ -183,6 +185,10 @@ def _kept(rows: tuple[Row, ...], segment: str | None, channel: str | None) -> tu
             raise InvalidInput(
                 f"the campaign has no {what} {asked[:80]!r}: it has {', '.join(dict.fromkeys(known))}"
             )
+    if channel is not None and channel not in PERSONAL:
+        raise InvalidInput(
+            f"a {CHANNELS[channel].title} has no one reader: name one of {', '.join(PERSONAL)}"
+        )
     return tuple(row for row in rows if segment in (None, row.segment) and channel in (None, row.channel))
 
 

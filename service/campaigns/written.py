@@ -24,11 +24,12 @@ def written_rows(campaign: Campaign, folder: Path) -> tuple[Row, ...]:
             "`pitchwright campaign run` wrote"
         ) from None
     found = {(rows[0].segment, rows[0].item_id, rows[0].channel): rows for rows in units.values()}
+    items: dict[tuple[str, str], list[str]] = {}
+    for segment, item_id, channel in found:
+        items.setdefault((segment, channel), []).append(item_id)
     kept: list[Row] = []
     for target, channel in itertools.product(targets(campaign), campaign.channels):
-        named = target.items or [
-            item for segment, item, on in found if (segment, on) == (target.segment, channel)
-        ]
+        named = target.items or items.get((target.segment, channel), [])
         if not named:
             raise _missing(f"{target.segment}/*/{channel}", folder)
         for item_id in named:

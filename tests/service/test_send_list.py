@@ -217,3 +217,10 @@ def test_accepted_copy_is_sent_as_it_stands() -> None:
     assert accepted.variants == (SendVariant(id="1-1", fields={"text": "By hand"}),)
     [nobody] = units_of(rows_with("passed"), "accepted", {})
     assert nobody.left_out == "nobody has accepted a variant of it"
+
+
+def test_nobody_is_nobody() -> None:
+    send_list = SendList("spring", [unit_of("sms", {"text": "a"}, {"text": "b"})], NAMES)
+    filled = send_list.fill("all", members_of(send_list, []), everybody(send_list, 0))
+    assert (filled.rows.height, filled.refused.height, +filled.counts) == (0, 0, Counter())
+    assert send_list.fill("others", members_of(send_list, [{}]), {}).rows.schema == send_list.schema

@@ -141,7 +141,7 @@ def rows_in(path: Path) -> list[dict[str, str]]:
 def test_the_list_holds_whom_reach_counts_and_nobody_else(
     shop: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("service.campaigns.send_list_export.MEMBERS_AT_ONCE", 5)
+    monkeypatch.setattr("service.campaigns.send_list_export.ROWS_AT_ONCE", 10)
     out = exported(shop, "--json")
     summary = json.loads(capsys.readouterr().out)
     assert json.loads((shop / "list.summary.json").read_text()) == summary
@@ -186,7 +186,7 @@ def test_an_export_repeated_says_the_same_whatever_the_batches(
     for name in names:
         (shop / f"{name}.part").write_text("left by a killed export")
     if form != "parquet":  # its row groups are the batches
-        monkeypatch.setattr("service.campaigns.send_list_export.MEMBERS_AT_ONCE", 2)
+        monkeypatch.setattr("service.campaigns.send_list_export.ROWS_AT_ONCE", 5)
     exported(shop, "--pick", "spread", form=form)
     assert [(shop / name).read_bytes() for name in names] == before
     assert b"email-0" in before[0]
@@ -265,6 +265,7 @@ def test_a_campaign_that_is_not_written_as_it_stands_is_not_sent(
         assert reason in capsys.readouterr().err
     (shop / "spring.yaml").write_text(json.dumps({**CAMPAIGN, "items": []}))
     exported(shop)
+    exported(shop, "--channel", "push", code=2)
     exported(shop, "--segment", "fans", code=2)
     assert "the campaign has no segment 'fans': it has free" in capsys.readouterr().err
     (shop / "spring" / "variants.jsonl").unlink()
