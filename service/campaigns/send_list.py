@@ -32,6 +32,8 @@ Refusal = Literal["merged", "lacks_trait", "too_long"]
 """Why a member who may be written to has no row."""
 
 ADDRESSES = (EMAIL, PHONE)
+_ADDRESS_OF = {"email": EMAIL, "sms": PHONE}
+"""The trait that a channel's message goes to. Where a push goes only the CRM knows."""
 TAG = "tag_"
 """What stands before a trait's name in the name of its column."""
 MERGED = "merged_into"
@@ -65,8 +67,8 @@ class Filled(NamedTuple):
     rows: pl.DataFrame
     refused: pl.DataFrame
     counts: Counter[tuple[int, str]]
-    """By place of the unit: `written`; of these `defaulted`, for want of a trait, and `shortened`, where the
-    member's own values made the copy too long; and refused by rule."""
+    """By place of the unit: `written`; of these `defaulted`, for want of a trait, `shortened`, where the
+    member's own values made the copy too long, and `unaddressed`; and refused by rule."""
 
 
 def units_of(rows: Iterable[Row], pick: Pick, accepted: Mapping[str, Fields]) -> tuple[SendUnit, ...]:
@@ -249,6 +251,8 @@ class _Filler:
             counts["shortened"] = sum(row.pop(_SHORTENED) for row in kept)
             rows = pl.concat([rows.filter(~doubtful), pl.DataFrame(kept, schema=rows.schema)])
         counts["written"], counts["defaulted"] = rows.height, int(rows[_DEFAULTED].sum())
+        if (address := _ADDRESS_OF.get(self._fixed["channel"])) is not None:
+            counts["unaddressed"] = rows[address].null_count()
         counts.update(row["rule"] for row in refused)
         return rows.drop(_DEFAULTED), _refused(refused), counts
 

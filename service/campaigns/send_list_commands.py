@@ -15,7 +15,17 @@ if TYPE_CHECKING:
     from service.runtime import Runtime
 
 REACH_HEADER = ("segment", "channel", "members", "may be written to")
-UNITS_HEADER = ("segment", "item", "channel", "rows", "with a default", "shortened", "set aside", "left out")
+UNITS_HEADER = (
+    "segment",
+    "item",
+    "channel",
+    "rows",
+    "with a default",
+    "shortened",
+    "no address",
+    "set aside",
+    "left out",
+)
 
 
 @click.command()
@@ -125,6 +135,7 @@ def _show(summary: "SendListSummary") -> None:
                 f"{unit.written:,}",
                 f"{unit.defaulted:,}",
                 f"{unit.shortened:,}",
+                f"{unit.unaddressed:,}",
                 f"{sum(unit.refused.values()):,}",
                 unit.left_out or "",
             )

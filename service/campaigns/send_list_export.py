@@ -59,6 +59,8 @@ class UnitRows(msgspec.Struct, frozen=True, kw_only=True):
     """Of the written rows, those in which a merge tag's default stands for a trait the profile lacks."""
     shortened: int
     """Of the written rows, those in which defaults stand for values that made a text too long."""
+    unaddressed: int
+    """Of the written rows, those whose profile has no address for the channel: the CRM must know one."""
     refused: dict[Refusal, int]
     gone: int
     """Erased while the list was written."""
@@ -218,6 +220,7 @@ def _unit_rows(unit: SendUnit, place: int, counts: Counter[tuple[int, str]]) -> 
         written=counts[place, "written"],
         defaulted=counts[place, "defaulted"],
         shortened=counts[place, "shortened"],
+        unaddressed=counts[place, "unaddressed"],
         refused={rule: counts[place, rule] for rule in REFUSALS},
         gone=counts[place, "gone"],
     )

@@ -160,6 +160,7 @@ def test_the_list_holds_whom_reach_counts_and_nobody_else(
         10,
         1,
     )
+    assert (email["unaddressed"], sms["unaddressed"]) == (0, 10)
     assert [each["allowed"] for each in summary["reach"]] == [9, 11]
     rows = rows_in(out)
     assert (len(rows), summary["rows"], summary["refused"]) == (19, 19, 1)
