@@ -231,3 +231,29 @@ def ingest(events: int, seed: int, as_json: bool) -> None:
 
         summary = run(work)
     show_figures(summary, as_json=as_json)
+
+
+@bench.command()
+@click.option(
+    "--members", type=click.IntRange(min=1), default=100_000, show_default=True, help="Members to write to."
+)
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Decides the members.")
+@json_option
+def sendlist(members: int, seed: int, as_json: bool) -> None:
+    """Measure how fast a send list is read, filled, checked and written, and whether memory stays flat.
+
+    A row a member on three channels, beside a script that renders a Jinja template for every text of the same
+    rows. Rates are by processor time: what one core does. Exit code 1 when a goal is missed.
+
+    Example: pitchwright bench sendlist --members 1000000 --json
+    """
+    from service.benchmarks.send_list import Plan, benchmark_send_list
+
+    with Progress() as progress:
+
+        async def work(runtime: "Runtime") -> "Figures":
+            plan = Plan(members=members, seed=seed)
+            return await benchmark_send_list(plan, runtime.settings, progress)
+
+        summary = run(work)
+    show_figures(summary, as_json=as_json)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from service.campaigns.send_list_commands import export
 from service.console import NotMet, Progress, json_option, note, print_json, print_table, run
 from service.contact.commands import removed_text
 from service.drafts.commands import copy_text, score_text, verdict
@@ -71,7 +72,7 @@ def _show(summary: "CampaignSummary") -> None:
     print_table(
         REACH_HEADER,
         [
-            (each.name, each.channel, f"{each.audience:,}", f"{each.allowed:,}", removed_text(each))
+            (each.name, each.channel, f"{each.audience:,}", f"{each.allowed:,}", removed_text(each.removed))
             for each in summary.reach
         ],
     )
@@ -100,3 +101,6 @@ def _row(row: "Row") -> tuple[str, ...]:
         verdict(row.status, row.checks),
         score_text(row.scores),
     )
+
+
+campaign.add_command(export)

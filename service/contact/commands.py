@@ -1,6 +1,7 @@
 """`pitchwright contact` and `segment reach`: the rules on whom may be written to, and what they leave."""
 
 import re
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import click
@@ -8,7 +9,7 @@ import click
 from service.console import Usage, json_option, note, print_json, print_table, run
 
 if TYPE_CHECKING:
-    from service.contact.model import ContactPolicy, Reach
+    from service.contact.model import ContactPolicy, Reach, Removed
     from service.runtime import Runtime
 
 REACH_HEADER = ("", "members")
@@ -115,11 +116,9 @@ def reach(name: str, channel: str, as_json: bool) -> None:
     note(f"Members as of {found.as_of:%Y-%m-%d %H:%M} UTC; consent and messages as they are now.")
 
 
-def removed_text(found: "Reach") -> str:
+def removed_text(removed: "Iterable[Removed]") -> str:
     """Say in a line which rules removed how many; empty when none did."""
-    return ", ".join(
-        f"{each.removed:,} {each.rule.replace('_', ' ')}" for each in found.removed if each.removed
-    )
+    return ", ".join(f"{each.removed:,} {each.rule.replace('_', ' ')}" for each in removed if each.removed)
 
 
 def _show(policy: "ContactPolicy", *, as_json: bool) -> None:

@@ -44,6 +44,22 @@ class DecisionStore:
         """Return the decisions about one draft's variants."""
         return (await self.of_drafts([draft_id])).get(draft_id, {})
 
+    async def of_variants(self, variant_ids: Collection[str]) -> History:
+        """Return the decisions about these variants; of one in several drafts, the newest such."""
+        found: dict[str, dict[str, tuple[Decision, ...]]] = {}
+        ids = sorted(variant_ids)
+        for start in range(0, len(ids), DRAFTS_PER_QUERY):
+            query = select(DecisionRow).where(
+                self._mine(), DecisionRow.variant_id.in_(ids[start : start + DRAFTS_PER_QUERY])
+            )
+            for row in await self._session.scalars(query.order_by(DecisionRow.draft_id, DecisionRow.number)):
+                drafts = found.setdefault(row.variant_id, {})
+                drafts[row.draft_id] = (*drafts.get(row.draft_id, ()), _decision(row))
+        return {
+            variant: max(drafts.values(), key=lambda decisions: decisions[-1].at)
+            for variant, drafts in found.items()
+        }
+
     async def add(self, draft_id: str, variant_id: str, decision: Decision) -> bool:
         """Store a decision; False when another one was stored under its number meanwhile.
 

@@ -2,25 +2,20 @@
 
 import gzip
 from collections.abc import Callable
-from importlib import import_module
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol
+from typing import Any, BinaryIO
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from service.exports.formats import writer_of
 from service.exports.model import Format
 from service.privacy.masks import Masks, Places
 from service.segments.selection import Selection
 
 ROWS_AT_ONCE = 50_000
-
-
-class _Writer(Protocol):
-    def write(self, rows: pl.DataFrame) -> None: ...
-
-    def close(self) -> None: ...
+COLUMNS = pl.Schema({"profile_id": pl.String(), "score": pl.Float64()})
 
 
 def write_members(
@@ -42,7 +37,8 @@ def write_members(
     written = 0
     try:
         with partial.open("wb") as raw:
-            writer = _WRITERS[form](raw)
+            stream: Any = raw if form == "parquet" else _compressed(raw)
+            writer = writer_of(form, stream, COLUMNS)
             for start in range(0, max(selection.members.size, 1), ROWS_AT_ONCE):
                 places = slice(start, start + ROWS_AT_ONCE)
                 rows = _rows(selection, kept, places if order is None else order[places], masks)
@@ -50,6 +46,7 @@ def write_members(
                 written += rows.height
                 report(written)
             writer.close()
+            stream.close()
         partial.replace(file)
     finally:
         partial.unlink(missing_ok=True)
@@ -70,48 +67,6 @@ def _rows(
     return rows.with_columns(profile_id=pl.Series(masked, dtype=pl.String))
 
 
-class _Lines:
-    """NDJSON or CSV, compressed; without a time in it, so that equal members give equal bytes."""
-
-    def __init__(self, raw: BinaryIO, *, csv: bool) -> None:
-        self._file = gzip.GzipFile(fileobj=raw, mode="wb", compresslevel=6, mtime=0, filename="")
-        self._csv = csv
-        self._begun = False
-
-    def write(self, rows: pl.DataFrame) -> None:
-        if self._csv:
-            self._file.write(rows.write_csv(include_header=not self._begun).encode())
-        else:
-            self._file.write(rows.write_ndjson().encode())
-        self._begun = True
-
-    def close(self) -> None:
-        self._file.close()
-
-
-class _Parquet:
-    """Parquet, a row group at a time."""
-
-    def __init__(self, raw: BinaryIO) -> None:
-        arrow, parquet = import_module("pyarrow"), import_module("pyarrow.parquet")
-        schema: Any = arrow.schema([("profile_id", arrow.large_string()), ("score", arrow.float64())])
-        self._schema = schema
-        self._file: Any = parquet.ParquetWriter(raw, schema, compression="zstd")
-
-    def write(self, rows: pl.DataFrame) -> None:
-        frame: Any = rows  # Polars does not say what `to_arrow` returns
-        self._file.write_table(frame.to_arrow().cast(self._schema))
-
-    def close(self) -> None:
-        self._file.close()
-
-
-def _ndjson(raw: BinaryIO) -> _Writer:
-    return _Lines(raw, csv=False)
-
-
-def _csv(raw: BinaryIO) -> _Writer:
-    return _Lines(raw, csv=True)
-
-
-_WRITERS: dict[Format, Callable[[BinaryIO], _Writer]] = {"ndjson": _ndjson, "csv": _csv, "parquet": _Parquet}
+def _compressed(stream: BinaryIO) -> gzip.GzipFile:
+    """Compress without a time in it, so that equal members give equal bytes."""
+    return gzip.GzipFile(fileobj=stream, mode="wb", compresslevel=6, mtime=0, filename="")

@@ -5,6 +5,7 @@ from pathlib import Path
 from prompts.catalog import Catalog
 from service.campaigns.actions import run_campaign
 from service.campaigns.model import Campaign
+from service.campaigns.written import written_rows
 from service.catalog.actions import upsert_items
 from service.catalog.model import Item
 from service.events.actions import record_events
@@ -20,7 +21,15 @@ from service.snapshots.actions import build_snapshot
 from service.webhooks.actions import create_webhook, list_deliveries
 from service.workspaces.actions import create_workspace
 
-CAMPAIGN = Campaign(name="spring", segments=("gardeners",), items=("trowel",), channels=("push",), n=1)
+CAMPAIGN = Campaign(
+    name="spring",
+    segments=("gardeners",),
+    items=("trowel",),
+    channels=("push",),
+    n=1,
+    offer="a gift ",
+    tone="luxury",
+)
 
 
 async def make_shop(runtime: Runtime) -> None:
@@ -55,6 +64,7 @@ async def test_a_campaign_is_written_with_the_workspaces_own_prompt(tmp_path: Pa
         back, rows = await run_campaign(runtime, "shop", CAMPAIGN, tmp_path / "back")
         assert back.units.written == 1
         assert {row.provenance.prompt for row in rows} != {"push/pocket.v9"}
+        assert written_rows(CAMPAIGN, tmp_path / "back") == rows
         told = [each.body["data"] for each in await list_deliveries(runtime, "shop", webhook.id)]
         assert [each["units"]["written"] for each in told] == [1, 1, 1]
         assert {each["campaign"] for each in told} == {"spring"}
