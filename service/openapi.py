@@ -99,6 +99,7 @@ def route(
     conditional: bool = False,
     rows: str | None = None,
     audited: bool | None = None,
+    confidential: bool = False,
 ) -> dict[str, Any]:
     """Keyword arguments for a Litestar route decorator.
 
@@ -107,7 +108,7 @@ def route(
     429 and 500.
     `conditional`: whether a client may ask only for what it has not seen (`service/etags.py`).
     `rows`: the body is many rows of this kind, as a JSON array or as NDJSON. `audited`: whether each use goes
-    on record; by default what is no GET does.
+    on record; by default what is no GET does. `confidential`: the answer holds a secret.
     """
     scopes = (scope,) if isinstance(scope, str) else tuple(scope)
     public = scopes == (PUBLIC,)
@@ -115,7 +116,13 @@ def route(
     operation = type("Documented", (Documented,), {})
     _DOCUMENTATION[operation] = _Documentation(request, response, description, idempotent, conditional, rows)
     return {
-        "opt": {"scope": scopes, "idempotent": idempotent, "conditional": conditional, "audited": audited},
+        "opt": {
+            "scope": scopes,
+            "idempotent": idempotent,
+            "conditional": conditional,
+            "audited": audited,
+            "confidential": confidential,
+        },
         "operation_class": operation,
         "summary": summary,
         "description": description or summary,

@@ -97,7 +97,8 @@ async def benchmark_ingest(plan: Plan, settings: Settings, progress: Progress | 
         tell("waiting for the models of the server", 0, None)
         await _settled(process)
         rounds = [each async for each in _rounds(plan, settings.workspace, server, rivals, process, tell)]
-    command = f"pitchwright bench ingest --events {plan.events}"
+    given = "" if plan.server is None else " --database-url URL"
+    command = f"pitchwright bench ingest --events {plan.events}{given}"
     seconds = time.perf_counter() - begun
     store = "sqlite" if plan.server is None else "postgresql"
     data = {"store": store, "batch": str(BATCH), "profiles": str(PROFILES), "items": str(ITEMS)}
