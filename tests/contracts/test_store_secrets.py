@@ -1,4 +1,4 @@
-"""Secrets of webhooks: sealed where there is a key, nowhere in plain, and still what signs; on both stores."""
+"""Secrets of webhooks: sealed where there is a key, nowhere in plain, still what signs; on both stores."""
 
 import asyncio
 from pathlib import Path
