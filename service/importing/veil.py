@@ -23,6 +23,9 @@ class Veil:
         self._vault = vault
         self._fields = {f"traits.{name}" for name in vault.names} & fields.keys()
         self._columns = {column for name in self._fields for column in fields[name].columns()}
+        for consents in mapping.consent_sections():
+            addresses = [field for name, field in consents.fields().items() if name in vault.names]
+            self._columns |= {column for field in addresses for column in field.columns()}
 
     def reject(self, reject: Reject) -> Reject:
         """Return a reject without these values; of a row that could not be taken apart nothing is left."""
