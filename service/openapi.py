@@ -6,9 +6,8 @@ fails for an operation that lacks a scope, an example or a problem response.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
-from litestar._openapi.schema_generation import SchemaCreator
 from litestar.openapi import ResponseSpec
 from litestar.openapi.spec import (
     Example,
@@ -24,6 +23,11 @@ from litestar.plugins import OpenAPISchemaPlugin
 from litestar.typing import FieldDefinition
 
 from service.problems import PROBLEM_MEDIA_TYPE, STATUS_TITLES, Problem, problem_type
+
+if TYPE_CHECKING:
+    from litestar._openapi.schema_generation import (
+        SchemaCreator,
+    )  # what the plugin is handed has no public name
 
 PUBLIC = "public"
 """The scope of what anyone may see: health, metrics and the documentation."""
@@ -43,7 +47,7 @@ class LimitedTuples(OpenAPISchemaPlugin):
         limits = field_definition.kwarg_definition
         return field_definition.is_tuple and limits is not None and Ellipsis in field_definition.args
 
-    def to_openapi_schema(self, field_definition: FieldDefinition, schema_creator: SchemaCreator) -> Schema:
+    def to_openapi_schema(self, field_definition: FieldDefinition, schema_creator: "SchemaCreator") -> Schema:
         """Describe it."""
         items = schema_creator.for_field_definition(field_definition.inner_types[0])
         return Schema(type=OpenAPIType.ARRAY, items=items)
