@@ -12,6 +12,7 @@ import polars as pl
 import pytest
 
 from indexing.definition import AllOf
+from service.exports.model import Format
 from service.exports.writing import write_members
 from service.privacy.masks import Masks
 from service.segments.selection import Selection
@@ -75,3 +76,12 @@ def test_members_come_in_chunks_and_in_one_order(tmp_path: Path, monkeypatch: py
     gone = masks.profile("customer-000000005")
     assert parts == [line for line in whole if not line.startswith(gone)]
     assert list(again.each_id()) == [f"customer-{number:09}" for number in range(100)]
+
+
+@pytest.mark.parametrize("form", ["csv", "ndjson", "parquet"])
+def test_nobody_is_a_file_too_under_pseudonyms_as_under_ids(tmp_path: Path, form: Format):
+    nobody, kept = everybody(0), np.ones(0, dtype=np.bool_)
+    files = [tmp_path / name for name in ("ids", "pseudonyms")]
+    for file, masks in zip(files, (None, Masks(b"1" * 32, ())), strict=True):
+        assert write_members(nobody, kept, file, form, lambda _: None, masks) == 0
+    assert files[0].read_bytes() == files[1].read_bytes()
