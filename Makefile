@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 EXTRAS := offline,postgres,dev
 
-.PHONY: install demo test check test-slow test-vllm golden eval-baseline snapshot-fixture lock clean
+.PHONY: install demo test check test-slow test-vllm test-schemathesis golden eval-baseline snapshot-fixture lock clean
 
 install: .venv/.installed
 
@@ -50,7 +50,7 @@ lock: install
 	$(BIN)/python .ci/lock.py > constraints.new && mv constraints.new constraints.txt
 
 clean:
-	rm -rf .venv .venv-vllm dist var
+	rm -rf .venv .venv-vllm .venv-schemathesis dist var
 
 # The real vLLM, in a venv of its own: it pins much, and its companions' GPU builds break the CPU one.
 .venv-vllm/.installed: pyproject.toml constraints.txt
@@ -66,3 +66,13 @@ test-vllm: install .venv-vllm/.installed
 	VLLM_CPU_KVCACHE_SPACE=1 HF_HUB_OFFLINE=1 VLLM_NO_USAGE_STATS=1 .venv-vllm/bin/python -m pytest -m vllm \
 	  -o asyncio_default_test_loop_scope=session -o asyncio_default_fixture_loop_scope=session -W default \
 	  tests/contracts/test_engine.py -k in_process
+
+# The service held to its OpenAPI document by somebody else's fuzzer, in a venv of its own: it shares nothing with us but HTTP.
+.venv-schemathesis/.installed: constraints.txt
+	$(PYTHON) -m venv .venv-schemathesis
+	.venv-schemathesis/bin/python -m pip install --quiet --constraint constraints.txt "pip>=25.2"
+	.venv-schemathesis/bin/python -m pip install --quiet --constraint constraints.txt "schemathesis==4.32.5"
+	@touch $@
+
+test-schemathesis: install .venv-schemathesis/.installed
+	PYTHONPATH=. $(BIN)/python .ci/schemathesis.py .venv-schemathesis/bin/schemathesis

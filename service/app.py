@@ -35,7 +35,7 @@ from service.exports.routes import ROUTES as EXPORTS
 from service.health import ROUTES as HEALTH
 from service.idempotency import Idempotency
 from service.masking import Masking
-from service.openapi import PUBLIC
+from service.openapi import PUBLIC, LimitedTuples
 from service.parameters import known_parameters
 from service.privacy.masks import Masks
 from service.privacy.retention import retain_forever
@@ -121,6 +121,7 @@ def create_app(settings: Settings, *, background: bool = True) -> Litestar:
         guards=[known_parameters],
         exception_handlers={Exception: problems},
         openapi_config=_openapi_config(),
+        plugins=[LimitedTuples()],
         logging_config=None,
         request_max_body_size=settings.max_body_bytes,
         state=State({"metrics": metrics, "problems": problems, "rate_limits": limits}),

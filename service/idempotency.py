@@ -2,13 +2,15 @@
 
 A key belongs to a workspace and to one request (method, path, query and body). While the first is being
 worked on a second gets 409; another request with the same key gets 422; afterwards the stored answer is
-replayed. Only successes are kept: after a failure the key is free again.
+replayed. Only successes are kept: after a failure the key is free again. An answer that holds a secret is
+kept sealed where there is a key to seal with.
 """
 
 import hashlib
 from datetime import timedelta
 from typing import Any
 
+import msgspec
 from litestar.connection import Request
 from litestar.enums import ScopeType
 from litestar.middleware import ASGIMiddleware
@@ -66,7 +68,7 @@ class Idempotency(ASGIMiddleware):
             raise
         answer = _answer(messages)
         if answer is not None and 200 <= answer.status < 300:
-            await claim.finish(answer)
+            await claim.finish(answer, confidential=scope["route_handler"].opt["confidential"])
         else:
             await claim.forget()
         for message in messages:
@@ -84,9 +86,14 @@ class _Claim:
     async def begin(self, fingerprint: str) -> Remembered | None:
         async with self._runtime.database.write() as session:
             store = IdempotencyStore(session, self._workspace)
-            return await store.begin(self._key, fingerprint, self._runtime.now(), CLAIM_LASTS)
+            known = await store.begin(self._key, fingerprint, self._runtime.now(), CLAIM_LASTS)
+        if known is None:
+            return None
+        return msgspec.structs.replace(known, body=self._runtime.vault.opened_body(known.body))
 
-    async def finish(self, answer: Remembered) -> None:
+    async def finish(self, answer: Remembered, *, confidential: bool) -> None:
+        if confidential:
+            answer = msgspec.structs.replace(answer, body=self._runtime.vault.sealed_body(answer.body))
         async with self._runtime.database.write() as session:
             store = IdempotencyStore(session, self._workspace)
             await store.finish(self._key, answer, self._runtime.now() + ANSWER_LASTS)

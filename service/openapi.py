@@ -6,7 +6,7 @@ fails for an operation that lacks a scope, an example or a problem response.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from litestar.openapi import ResponseSpec
 from litestar.openapi.spec import (
@@ -19,8 +19,15 @@ from litestar.openapi.spec import (
     Schema,
 )
 from litestar.openapi.spec.enums import OpenAPIType
+from litestar.plugins import OpenAPISchemaPlugin
+from litestar.typing import FieldDefinition
 
 from service.problems import PROBLEM_MEDIA_TYPE, STATUS_TITLES, Problem, problem_type
+
+if TYPE_CHECKING:
+    from litestar._openapi.schema_generation import (
+        SchemaCreator,
+    )  # what the plugin is handed has no public name
 
 PUBLIC = "public"
 """The scope of what anyone may see: health, metrics and the documentation."""
@@ -30,6 +37,20 @@ NDJSON = "application/x-ndjson"
 _KEYS: list[dict[str, list[str]]] = [{"bearer": []}, {"api_key": []}, {"basic": []}]
 _ALWAYS = (400, 401, 403, 429, 500)
 _IDEMPOTENT = (409, 422)
+
+
+class LimitedTuples(OpenAPISchemaPlugin):
+    """Describes `tuple[X, ...]` with limits as a list of X; Litestar itself allows anything beside an X."""
+
+    def is_plugin_supported_field(self, field_definition: FieldDefinition) -> bool:
+        """Whether it is one."""
+        limits = field_definition.kwarg_definition
+        return field_definition.is_tuple and limits is not None and Ellipsis in field_definition.args
+
+    def to_openapi_schema(self, field_definition: FieldDefinition, schema_creator: "SchemaCreator") -> Schema:
+        """Describe it."""
+        items = schema_creator.for_field_definition(field_definition.inner_types[0])
+        return Schema(type=OpenAPIType.ARRAY, items=items)
 
 
 @dataclass
@@ -49,6 +70,11 @@ class Documented(Operation):
         if documentation.conditional:
             self.parameters = [*(self.parameters or []), _IF_NONE_MATCH]
             self.responses = {**(self.responses or {}), "304": _UNCHANGED}
+        if documentation.files:
+            content = {media: OpenAPIMediaType(schema=_file(media)) for media in documentation.files}
+            whole = OpenAPIResponse(description="The file", content=content)
+            part = OpenAPIResponse(description="The part of it that was asked for", content=content)
+            self.responses = {**(self.responses or {}), "200": whole, "206": part}
         for status, response in (self.responses or {}).items():
             content = getattr(response, "content", None)
             if status.startswith("2") and content and documentation.response is not None:
@@ -64,6 +90,7 @@ class _Documentation:
     idempotent: bool
     conditional: bool
     rows_schema: str | None
+    files: tuple[str, ...]
 
 
 _DOCUMENTATION: dict[type[Documented], _Documentation] = {}
@@ -99,6 +126,8 @@ def route(
     conditional: bool = False,
     rows: str | None = None,
     audited: bool | None = None,
+    confidential: bool = False,
+    files: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Keyword arguments for a Litestar route decorator.
 
@@ -107,15 +136,24 @@ def route(
     429 and 500.
     `conditional`: whether a client may ask only for what it has not seen (`service/etags.py`).
     `rows`: the body is many rows of this kind, as a JSON array or as NDJSON. `audited`: whether each use goes
-    on record; by default what is no GET does.
+    on record; by default what is no GET does. `confidential`: the answer holds a secret.
+    `files`: the answer is a file, whole or in part, of one of these media types.
     """
     scopes = (scope,) if isinstance(scope, str) else tuple(scope)
     public = scopes == (PUBLIC,)
     statuses = sorted({*problems, *(() if public else _ALWAYS), *(_IDEMPOTENT if idempotent else ()), 500})
     operation = type("Documented", (Documented,), {})
-    _DOCUMENTATION[operation] = _Documentation(request, response, description, idempotent, conditional, rows)
+    _DOCUMENTATION[operation] = _Documentation(
+        request, response, description, idempotent, conditional, rows, tuple(files)
+    )
     return {
-        "opt": {"scope": scopes, "idempotent": idempotent, "conditional": conditional, "audited": audited},
+        "opt": {
+            "scope": scopes,
+            "idempotent": idempotent,
+            "conditional": conditional,
+            "audited": audited,
+            "confidential": confidential,
+        },
         "operation_class": operation,
         "summary": summary,
         "description": description or summary,
@@ -140,6 +178,10 @@ def _problem_response(status: int) -> ResponseSpec:
         media_type=PROBLEM_MEDIA_TYPE,
         examples=[Example(value=value)],
     )
+
+
+def _file(media: str) -> Schema:
+    return Schema(type=OpenAPIType.STRING, content_media_type=media)
 
 
 def _rows_body(documentation: _Documentation) -> RequestBody:

@@ -170,8 +170,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     trait_keys: Annotated[
         tuple[str, ...],
         setting(
-            "Fernet keys of encrypted traits, comma separated, newest first: the first encrypts, all "
-            "decrypt. A secret: never shown."
+            "Fernet keys of encrypted traits and secrets of webhooks, comma separated, newest first: the "
+            "first encrypts, all decrypt. A secret: never shown."
         ),
     ] = ()
     encrypted_traits: Annotated[

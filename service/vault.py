@@ -1,9 +1,12 @@
-"""Chosen traits encrypted at rest: written sealed, read opened, by the column that holds them.
+"""Chosen traits, and secrets, encrypted at rest: written sealed, read opened, by the column that holds them.
 
 A sealed value stands in a profile's JSON as `{"key": FINGERPRINT, "sealed": TOKEN}`: a Fernet token
 (AES-128-CBC with HMAC-SHA256) of the value's JSON, and which key it is under. A plain trait is a scalar, so
 the two cannot be mistaken for each other. What stays visible is that a profile has the trait, when it was
 sealed, and its length to 16 bytes. A profile's digest, which could be guessed at, is keyed as well.
+
+A secret, such as what signs webhooks, is sealed wherever there is a key: `sealed:FINGERPRINT:TOKEN`. One that
+was stored before there was a key is read as it stands.
 """
 
 import re
@@ -14,13 +17,14 @@ from weakref import WeakKeyDictionary
 
 import msgspec
 from cryptography.fernet import Fernet, InvalidToken
-from sqlalchemy import Dialect, String
+from sqlalchemy import Dialect, String, Text
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from prompts.readers import FIRST_NAME
 from service.errors import SettingsError, TraitsLocked
 
 FINGERPRINT_BYTES = 8
+SEAL = "sealed:"
 _QUOTED = re.compile(r"'(?:[^'\\]|\\.)*(?:'|\.\.\.|$)|\"(?:[^\"\\]|\\.)*(?:\"|\.\.\.|$)|(?<!\w)-?\d[\d.e+-]*")
 """A value in a message, also one that was cut."""
 
@@ -95,6 +99,32 @@ class Vault:
             for name, value in stored.items()
         )
 
+    def sealed_text(self, text: str) -> str:
+        """Return a secret as it is stored: sealed under the newest key; itself without keys."""
+        if self.newest is None:
+            return text
+        token = self._fernets[self.newest].encrypt(text.encode()).decode()
+        return f"{SEAL}{self.newest}:{token}"
+
+    def opened_text(self, stored: str) -> str:
+        """Return a stored secret as it was; raises TraitsLocked where its key is missing or is not it."""
+        if not stored.startswith(SEAL):
+            return stored
+        fingerprint, _, token = stored.removeprefix(SEAL).partition(":")
+        return self._decrypted(fingerprint, token).decode()
+
+    def sealed_body(self, body: bytes) -> bytes:
+        """Return an answer that holds a secret as it is remembered."""
+        return self.sealed_text(body.decode()).encode()
+
+    def opened_body(self, stored: bytes) -> bytes:
+        """Return a remembered answer, sealed or not, as it was."""
+        return self.opened_text(stored.decode()).encode() if stored.startswith(SEAL.encode()) else stored
+
+    def is_text_due(self, stored: str) -> bool:
+        """Whether a stored secret is not sealed as it would be now."""
+        return self.newest is not None and not stored.startswith(f"{SEAL}{self.newest}:")
+
     def keyed(self, digest: str) -> str:
         """Return a digest of content that tells nothing to who lacks the key; itself without keys."""
         if self._digest_key is None:
@@ -110,24 +140,27 @@ class Vault:
         return _QUOTED.sub("…", reason) if about else reason
 
     def _open(self, value: Json) -> Any:
-        fernet = self._fernets.get(value["key"])
+        return msgspec.json.decode(self._decrypted(value["key"], value["sealed"]))
+
+    def _decrypted(self, fingerprint: str, token: str) -> bytes:
+        fernet = self._fernets.get(fingerprint)
         if fernet is None:
-            raise TraitsLocked(locked([value["key"]]))
+            raise TraitsLocked(locked([fingerprint]))
         try:
-            return msgspec.json.decode(fernet.decrypt(value["sealed"]))
+            return fernet.decrypt(token)
         except InvalidToken:
             raise TraitsLocked(
-                f"an encrypted trait is damaged: it does not open with its key, {value['key']}. Restore the "
-                "profile from a backup, or store its traits anew"
+                f"an encrypted value is damaged: it does not open with its key, {fingerprint}. Restore it "
+                "from a backup, store the profile's traits anew, or rotate the webhook's secret"
             ) from None
 
 
 def locked(fingerprints: Collection[str]) -> str:
     """Say which keys are missing, by their fingerprints."""
     return (
-        f"traits in the store are encrypted with a key that PITCHWRIGHT_TRAIT_KEYS lacks (fingerprint "
-        f"{', '.join(sorted(fingerprints))}): add it to the end of the list; once `pitchwright traits "
-        "rotate` is done with it, it can be taken out"
+        "traits or secrets in the store are encrypted with a key that PITCHWRIGHT_TRAIT_KEYS lacks "
+        f"(fingerprint {', '.join(sorted(fingerprints))}): add it to the end of the list; once "
+        "`pitchwright traits rotate` is done with it, it can be taken out"
     )
 
 
@@ -183,3 +216,18 @@ class KeyedDigest(TypeDecorator[str]):
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
         """Key it."""
         return None if value is None else _VAULTS.get(dialect, _NO_VAULT).keyed(value)
+
+
+class SealedText(TypeDecorator[str]):
+    """A column of texts that are secrets."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        """Seal."""
+        return None if value is None else _VAULTS.get(dialect, _NO_VAULT).sealed_text(value)
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> str | None:
+        """Open."""
+        return None if value is None else _VAULTS.get(dialect, _NO_VAULT).opened_text(value)

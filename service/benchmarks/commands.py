@@ -213,21 +213,28 @@ def overload(
     "--events", type=click.IntRange(min=10_000), default=1_000_000, show_default=True, help="Events to send."
 )
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Decides the events.")
+@click.option(
+    "--database-url",
+    metavar="URL",
+    help="A PostgreSQL server whose user may make databases [SQLite in a folder of its own].",
+)
 @json_option
-def ingest(events: int, seed: int, as_json: bool) -> None:
+def ingest(events: int, seed: int, database_url: str | None, as_json: bool) -> None:
     """Measure how fast events come in over HTTP, and whether the server's memory stays flat.
 
     Batches of 500 go through `pitchwright serve` and, in turns, through a bare `executemany` into a store of
-    the same schema; each batch is durable in both. Exit code 1 when a goal is missed.
+    the same schema, on PostgreSQL also by COPY; each batch is durable in all of them. The databases are the
+    benchmark's own and go with it. Exit code 1 when a goal is missed.
 
     Example: pitchwright bench ingest --events 100000 --json
     """
     from service.benchmarks.ingest import Plan, benchmark_ingest
 
+    plan = Plan(events=events, seed=seed, server=database_url)
     with Progress() as progress:
 
         async def work(runtime: "Runtime") -> "Figures":
-            return await benchmark_ingest(Plan(events=events, seed=seed), runtime.settings, progress)
+            return await benchmark_ingest(plan, runtime.settings, progress)
 
         summary = run(work)
     show_figures(summary, as_json=as_json)

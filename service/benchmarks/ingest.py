@@ -2,16 +2,16 @@
 
 The same rows go, in batches of the same size and each batch durable, into two stores of the same schema
 with the same profiles and items: one through `pitchwright serve`, one through the driver alone, as a script
-would write them. They take turns, so that what slows the machine, and a store that grows, slow both.
+would write them. They take turns, so that what slows the machine, and a store that grows, slow both. On
+PostgreSQL a third takes them by `COPY`, which knows neither duplicates nor refusals.
 """
 
 import asyncio
 import random
-import sqlite3
 import tempfile
 import time
 from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import AsyncExitStack, closing
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ import msgspec
 import numpy as np
 
 from eval.figures import Figure, Figures, figure, figures
+from service.benchmarks.bare import Bare, event_rows, opened, own_databases
 from service.benchmarks.processes import cpu_seconds, free_port, resident_bytes, started
 from service.catalog.actions import upsert_items
 from service.catalog.model import Item
@@ -29,7 +30,6 @@ from service.profiles.actions import upsert_profiles
 from service.profiles.model import Profile
 from service.runtime import open_runtime
 from service.settings import Settings
-from service.sqlite import SQLITE_PRAGMAS
 from service.workspaces.actions import create_key, create_workspace
 
 BATCH = 500
@@ -47,20 +47,6 @@ FEWEST_FOR_A_SLOPE = 10
 RESTING = 0.1
 """Seconds of processor time in a second."""
 _START = datetime(2026, 1, 1, tzinfo=UTC)
-_SQLITE_TIME = "%Y-%m-%d %H:%M:%S.%f"
-_COLUMNS = (
-    "workspace_id",
-    "id",
-    "profile_id",
-    "type",
-    "item_id",
-    "value",
-    "quantity",
-    "occurred_at",
-    "properties",
-    "recorded_at",
-)
-_INSERT = f"INSERT INTO events ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))})"  # noqa: S608 # our own names
 _TYPES = ("view", "click", "add_to_cart", "purchase", "impression")
 
 Progress = Callable[[str, int, int | None], None]
@@ -71,6 +57,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
     events: int = 1_000_000
     seed: int = 0
+    server: str | None = None
+    """URL of a PostgreSQL server where databases may be made; none for SQLite."""
 
 
 class _Round(msgspec.Struct, frozen=True):
@@ -80,33 +68,46 @@ class _Round(msgspec.Struct, frozen=True):
     http_seconds: float
     bare_seconds: float
     memory: int | None
+    copy_seconds: float | None = None
 
 
 async def benchmark_ingest(plan: Plan, settings: Settings, progress: Progress | None = None) -> Figures:
-    """Measure it. Raises DependencyError when the server does not come up."""
+    """Measure it, in stores of its own that go with it.
+
+    Raises DependencyError when the server does not come up or PostgreSQL does not answer, and SettingsError
+    for a server that is none.
+    """
     begun = time.perf_counter()
     tell: Progress = progress or (lambda _what, _done, _total: None)
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-ingest-")))
-        key = await _prepare(settings, folder / "served")
-        await _prepare(settings, folder / "bare")
-        bare = stack.enter_context(closing(_connect(folder / "bare")))
-        server = _Server(port=free_port(), key=key)
-        running = started(*_serving(settings, folder, server.port))
+        names = ["served", "bare"] if plan.server is None else ["served", "bare", "copied"]
+        urls: Sequence[str | None] = [None] * len(names)
+        if plan.server is not None:
+            urls = await stack.enter_async_context(own_databases(plan.server, len(names)))
+        keys = [await _prepare(settings, folder / name, url) for name, url in zip(names, urls, strict=True)]
+        rivals = [
+            await stack.enter_async_context(opened(folder / name, url, copying=name == "copied"))
+            for name, url in zip(names[1:], urls[1:], strict=True)
+        ]
+        server = _Server(port=free_port(), key=keys[0])
+        running = started(*_serving(settings, folder, server.port, urls[0]))
         process = await asyncio.to_thread(stack.enter_context, running)
         server.client = await stack.enter_async_context(httpx.AsyncClient(timeout=600))
         tell("waiting for the models of the server", 0, None)
         await _settled(process)
-        rounds = [each async for each in _rounds(plan, settings.workspace, server, bare, process, tell)]
-    command = f"pitchwright bench ingest --events {plan.events}"
+        rounds = [each async for each in _rounds(plan, settings.workspace, server, rivals, process, tell)]
+    given = "" if plan.server is None else " --database-url URL"
+    command = f"pitchwright bench ingest --events {plan.events}{given}"
     seconds = time.perf_counter() - begun
-    data = {"batch": str(BATCH), "profiles": str(PROFILES), "items": str(ITEMS)}
+    store = "sqlite" if plan.server is None else "postgresql"
+    data = {"store": store, "batch": str(BATCH), "profiles": str(PROFILES), "items": str(ITEMS)}
     return figures(command, _figures(rounds), seconds=seconds, seed=plan.seed, data=data)
 
 
-async def _prepare(settings: Settings, folder: Path) -> str:
+async def _prepare(settings: Settings, folder: Path, url: str | None) -> str:
     """Make a store with items and profiles in it; give a key to it."""
-    own = msgspec.structs.replace(settings, data_dir=str(folder), database_url=None)
+    own = msgspec.structs.replace(settings, data_dir=str(folder), database_url=url)
     async with open_runtime(own) as runtime:
         await create_workspace(runtime, own.workspace)
         await upsert_items(runtime, own.workspace, (Item(id=f"item-{n}") for n in range(ITEMS)))
@@ -114,15 +115,8 @@ async def _prepare(settings: Settings, folder: Path) -> str:
         return (await create_key(runtime, own.workspace, "bench", ["ingest"])).text
 
 
-def _connect(folder: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(folder / "pitchwright.db", isolation_level=None, check_same_thread=False)
-    for pragma in SQLITE_PRAGMAS:
-        connection.execute(f"PRAGMA {pragma}")
-    return connection
-
-
 def _serving(
-    settings: Settings, folder: Path, port: int
+    settings: Settings, folder: Path, port: int, url: str | None
 ) -> tuple[Sequence[str | Path], str, Path, dict[str, str]]:
     environment = {
         "PITCHWRIGHT_EMBEDDER": settings.embedder,
@@ -131,6 +125,7 @@ def _serving(
         "PITCHWRIGHT_LOG_LEVEL": "warning",
         "PITCHWRIGHT_SNAPSHOT_INTERVAL_SECONDS": "0",
         "PITCHWRIGHT_SNAPSHOT_EVENTS": str(2**62),
+        "PITCHWRIGHT_DATABASE_URL": url or f"sqlite:///{folder / 'served' / 'pitchwright.db'}",
     }
     arguments = ("-m", "service.cli", "--data-dir", folder / "served", "serve")
     return arguments, f"http://127.0.0.1:{port}/health/live", folder / "log", environment
@@ -173,7 +168,7 @@ async def _rounds(
     plan: Plan,
     workspace: str,
     server: _Server,
-    bare: sqlite3.Connection,
+    rivals: Sequence[Bare],
     process: int,
     tell: Progress,
 ) -> AsyncGenerator[_Round]:
@@ -181,12 +176,14 @@ async def _rounds(
     while done < plan.events:
         batches = [_batch(chance, done + number * BATCH) for number in range(ROUND_BATCHES)]
         bodies = [msgspec.json.encode(batch) for batch in batches]
-        rows = [_rows(batch, workspace) for batch in batches]
-        bare_seconds = await asyncio.to_thread(_write, bare, rows)
+        rows = [event_rows(batch, workspace) for batch in batches]
+        bare_seconds, *copy_seconds = [
+            await each.write([each.ready(batch) for batch in rows]) for each in rivals
+        ]
         http_seconds = await server.record(bodies)
         done += ROUND_BATCHES * BATCH
         tell("recording events", min(done, plan.events), plan.events)
-        yield _Round(done, http_seconds, bare_seconds, resident_bytes(process))
+        yield _Round(done, http_seconds, bare_seconds, resident_bytes(process), *copy_seconds)
 
 
 def _batch(chance: random.Random, first: int) -> list[dict[str, Any]]:
@@ -206,30 +203,6 @@ def _batch(chance: random.Random, first: int) -> list[dict[str, Any]]:
     ]
 
 
-def _rows(batch: Sequence[dict[str, Any]], workspace: str) -> list[tuple[Any, ...]]:
-    """Give the rows those events are stored as, ready for the driver."""
-    now = _START.strftime(_SQLITE_TIME)
-    return [
-        (
-            workspace,
-            *(event[name] for name in _COLUMNS[1:7]),
-            datetime.fromisoformat(event["occurred_at"]).strftime(_SQLITE_TIME),
-            msgspec.json.encode(event["properties"]).decode(),
-            now,
-        )
-        for event in batch
-    ]
-
-
-def _write(bare: sqlite3.Connection, batches: Sequence[Sequence[tuple[Any, ...]]]) -> float:
-    begun = time.perf_counter()
-    for rows in batches:
-        bare.execute("BEGIN IMMEDIATE")
-        bare.executemany(_INSERT, rows)
-        bare.execute("COMMIT")
-    return time.perf_counter() - begun
-
-
 def _figures(rounds: Sequence[_Round]) -> list[Figure]:
     n = rounds[-1].events
     served, bare = (
@@ -240,6 +213,16 @@ def _figures(rounds: Sequence[_Round]) -> list[Figure]:
         figure("ingest.http.events_per_second", served, unit="events/s", n=n, baseline=("executemany", bare)),
         figure("ingest.http.ratio", served / bare, n=len(rounds), at_least=RATIO),
     ]
+    copying = [each.copy_seconds for each in rounds if each.copy_seconds is not None]
+    if copying:
+        copied = figure(
+            "ingest.copy.events_per_second",
+            n / sum(copying),
+            unit="events/s",
+            n=n,
+            baseline=("executemany", bare),
+        )
+        made.insert(1, copied)
     settled = [each for each in rounds[int(SETTLING * len(rounds)) :] if each.memory is not None]
     if len(settled) >= FEWEST_FOR_A_SLOPE:
         events, memory = (

@@ -61,13 +61,14 @@ def subjects_of(key: bytes, traits: Mapping[str, Any]) -> Iterator[str]:
 
 async def profiles_at(
     runtime: Runtime, session: AsyncSession, workspace: str, key: bytes, subjects: frozenset[str]
-) -> frozenset[str]:
-    """Return the profiles of a workspace that have one of these addresses now, encrypted or not.
+) -> dict[str, frozenset[str]]:
+    """Return the profiles of a workspace that have one of these addresses now, encrypted or not; and which.
 
     Raises TraitsLocked for an encrypted one that does not open: nobody is taken for reachable by mistake.
     """
+    found = dict[str, frozenset[str]]()
     if not subjects:
-        return frozenset()
+        return found
     traits = cast(ProfileRow.traits, Text)
     query = (
         select(ProfileRow.id, traits)
@@ -78,19 +79,20 @@ async def profiles_at(
         .order_by(ProfileRow.id)
         .limit(ROWS_AT_ONCE)
     )
-    found, last = set[str](), ""
+    last = ""
     while rows := (await session.execute(query.where(ProfileRow.id > last))).tuples().all():
-        found.update(await runtime.run(_holders, runtime.vault, rows, key, subjects))
+        found |= await runtime.run(_holders, runtime.vault, rows, key, subjects)
         last = rows[-1][0]
-    return frozenset(found)
+    return found
 
 
 def _holders(
     vault: Vault, rows: Sequence[tuple[str, str]], key: bytes, subjects: frozenset[str]
-) -> list[str]:
-    """Return the ids among (id, traits as the store's JSON) whose address is one of these; CPU work."""
+) -> dict[str, frozenset[str]]:
+    """Return which of the addresses each of (id, traits as the store's JSON) has, if any; CPU work."""
     known = ((each, vault.opened(msgspec.structs.asdict(_DECODER.decode(text)))) for each, text in rows)
-    return [each for each, addresses in known if not subjects.isdisjoint(subjects_of(key, addresses))]
+    held = ((each, subjects.intersection(subjects_of(key, addresses))) for each, addresses in known)
+    return {each: theirs for each, theirs in held if theirs}
 
 
 async def keep_suppressed(session: AsyncSession, workspace: str, key: bytes, ids: Collection[str]) -> None:

@@ -54,7 +54,7 @@ async def read_lists(
         )
     )
     key = await ErasureStore(session, workspace).key()
-    suppressed |= await profiles_at(runtime, session, workspace, key, subjects)
+    suppressed |= (await profiles_at(runtime, session, workspace, key, subjects)).keys()
     query = select(ConsentRow.profile_id, ConsentRow.granted).where(
         ConsentRow.workspace_id == workspace, ConsentRow.channel == channel
     )

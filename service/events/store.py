@@ -1,6 +1,6 @@
 """Events: rows to values and back. Events of an erased profile are gone."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -31,11 +31,20 @@ class EventStore:
         self._session = session
         self._workspace = workspace
 
-    async def record(self, events: Sequence[Event], now: datetime, *, any_item: bool = False) -> Outcome:
+    async def record(
+        self,
+        events: Sequence[Event],
+        now: datetime,
+        *,
+        any_item: bool = False,
+        derived: Mapping[int, Collection[str]] | None = None,
+    ) -> Outcome:
         """Store events whose id is new, under the profile that owns theirs.
 
         Refused are those of unknown items (noted only, with `any_item`), of erased profiles, and those whose
-        id is stored with other content. Whoever unsubscribes or complains withdraws consent.
+        id is stored with other content. `derived`: properties, by an event's place, that its sender did not
+        say; one that was stored without them is the same event. Whoever unsubscribes or complains withdraws
+        consent.
         """
         unknown = await self._unknown_items({event.item_id for event in events if event.item_id is not None})
         odd = {
@@ -79,13 +88,18 @@ class EventStore:
         ]
         stored = await insert_rows(self._session, EventRow, COLUMNS, rows)
         if stored < len(rows):
-            refused |= await self._contradictions(rows, good)
+            refused |= await self._contradictions(rows, good, derived or {})
         words = list(withdrawals((events[place] for place in good if place not in refused), now))
         if words:
             await ContactStore(self._session, self._workspace).set_consents(words)
         return Outcome(stored=stored, refused=refused, noted=odd if any_item else {})
 
-    async def _contradictions(self, rows: Sequence[tuple[Any, ...]], places: Sequence[int]) -> dict[int, str]:
+    async def _contradictions(
+        self,
+        rows: Sequence[tuple[Any, ...]],
+        places: Sequence[int],
+        derived: Mapping[int, Collection[str]],
+    ) -> dict[int, str]:
         """Find rows whose id is stored with other content; the reasons by place."""
         ids = sorted({row[1] for row in rows})
         stored: dict[str, tuple[Any, ...]] = {}
@@ -100,6 +114,9 @@ class EventStore:
         for row, place in zip(rows, places, strict=True):
             known = stored[row[1]]
             for name, was, said in zip(FIELDS, known, row[1:-1], strict=True):
+                if name == "properties" and was != said:
+                    added = {each for each in derived.get(place, ()) if each not in was}
+                    said = {each: value for each, value in said.items() if each not in added}
                 if was != said and not (name == "occurred_at" and abs(was - said) <= SAME_MOMENT):
                     found[place] = (
                         f"id {row[1]!r} is recorded with another {name}: what was recorded first stays"

@@ -112,6 +112,7 @@ async def show_export(
         "while it is written; 410 when it expired, or when somebody was erased since: it may name them.",
         response='{"profile_id":"p-17","score":0.61}',
         problems=(404, 409, 410, 416),
+        files=tuple(dict.fromkeys(MEDIA_TYPES.values())),
     ),
 )
 async def download_export(

@@ -1,7 +1,7 @@
 """Members written into a file a chunk at a time, so that a million take no more than fifty thousand."""
 
 import gzip
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from service.exports.formats import writer_of
 from service.exports.model import Format
+from service.exports.ordering import masked_places
 from service.privacy.masks import Masks, Places
 from service.segments.selection import Selection
 
@@ -28,20 +29,18 @@ def write_members(
 ) -> int:
     """Write `profile_id` and `score` of the members kept, by id, and return how many; `report(so far)`.
 
-    `kept`: bool[n], by place among the members. With `masks` pseudonyms, in their order. The file appears
-    whole or not at all. Raises `OSError`.
+    `kept`: bool[n], by place among the members. With `masks` pseudonyms, in their order, which takes 20 bytes
+    a member beside the file while it is written. The file appears whole or not at all. Raises `OSError`.
     """
     partial = file.with_name(f".{file.name}.partial")
     partial.parent.mkdir(parents=True, exist_ok=True)
-    order = None if masks is None else selection.masked_order(masks)
     written = 0
     try:
         with partial.open("wb") as raw:
             stream: Any = raw if form == "parquet" else _compressed(raw)
             writer = writer_of(form, stream, COLUMNS)
-            for start in range(0, max(selection.members.size, 1), ROWS_AT_ONCE):
-                places = slice(start, start + ROWS_AT_ONCE)
-                rows = _rows(selection, kept, places if order is None else order[places], masks)
+            for places in _places(selection, masks, file.parent, lambda: report(0)):
+                rows = _rows(selection, kept, places, masks)
                 writer.write(rows)
                 written += rows.height
                 report(written)
@@ -51,6 +50,15 @@ def write_members(
     finally:
         partial.unlink(missing_ok=True)
     return written
+
+
+def _places(
+    selection: Selection, masks: Masks | None, folder: Path, report: Callable[[], None]
+) -> Iterable[slice | Places]:
+    if masks is not None:
+        return masked_places(selection, masks, folder, ROWS_AT_ONCE, report)
+    starts = range(0, max(selection.members.size, 1), ROWS_AT_ONCE)
+    return (slice(start, start + ROWS_AT_ONCE) for start in starts)
 
 
 def _rows(

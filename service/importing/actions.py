@@ -5,12 +5,13 @@ import time
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import aclosing
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 
 from service.catalog.actions import upsert_items
 from service.catalog.model import Item
+from service.contact.lists import store_contacts
 from service.counts import Counts
 from service.events.actions import record_events
 from service.importing.errors import EmptyCatalogue
@@ -21,6 +22,7 @@ from service.importing.reading import (
     Origin,
     Parsed,
     merge_profiles,
+    parse_consents,
     parse_events,
     parse_items,
     parse_profiles,
@@ -43,7 +45,7 @@ STORE_ROWS = 50_000
 async def import_folder(
     runtime: Runtime, workspace: str, folder: Path, mapping: Path, progress: Progress | None = None
 ) -> ImportSummary:
-    """Store the items, profiles and events of a folder's files as the mapping says.
+    """Store the items, profiles, events and consents of a folder's files as the mapping says.
 
     The workspace is made when it does not exist, and takes the mapping's zone, reference time, currency,
     weights and brand. Bad rows go to `<data_dir>/imports/<workspace>/<time>/rejects.jsonl` and stop
@@ -91,7 +93,7 @@ class _Import:
         self.log = RejectLog(
             Path(runtime.settings.data_dir) / "imports" / workspace, self.now, self.veil.reject
         )
-        self.counts: dict[Kind, KindCounts] = {kind: KindCounts() for kind in ("items", "profiles", "events")}
+        self.counts: dict[Kind, KindCounts] = {kind: KindCounts() for kind in get_args(Kind)}
         self.inspection = Inspection()
         self.left_out: set[str] = set()
         self.notes: list[str] = []
@@ -103,12 +105,14 @@ class _Import:
         await self._store("items", items)
         await self._store("profiles", await self._read_profiles())
         await self._import_events()
+        await self._import_consents()
         await self._note_findings()
         return ImportSummary(
             workspace=self.workspace,
             items=self.counts["items"],
             profiles=self.counts["profiles"],
             events=self.counts["events"],
+            consents=self.counts["consents"],
             reasons=self.log.reasons(),
             rejects=None if self.log.path is None else str(self.log.path),
             notes=tuple(self.notes),
@@ -180,6 +184,13 @@ class _Import:
             async for part in self._ahead("events", section.file, parsed):
                 counts = await record_events(self.runtime, self.workspace, part.rows)
                 await self._note("events", counts, [(part.origin, place) for place in part.places])
+
+    async def _import_consents(self) -> None:
+        for section in self.mapping.consent_sections():
+            parsed = parse_consents(section, self.mapping, self.folder / section.file)
+            async for part in self._ahead("consents", section.file, parsed):
+                counts = await store_contacts(self.runtime, self.workspace, part.rows)
+                await self._note("consents", counts, [(part.origin, place) for place in part.places])
 
     async def _note_findings(self) -> None:
         """Keep what was odd under the name of this import, for `pitchwright data check`."""

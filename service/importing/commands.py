@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 )
 @json_option
 def import_(folder: Path, mapping: Path, as_json: bool) -> None:
-    """Import the items, profiles and events in FOLDER as the mapping says.
+    """Import the items, profiles, events and consents in FOLDER as the mapping says.
 
     Bad rows go to rejects.jsonl and stop nothing; importing twice changes nothing.
 
@@ -43,7 +43,12 @@ def import_(folder: Path, mapping: Path, as_json: bool) -> None:
 
 
 def _show(summary: "ImportSummary") -> None:
-    kinds = (("items", summary.items), ("profiles", summary.profiles), ("events", summary.events))
+    kinds = (
+        ("items", summary.items),
+        ("profiles", summary.profiles),
+        ("events", summary.events),
+        ("consents", summary.consents),
+    )
     header = ("", "read", "stored", "duplicate", "rejected", "filtered")
     rows = [
         (kind, *(f"{count:,}" for count in (c.read, c.stored, c.duplicate, c.rejected, c.filtered)))

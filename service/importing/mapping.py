@@ -188,6 +188,28 @@ class EventsSection(FileSection, frozen=True, kw_only=True, forbid_unknown_field
         return {name: field for name, field in super().fields().items() if not name.startswith("weights.")}
 
 
+class ConsentsSection(FileSection, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Whom a CRM may write to: words about channels, and who is on its list of suppressions.
+
+    Each row is about its `profile`, else whoever has its `email`, else its `phone`.
+    """
+
+    profile: FieldOrColumn | None = None
+    email: FieldOrColumn | None = None
+    phone: FieldOrColumn | None = None
+    channel: FieldOrColumn
+    state: FieldOrColumn
+    """`granted`, `denied` or `suppressed`."""
+    time: FieldOrColumn | None = None
+    """When it was said; a word needs it, since the last one counts."""
+    source: FieldOrColumn | None = None
+    """Where it was said; of a suppression the reason."""
+
+    def __post_init__(self) -> None:
+        if self.profile is None and self.email is None and self.phone is None:
+            raise ValueError("say whose words they are: name at least one of profile, email, phone")
+
+
 class Mapping(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A whole mapping file."""
 
@@ -203,6 +225,8 @@ class Mapping(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     profiles: ProfilesSection | None = None
     events: EventsSection | tuple[EventsSection, ...] | None = None
     """One file, or a list where each kind of event has its own."""
+    consents: ConsentsSection | tuple[ConsentsSection, ...] | None = None
+    """One file, or a list: suppressions often have their own."""
 
     def __post_init__(self) -> None:
         try:
@@ -210,7 +234,7 @@ class Mapping(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         except (ZoneInfoNotFoundError, ValueError) as error:
             raise ValueError(f"time zone {self.timezone!r} is not an IANA name like Europe/London") from error
         if not self.sections():
-            raise ValueError("a mapping names at least one of items, profiles, events")
+            raise ValueError("a mapping names at least one of items, profiles, events, consents")
 
     def event_sections(self) -> tuple[EventsSection, ...]:
         """List the events' files, none, one or several."""
@@ -218,10 +242,17 @@ class Mapping(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
             return ()
         return (self.events,) if isinstance(self.events, EventsSection) else self.events
 
+    def consent_sections(self) -> tuple[ConsentsSection, ...]:
+        """List the files of consents and suppressions, none, one or several."""
+        if self.consents is None:
+            return ()
+        return (self.consents,) if isinstance(self.consents, ConsentsSection) else self.consents
+
     def sections(self) -> tuple[FileSection, ...]:
         """List every file the mapping reads, in the order they are imported."""
         single = (self.items, self.profiles)
-        return (*(section for section in single if section), *self.event_sections())
+        found = (section for section in single if section)
+        return (*found, *self.event_sections(), *self.consent_sections())
 
 
 def as_field(value: FieldOrColumn) -> Field:

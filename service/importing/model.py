@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 import msgspec
 
-Kind = Literal["items", "profiles", "events"]
+Kind = Literal["items", "profiles", "events", "consents"]
 
 Progress = Callable[[str, int, int | None], None]
 """Called with the stage, the rows done and the rows in all where they are known."""
@@ -55,6 +55,8 @@ class ImportSummary(msgspec.Struct, frozen=True, kw_only=True):
     items: KindCounts
     profiles: KindCounts
     events: KindCounts
+    consents: KindCounts = KindCounts()
+    """Words about channels, and suppressions."""
     reasons: tuple[RejectReason, ...] = ()
     """The most frequent first, at most ten."""
     rejects: str | None = None

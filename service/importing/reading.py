@@ -9,11 +9,21 @@ import msgspec
 import polars as pl
 
 from service.catalog.model import Item
+from service.contact.lists import ContactRow
 from service.events.model import Event
 from service.importing.identity import RowIdentity
-from service.importing.mapping import EventsSection, ItemsSection, Mapping, ProfilesSection
+from service.importing.mapping import ConsentsSection, EventsSection, ItemsSection, Mapping, ProfilesSection
 from service.importing.model import Kind, Reject
-from service.importing.rows import PLACE, Batch, Seen, left_out_ids, read_events, read_items, read_profiles
+from service.importing.rows import (
+    PLACE,
+    Batch,
+    Seen,
+    left_out_ids,
+    read_consents,
+    read_events,
+    read_items,
+    read_profiles,
+)
 from service.importing.sources import LINE, Chunk, read_chunks
 from service.profiles.model import Profile
 
@@ -39,7 +49,7 @@ class Parsed(msgspec.Struct, frozen=True, kw_only=True):
 
     origin: Origin
     rows: list[Any]
-    """Items, profiles or events."""
+    """Items, profiles, events, or words about channels."""
     places: list[int]
     """Each row's place in the chunk."""
     read: int
@@ -160,6 +170,17 @@ def _events(frame: pl.DataFrame) -> list[Event]:
             strict=True,
         )
     ]
+
+
+def parse_consents(section: ConsentsSection, mapping: Mapping, path: Path) -> Iterator[Parsed]:
+    """Read words about channels and suppressions."""
+    for chunk in read_chunks(path, section):
+        batch = read_consents(section, chunk.frame, mapping.timezone)
+        rows = [
+            ContactRow(**{name: value for name, value in row.items() if value is not None})
+            for row in batch.frame.drop(PLACE).iter_rows(named=True)
+        ]
+        yield _parsed("consents", path, chunk, batch, rows)
 
 
 def _present(values: dict[str, Any] | None) -> dict[str, Any]:

@@ -7,7 +7,14 @@ import msgspec
 import polars as pl
 
 from service.events.model import FURTHEST_AHEAD
-from service.importing.mapping import EventsSection, Field, FileSection, ItemsSection, ProfilesSection
+from service.importing.mapping import (
+    ConsentsSection,
+    EventsSection,
+    Field,
+    FileSection,
+    ItemsSection,
+    ProfilesSection,
+)
 from service.importing.transforms import (
     Cells,
     Change,
@@ -133,6 +140,17 @@ _EVENT_TARGETS: Mapping[str, Target] = {
 }
 
 
+_CONSENT_TARGETS: Mapping[str, Target] = {
+    "profile": Target(convert=_id, name="profile_id"),
+    "email": Target(convert=_id, name="email"),
+    "phone": Target(convert=_id, name="phone"),
+    "channel": Target(convert=_id, name="channel", required=True),
+    "state": Target(convert=_id, name="state", required=True),
+    "time": Target(convert=as_time, name="at"),
+    "source": Target(convert=_text, name="source"),
+}
+
+
 def read_items(section: ItemsSection, frame: pl.DataFrame, zone: str) -> Batch:
     """Give the items of a chunk; `attributes` is a struct column."""
     return _read(section, frame, zone, _ITEM_TARGETS)
@@ -158,6 +176,11 @@ def read_events(
     return msgspec.structs.replace(
         batch, frame=batch.frame.filter(~out), filtered=batch.filtered + int(out.sum())
     )
+
+
+def read_consents(section: ConsentsSection, frame: pl.DataFrame, zone: str) -> Batch:
+    """Give the words and suppressions of a chunk. Whether they can be stored, the store says."""
+    return _read(section, frame, zone, _CONSENT_TARGETS)
 
 
 def left_out_ids(section: ItemsSection, frame: pl.DataFrame, zone: str, batch: Batch) -> set[str]:

@@ -19,6 +19,8 @@ from service.privacy.model import PSEUDONYM_BYTES, pseudonym
 PREFIX = "masked-"
 WITHHELD = "not shown to this key"
 
+DIGEST = f"S{PSEUDONYM_BYTES}"
+
 Json = dict[str, Any]
 Places: TypeAlias = npt.NDArray[np.uint32]
 """uint32[n]: places in a list."""
@@ -50,9 +52,12 @@ class Masks:
 
     def order(self, ids: Iterable[str]) -> Places:
         """Return the places of ids in the order of their pseudonyms, which tells nothing about the ids."""
-        digests = b"".join(bytes.fromhex(pseudonym(self._key, each)) for each in ids)
-        found = np.frombuffer(digests, dtype=f"S{PSEUDONYM_BYTES}")
-        return np.argsort(found, kind="stable").astype(np.uint32)
+        return np.argsort(self.digests(ids), kind="stable").astype(np.uint32)
+
+    def digests(self, ids: Iterable[str]) -> npt.NDArray[np.bytes_]:
+        """Return the bytes that pseudonyms are written from; S16[n]."""
+        joined = b"".join(bytes.fromhex(pseudonym(self._key, each)) for each in ids)
+        return np.frombuffer(joined, dtype=DIGEST)
 
     def identifies(self, trait: str) -> bool:
         """Whether a trait tells who somebody is: by its name, or as a part of such (`address.city`)."""

@@ -6,7 +6,7 @@ from typing import Any, cast
 from uuid import uuid4
 
 import msgspec
-from sqlalchemy import ColumnElement, CursorResult, Select, and_, delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, CursorResult, Select, and_, delete, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.contact.addresses import keep_suppressed
@@ -17,7 +17,7 @@ from service.privacy.subjects import ids_of, subject_tables
 from service.privacy.tables import ErasedSubjectRow, ErasureRow
 from service.quality.tables import FindingRow
 from service.segments.tables import SegmentRow, SegmentVersionRow
-from service.workspaces.tables import IdempotencyKeyRow, PseudonymKeyRow
+from service.workspaces.tables import IdempotencyKeyRow, PseudonymKeyRow, answer_holds
 
 IDS_PER_QUERY = 5_000
 
@@ -148,15 +148,10 @@ class ErasureStore:
 
     async def _forget_answers(self, profile_id: str) -> int:
         """Delete remembered answers that name the profile; their requests could be done once more."""
-        body, needle = IdempotencyKeyRow.body, msgspec.json.encode(profile_id)[1:-1]
         mine = IdempotencyKeyRow.workspace_id == self._workspace
-        if self._session.get_bind().dialect.name == "sqlite":
-            holds = func.instr(body, needle) > 0
-        else:
-            for special in (b"\\", b"%", b"_"):
-                needle = needle.replace(special, b"\\" + special)
-            holds = body.like(b"%" + needle + b"%")
-        query = select(IdempotencyKeyRow.key, body).where(mine, holds)
+        dialect = self._session.get_bind().dialect.name
+        holds = answer_holds(msgspec.json.encode(profile_id)[1:-1], dialect)
+        query = select(IdempotencyKeyRow.key, IdempotencyKeyRow.body).where(mine, holds)
         named = naming(profile_id)
         rows = (await self._session.execute(query)).all()
         keys = [key for key, answer in rows if named.search(answer.decode("utf-8", "replace"))]

@@ -1,20 +1,36 @@
-"""Encrypted traits brought to what the settings say now, and the keys that are still needed."""
+"""Encrypted traits and secrets brought to what the settings say now, and the keys that are still needed."""
 
 from collections.abc import Callable
 from typing import Any
 
 import msgspec
-from sqlalchemy import Text, cast, delete, exists, func, select, tuple_, update
+from sqlalchemy import (
+    Text,
+    cast,
+    delete,
+    exists,
+    func,
+    or_,
+    select,
+    tuple_,
+    type_coerce,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.db import insert_rows
 from service.errors import TraitsLocked
 from service.profiles.tables import ProfileRow, TraitKeyRow
 from service.runtime import Runtime
-from service.vault import Vault, locked
+from service.vault import SEAL, Vault, locked
+from service.webhooks.model import MARK
+from service.webhooks.tables import WebhookRow
+from service.workspaces.tables import IdempotencyKeyRow, answer_holds
 
 CHUNK_ROWS = 1000
 """Profiles per transaction: writers wait no longer than for so many."""
+_IN_PLAIN = b'"secret":"' + MARK.encode()
+"""In an answer that tells a webhook's secret; no text in a string, where quotes are escaped."""
 _REWRITTEN = ""
 """A digest that no content has: whoever stores the profile again, with whatever traits, is stored."""
 
@@ -30,6 +46,8 @@ class Rotation(msgspec.Struct, frozen=True, kw_only=True):
     """Looked at, of all workspaces."""
     rewritten: int
     """Of these, not as the settings say before."""
+    secrets: int
+    """Secrets of webhooks, and remembered answers with one, that were not under the newest key."""
     key: str | None
     """Fingerprint of the key that encrypts; none where nothing is encrypted."""
     retired: tuple[str, ...]
@@ -48,12 +66,18 @@ async def check_keys(runtime: Runtime) -> None:
         raise TraitsLocked(locked(missing))
     if vault.names and vault.newest not in used:
         async with runtime.database.write() as session:
-            row = (vault.newest, runtime.now())
-            await insert_rows(session, TraitKeyRow, ("fingerprint", "first_used_at"), [row])
+            await note_key(session, runtime)
+
+
+async def note_key(session: AsyncSession, runtime: Runtime) -> None:
+    """Note, in the transaction that seals something, that the newest key is in use; nothing without keys."""
+    if (newest := runtime.vault.newest) is not None:
+        row = (newest, runtime.now())
+        await insert_rows(session, TraitKeyRow, ("fingerprint", "first_used_at"), [row])
 
 
 async def rotate_traits(runtime: Runtime, progress: Progress | None = None) -> Rotation:
-    """Store every profile's traits as the settings say now, in all workspaces.
+    """Store every profile's traits, and the secrets of webhooks, as the settings say now, in all workspaces.
 
     Encrypts what is to be and is not, with the newest key what is with an older one, and decrypts what is no
     longer to be. A chunk is one transaction: a rotation that was killed goes on where it was when it is asked
@@ -72,11 +96,15 @@ async def rotate_traits(runtime: Runtime, progress: Progress | None = None) -> R
         if progress is not None:
             progress("profiles", looked_at, max(total, looked_at))
     async with runtime.database.write() as session:
+        secrets = await _rotate_secrets(session, runtime)
+    async with runtime.database.write() as session:
         retired = await _retire(session, runtime.vault)
+        in_use = frozenset(await session.scalars(select(TraitKeyRow.fingerprint)))
     return Rotation(
         profiles=looked_at,
         rewritten=rewritten,
-        key=runtime.vault.newest if runtime.vault.names else None,
+        secrets=secrets,
+        key=runtime.vault.newest if runtime.vault.newest in in_use else None,
         retired=retired,
         compacted=await runtime.database.compact(),
     )
@@ -106,14 +134,43 @@ def _due(vault: Vault, rows: Any) -> list[dict[str, Any]]:
     ]
 
 
+async def _rotate_secrets(session: AsyncSession, runtime: Runtime) -> int:
+    """Seal secrets of webhooks, and remembered answers with one, under the newest key; return how many."""
+    vault, changed = runtime.vault, 0
+    key = (WebhookRow.workspace_id, WebhookRow.id)
+    both = (type_coerce(WebhookRow.secret, Text), type_coerce(WebhookRow.former_secret, Text))
+    for workspace, each, *stored in await session.execute(select(*key, *both).with_for_update()):
+        if any(text is not None and vault.is_text_due(text) for text in stored):
+            secret, former = (None if text is None else vault.opened_text(text) for text in stored)
+            row = update(WebhookRow).where(WebhookRow.workspace_id == workspace, WebhookRow.id == each)
+            await session.execute(row.values(secret=secret, former_secret=former))
+            changed += 1
+    dialect = session.get_bind().dialect.name
+    confidential = or_(answer_holds(SEAL.encode(), dialect), answer_holds(_IN_PLAIN, dialect))
+    for answer in await session.scalars(select(IdempotencyKeyRow).where(confidential)):
+        holds_one = answer.body.startswith(SEAL.encode()) or _IN_PLAIN in answer.body
+        if holds_one and vault.is_text_due(answer.body.decode()):
+            answer.body = vault.sealed_body(vault.opened_body(answer.body))
+            changed += 1
+    if changed:
+        await note_key(session, runtime)
+    return changed
+
+
 async def _retire(session: AsyncSession, vault: Vault) -> tuple[str, ...]:
-    """Forget keys that no profile needs, but not one that another process began to write with meanwhile."""
+    """Forget keys that nothing needs, but not one that another process began to write with meanwhile."""
     used = list(await session.scalars(select(TraitKeyRow.fingerprint).order_by(TraitKeyRow.first_used_at)))
     retired: list[str] = []
     for each in used:
         if vault.names and each == vault.newest:
             continue
-        needed = exists().where(cast(ProfileRow.traits, Text).contains(each))
+        secrets = (type_coerce(WebhookRow.secret, Text), type_coerce(WebhookRow.former_secret, Text))
+        answers = answer_holds(f"{SEAL}{each}".encode(), session.get_bind().dialect.name)
+        needed = or_(
+            exists().where(cast(ProfileRow.traits, Text).contains(each)),
+            exists().where(or_(*(secret.contains(f"{SEAL}{each}") for secret in secrets))),
+            exists().where(answers),
+        )
         if not await session.scalar(select(needed)):
             await session.execute(delete(TraitKeyRow).where(TraitKeyRow.fingerprint == each))
             retired.append(each)

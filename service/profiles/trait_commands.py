@@ -41,6 +41,8 @@ def key(as_json: bool) -> None:
 def rotate(as_json: bool) -> None:
     """Store every profile's traits as the settings say now: what is encrypted, and with the newest key.
 
+    With a key, secrets of webhooks are encrypted, whatever the names of traits are.
+
     All workspaces. Killed, it goes on where it was when it is run again.
 
     Example: pitchwright traits rotate
@@ -54,7 +56,7 @@ def rotate(as_json: bool) -> None:
 
             done = await rotate_traits(runtime, progress)
             workspace = (await ensure_workspace(runtime, runtime.settings.workspace)).id
-            told = {"key": done.key or "none", "rewritten": str(done.rewritten)}
+            told = {"key": done.key or "none", "rewritten": str(done.rewritten), "secrets": str(done.secrets)}
             await record_command(runtime, workspace, "traits rotate", **told)
             return done
 
@@ -62,7 +64,8 @@ def rotate(as_json: bool) -> None:
     if as_json:
         print_json(done)
         return
-    row = (f"{done.profiles:,}", f"{done.rewritten:,}", done.key or "none", ", ".join(done.retired) or "none")
-    print_table(("profiles", "rewritten", "key", "retired keys"), [row])
+    counts = (f"{done.profiles:,}", f"{done.rewritten:,}", f"{done.secrets:,}")
+    row = (*counts, done.key or "none", ", ".join(done.retired) or "none")
+    print_table(("profiles", "rewritten", "secrets", "key", "retired keys"), [row])
     if not done.compacted:
         note("A reader held the old state: run it again, so that the database file forgets old pages.")

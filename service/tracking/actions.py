@@ -57,10 +57,13 @@ async def receive(
             total.refuse(place, event_id, reason)
     events = [one for one, reason in zip(events, reasons, strict=True) if reason is None]
     if events:
+        worked_out = {place: one.derived for place, one in said if one.derived}
+        derived = {number: worked_out.get(place, frozenset()) for number, (place, _, _) in enumerate(events)}
         async with runtime.database.write() as session:
             await WorkspaceStore(session, workspace).get()
             store = EventStore(session, workspace)
-            outcome = await store.record([event for _, _, event in events], now, any_item=True)
+            said_events = [event for _, _, event in events]
+            outcome = await store.record(said_events, now, any_item=True, derived=derived)
         total.add(events, outcome)
     await note_findings(runtime, workspace, source, total.found())
     return total.received()

@@ -30,6 +30,8 @@ class Translation(msgspec.Struct, frozen=True, kw_only=True):
 
     id: str = ""
     events: tuple[Event, ...] = ()
+    derived: frozenset[str] = frozenset()
+    """Properties of the events that the call itself does not say."""
     told: Told | None = None
     link: Link | None = None
     refusal: str | None = None
@@ -83,6 +85,7 @@ class _Reading:
     def __init__(self, message: Message, call: Call, came: Arrival) -> None:
         self._message, self._call, self._came = message, call, came
         self._notes: list[Observation] = []
+        self._derived: frozenset[str] = frozenset()
         self._id = _text(message.message_id) or _digest(message, call)
 
     def read(self) -> Translation:
@@ -110,7 +113,7 @@ class _Reading:
         if self._came.sent_at is None and message.timestamp is None and message.original_timestamp is None:
             self._note("missing", "timestamp", "the time of arrival was taken")
         events = tuple(self._events(user or anonymous, at))
-        return Translation(id=self._id, events=events, notes=tuple(self._notes))
+        return Translation(id=self._id, events=events, derived=self._derived, notes=tuple(self._notes))
 
     def _refused(self, problem: str | None) -> Translation:
         return Translation(id=self._id[:200], refusal=problem)
@@ -157,8 +160,9 @@ class _Reading:
         properties = dict(message.properties or {})
         if self._call == "track":
             meaning = meaning_of(message.event or "")
-            if meaning.channel is not None:
-                properties.setdefault("channel", meaning.channel)
+            if meaning.channel is not None and "channel" not in properties:
+                properties["channel"] = meaning.channel
+                self._derived = frozenset({"channel"})
         else:
             meaning = Meaning(self._call)
             said = {"name": message.name, "category": message.category, "group_id": _text(message.group_id)}

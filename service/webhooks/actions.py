@@ -7,6 +7,7 @@ from uuid import uuid4
 import msgspec
 
 from service.errors import Conflict, InvalidInput
+from service.profiles.sealing import note_key
 from service.runtime import Runtime
 from service.segments.store import SegmentStore
 from service.webhooks.hosts import checked_url
@@ -65,6 +66,7 @@ async def create_webhook(
         if await store.count() >= MOST_WEBHOOKS:
             raise Conflict(f"workspace {workspace!r} has {MOST_WEBHOOKS} webhooks already: delete one first")
         await store.add(webhook, secret)
+        await note_key(session, runtime)
     return WebhookWithSecret(**msgspec.structs.asdict(webhook), secret=secret)
 
 
@@ -119,6 +121,7 @@ async def rotate_secret(
     secret = new_secret()
     async with runtime.database.write() as session:
         rotated = await WebhookStore(session, workspace).rotate(webhook_id, secret, runtime.now(), overlap)
+        await note_key(session, runtime)
     return WebhookWithSecret(**msgspec.structs.asdict(rotated), secret=secret)
 
 

@@ -32,7 +32,8 @@ JITTER = 0.2
 KEPT = timedelta(days=30)
 """Deliveries are deleted after so long, whatever became of them."""
 SECRET_BYTES = 32
-_PREFIX = "whsec_"
+MARK = "whsec_"
+"""What a secret begins with, as Standard Webhooks says."""
 
 
 class Webhook(msgspec.Struct, frozen=True, kw_only=True):
@@ -143,12 +144,12 @@ def written_body(event_type: str, timestamp: datetime, data: dict[str, Any]) -> 
 
 def new_secret() -> str:
     """Make a secret out of the system's randomness."""
-    return _PREFIX + base64.b64encode(secrets.token_bytes(SECRET_BYTES)).decode()
+    return MARK + base64.b64encode(secrets.token_bytes(SECRET_BYTES)).decode()
 
 
 def signature(secret: str, delivery_id: str, timestamp: int, body: bytes) -> str:
     """Sign one delivery; `timestamp` is the try's, in whole seconds since 1970."""
-    key = base64.b64decode(secret.removeprefix(_PREFIX))
+    key = base64.b64decode(secret.removeprefix(MARK))
     signed = hmac.new(key, f"{delivery_id}.{timestamp}.".encode() + body, hashlib.sha256)
     return f"v1,{base64.b64encode(signed.digest()).decode()}"
 

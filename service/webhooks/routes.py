@@ -66,6 +66,7 @@ class Replayed(msgspec.Struct, frozen=True, kw_only=True):
         response=WITH_SECRET,
         problems=(404, 409),
         idempotent=True,
+        confidential=True,
     ),
 )
 async def create_webhook(
@@ -170,6 +171,7 @@ async def remove_webhook(
         response={**WITH_SECRET, "former_secret_until": "2026-11-23T10:00:00Z"},
         problems=(404,),
         idempotent=True,
+        confidential=True,
     ),
 )
 async def rotate_secret(

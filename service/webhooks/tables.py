@@ -6,10 +6,11 @@ from sqlalchemy import ForeignKey, ForeignKeyConstraint, Index, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from service.db import Base, Id, Instant, Json
+from service.vault import SealedText
 
 
 class WebhookRow(Base):
-    """Who is told of what. The secret signs, so it cannot be kept as a digest."""
+    """Who is told of what. The secret signs, so it cannot be kept as a digest: it is sealed."""
 
     __tablename__ = "webhooks"
 
@@ -21,8 +22,8 @@ class WebhookRow(Base):
     note: Mapped[str] = mapped_column(Text)
     active: Mapped[bool]
     disabled_because: Mapped[str | None] = mapped_column(Text)
-    secret: Mapped[str] = mapped_column(Text)
-    former_secret: Mapped[str | None] = mapped_column(Text)
+    secret: Mapped[str] = mapped_column(SealedText)
+    former_secret: Mapped[str | None] = mapped_column(SealedText)
     former_secret_until: Mapped[datetime | None] = mapped_column(Instant)
     created_at: Mapped[datetime] = mapped_column(Instant)
     updated_at: Mapped[datetime] = mapped_column(Instant)

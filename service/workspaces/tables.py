@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, LargeBinary, String, Text
+from sqlalchemy import ColumnElement, ForeignKey, Index, LargeBinary, String, Text, func
 from sqlalchemy.orm import Mapped, mapped_column
 
 from service.db import Base, Id, Instant, Json
@@ -70,3 +70,13 @@ class IdempotencyKeyRow(Base):
     body: Mapped[bytes] = mapped_column(LargeBinary)
     created_at: Mapped[datetime] = mapped_column(Instant)
     expires_at: Mapped[datetime] = mapped_column(Instant)
+
+
+def answer_holds(needle: bytes, dialect: str) -> ColumnElement[bool]:
+    """Whether these bytes stand in a remembered answer."""
+    body = IdempotencyKeyRow.body
+    if dialect == "sqlite":
+        return func.instr(body, needle) > 0
+    for special in (b"\\", b"%", b"_"):
+        needle = needle.replace(special, b"\\" + special)
+    return body.like(b"%" + needle + b"%")

@@ -2,12 +2,17 @@
 
 from typing import Any
 
+import msgspec
+
 from indexing.world import RESPONSE_COLUMNS
 from service.drafts.store import DraftStore
-from service.events.actions import record_events
+from service.events.actions import newest_events, record_events
 from service.events.model import Event
 from service.runtime import Runtime
 from service.snapshots.world import live_world, read_world
+from service.tracking.actions import receive
+from service.tracking.model import Message
+from service.tracking.translation import Arrival
 from tests.contracts.conftest import NOW, Clock
 from tests.contracts.test_store_rooms import draft
 
@@ -54,3 +59,29 @@ async def test_the_channel_of_a_response_is_its_own_word_or_that_of_its_draft(ru
         own = sorted(world.responses.filter(profile=row)["channel"].to_list())
         assert sorted(live.responses["channel"].to_list()) == own
         assert set(live.responses["profile"].to_list()) == {0}
+
+
+async def test_a_call_stored_before_its_channel_was_worked_out_is_the_same_call_when_it_comes_again(
+    runtime: Runtime,
+):
+    """The row is as the version before the property `channel` stored it, and stays so."""
+    old = Event(id="m-1", profile_id="c-1", type="open", occurred_at=NOW, properties={"mail": "spring"})
+    await record_events(runtime, "shop", [old])
+
+    async def again(**properties: str) -> tuple[int, int, str]:
+        fields = {
+            "messageId": "m-1",
+            "userId": "c-1",
+            "event": "Email Opened",
+            "timestamp": NOW.isoformat(),
+            "properties": {"mail": "spring", **properties},
+        }
+        call = msgspec.convert(fields, Message)
+        told = await receive(runtime, "shop", "test", [(0, "track", call)], Arrival(received_at=NOW))
+        return told.stored, told.duplicate, "".join(each.reason for each in told.rejects)
+
+    assert await again() == (0, 1, "")
+    other = "id 'm-1' is recorded with another properties: what was recorded first stays"
+    assert await again(mail="summer") == (0, 0, other)
+    assert await again(channel="email") == (0, 0, other)
+    assert await newest_events(runtime, "shop", "c-1") == (old,)

@@ -72,6 +72,22 @@ def test_every_operation_has_an_example_a_security_and_a_problem(document: dict[
         assert operation["tags"]
 
 
+def test_no_choice_is_left_open(document: dict[str, Any]):
+    """An empty schema among others allows anything, and makes a value that fits another one ambiguous."""
+    left: list[Any] = [document]
+    while left:
+        here = left.pop()
+        left += here.values() if isinstance(here, dict) else here if isinstance(here, list) else ()
+        if isinstance(here, dict):
+            assert {} not in here.get("oneOf", []), here
+
+
+def test_a_file_is_documented_by_its_media_types_whole_and_in_part(document: dict[str, Any]):
+    answers = document["paths"]["/v1/exports/{export_id}/file"]["get"]["responses"]
+    for status in ("200", "206"):
+        assert set(answers[status]["content"]) == {"application/gzip", "application/vnd.apache.parquet"}
+
+
 def test_the_examples_of_bodies_are_read_by_the_service(document: dict[str, Any]):
     import msgspec
 

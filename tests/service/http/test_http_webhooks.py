@@ -6,6 +6,7 @@ from typing import Any
 
 import httpx
 import pytest
+from cryptography.fernet import Fernet
 
 from service.app import create_app
 from service.paging import encode_cursor
@@ -158,3 +159,18 @@ async def ended(client: httpx.AsyncClient, location: str) -> dict[str, Any]:
             return delivery
         await asyncio.sleep(0.01)
     raise AssertionError(f"still on its way: {delivery}")
+
+
+async def test_a_remembered_answer_with_a_secret_is_kept_sealed_and_replayed_in_plain(shop: Shop):
+    settings = shop.settings(trait_keys=(Fernet.generate_key().decode(),))
+    async with client_of(settings, shop.keys["default/admin"]) as client:
+        once = {"Idempotency-Key": "once"}
+        first = (await client.post("/v1/webhooks", json=NEW, headers=once)).raise_for_status()
+        assert (await client.post("/v1/webhooks", json=NEW, headers=once)).json() == first.json()
+        rotate, body = f"{first.headers['location']}/rotate", {"overlap_hours": 1}
+        rotated = await client.post(rotate, json=body, headers={"Idempotency-Key": "twice"})
+        again = await client.post(rotate, json=body, headers={"Idempotency-Key": "twice"})
+        assert again.json() == rotated.json()
+    stored = b"".join([each.read_bytes() for each in shop.folder.glob("*.db*")])
+    for secret in (first.json()["secret"], rotated.json()["secret"]):
+        assert secret.encode() not in stored
