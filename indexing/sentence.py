@@ -15,6 +15,7 @@ import numpy as np
 from indexing.embedder import Embedder, Vectors
 from indexing.embedding_cache import CachedEmbedder
 from indexing.errors import EmbedderError
+from indexing.packed_bert import PackedBert
 from indexing.static_embedder import is_static, open_static
 
 DEFAULT_MODEL = "all-MiniLM-L6-v2"
@@ -35,6 +36,7 @@ class SentenceEmbedder:
         self._name = name
         self._digest = _weights_digest(folder)
         self._model: Any = _load(folder)
+        self._packed = PackedBert.of(self._model)
         self._dim = int(self._model.get_embedding_dimension())
         self._lock = threading.Lock()
 
@@ -52,15 +54,18 @@ class SentenceEmbedder:
         return self._digest
 
     def encode(self, texts: Sequence[str]) -> Vectors:
-        """Encode texts into float32[n, dim], unit rows. The library batches them sorted by length."""
+        """Encode texts into float32[n, dim], unit rows; a BERT without padding, any other by the library."""
         if not len(texts):
             return np.zeros((0, self._dim), np.float32)
         with self._lock:
-            vectors = self._model.encode(
-                list(texts), batch_size=_BATCH_TEXTS, show_progress_bar=False, convert_to_numpy=True
-            )
-        vectors = np.asarray(vectors, np.float32)
+            vectors = self._packed.encode(texts) if self._packed else self._by_library(texts)
         return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+
+    def _by_library(self, texts: Sequence[str]) -> Vectors:
+        vectors = self._model.encode(
+            list(texts), batch_size=_BATCH_TEXTS, show_progress_bar=False, convert_to_numpy=True
+        )
+        return np.asarray(vectors, np.float32)
 
 
 def load_embedder(name: str = "auto", cache_folder: Path | None = None) -> Embedder:

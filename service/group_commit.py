@@ -32,8 +32,10 @@ class GroupCommit:
     async def write(self, workspace: str, work: Callable[[AsyncSession], Awaitable[R]]) -> R:
         """Do work in a transaction that others share, and return what it returns once it is durable.
 
-        Raises what the work or the commit raises; then nothing of it is kept, and others are not touched: the
-        work may run a second time, so it must do nothing but write. Who gives up waiting may find it done.
+        Raises what the work raises; then nothing of it is kept, and others are not touched: the work may run
+        a second time, so it must do nothing but write. What the commit itself raises, all that shared it are
+        told: where the connection broke there, nobody knows whether it is kept, so nothing is written again.
+        Who gives up waiting may find it done.
         """
         done: asyncio.Future[R] = asyncio.get_running_loop().create_future()
         self._waiting.append(_Write(workspace, work, done))
@@ -48,14 +50,20 @@ class GroupCommit:
 
     async def _write_all(self) -> None:
         while self._waiting:
-            taken: list[_Write] = []
+            taken, results = list[_Write](), list[Any]()
             try:
                 async with self._database.write() as session:
                     # Only now that it is our turn: until then more may come.
                     taken = self._take()
-                    results = [await one.work(session) for one in taken]
+                    for one in taken:
+                        result = await one.work(session)
+                        await session.flush()  # what is wrong with it comes out here, before the commit
+                        results.append(result)
             except Exception as error:  # whatever it is, those who wait for it are told
-                await self._write_apart(taken or self._take(), error)
+                if taken and len(results) == len(taken):
+                    _tell_all(taken, error)
+                else:
+                    await self._write_apart(taken or self._take(), error)
             else:
                 for one, result in zip(taken, results, strict=True):
                     if not one.done.done():
@@ -70,8 +78,7 @@ class GroupCommit:
                 async with self._database.write() as session:
                     result = await one.work(session)
             except Exception as own:  # as above
-                if not one.done.done():
-                    one.done.set_exception(own)
+                _tell_all([one], own)
             else:
                 if not one.done.done():
                     one.done.set_result(result)
@@ -80,3 +87,9 @@ class GroupCommit:
         """Take all, a workspace's together: two processes then lock workspaces in the same order."""
         taken, self._waiting = self._waiting, []
         return sorted(taken, key=lambda one: one.workspace)
+
+
+def _tell_all(taken: Sequence[_Write], error: Exception) -> None:
+    for one in taken:
+        if not one.done.done():
+            one.done.set_exception(error)

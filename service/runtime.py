@@ -16,6 +16,7 @@ from service.admission import Admission
 from service.db import Database
 from service.errors import DatabaseUnavailable
 from service.executor import BoundedExecutor
+from service.gathering import Gathering, Work
 from service.group_commit import GroupCommit
 from service.settings import Settings
 from service.vault import Vault
@@ -31,6 +32,10 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 R = TypeVar("R")
+J = TypeVar("J")
+
+MOST_TOGETHER = 16
+"""Jobs of one call in the executor: more at once are hardly cheaper, and each waits for all."""
 
 
 class Shelves:
@@ -86,6 +91,7 @@ class Runtime:
         self._engine: Engine | None = None
         self._loading = asyncio.Lock()
         self._jobs: set[asyncio.Task[None]] = set()
+        self._gatherings: dict[Work[Any, Any], Gathering[Any, Any]] = {}
 
     def now(self) -> datetime:
         """Return the time in UTC."""
@@ -94,6 +100,16 @@ class Runtime:
     async def run(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Run CPU work in the one bounded executor; raises Overloaded when its queue is full."""
         return await self.executor.run(function, *args, **kwargs)
+
+    async def run_together(self, work: Work[J, R], asked: J) -> R:
+        """Run a job in the executor, in one call with those that others ask of the same work meanwhile.
+
+        Raises what `run` does for this job by itself.
+        """
+        gathering: Gathering[J, R] = self._gatherings.setdefault(
+            work, Gathering(self.run, work, MOST_TOGETHER)
+        )
+        return await gathering.do(asked)
 
     def start(self, job: Coroutine[Any, Any, None]) -> None:
         """Let a job run beside requests, until it ends or the runtime closes; what it raises is logged."""

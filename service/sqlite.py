@@ -3,7 +3,7 @@
 import random
 import sqlite3
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -42,7 +42,9 @@ def sqlite_engine(url: URL, **options: Any) -> AsyncEngine:
             f"the folder of {url.database} cannot be made ({error}): choose another PITCHWRIGHT_DATA_DIR"
         ) from None
     connecting = {"timeout": SQLITE_BUSY_SECONDS, "async_creator_fn": _connect}
-    engine = create_async_engine(url, connect_args=connecting, pool_size=8, max_overflow=24, **options)
+    # The connection given back last is the next one used, so that a burst warms no more than it needs.
+    pool = {"pool_size": 16, "max_overflow": 16, "pool_use_lifo": True}
+    engine = create_async_engine(url, connect_args=connecting, **pool, **options)
 
     @event.listens_for(engine.sync_engine, "connect")
     def prepare(connection: Any, _record: Any) -> None:  # pyright: ignore[reportUnusedFunction] # called by the engine
@@ -56,8 +58,9 @@ def sqlite_engine(url: URL, **options: Any) -> AsyncEngine:
 
     @event.listens_for(engine.sync_engine, "begin")
     def begin(connection: Connection) -> None:  # pyright: ignore[reportUnusedFunction] # called by the engine
-        writes = connection.get_execution_options().get("pitchwright_writes")
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+        writes = bool(connection.get_execution_options().get("pitchwright_writes"))
+        driver: Any = connection.connection.driver_connection
+        driver.begin(writes=writes)
 
     return engine
 
@@ -72,11 +75,50 @@ def _connect(database: str, **options: Any) -> "_Connection":
 class _Connection(aiosqlite.Connection):
     """A connection whose statements cross to its thread and back once.
 
-    The driver's own crosses four times, for a cursor, to execute, for the rows and to close; each crossing
-    costs more than most statements of this program do. Only for connections that any thread may use
+    The driver's own crosses four times, for a cursor, to execute, for the rows and to close, and again to
+    begin a transaction and to end it; each crossing costs more than most statements of this program do. So a
+    transaction begins in the crossing of its first statement, and one that only reads ends unwaited for: what
+    the thread is given it does in order. Only for connections that any thread may use
     (`check_same_thread=False`, as SQLAlchemy has it): cursors are made and closed outside the thread, when it
     is idle.
     """
+
+    _to_begin: str | None = None
+    _open = False
+    """Whether a transaction was begun and not ended; what is done outside of one needs no end."""
+    _writes = False
+
+    def begin(self, *, writes: bool) -> None:
+        """Begin a transaction with the next statement; one that writes takes the write lock there."""
+        self._to_begin, self._writes = "BEGIN IMMEDIATE" if writes else "BEGIN", writes
+
+    async def _execute(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        first, self._to_begin = self._to_begin, None
+        crossing = super()._execute  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType] # aiosqlite leaves it untyped
+        if first is None:
+            return await crossing(fn, *args, **kwargs)
+        self._open = True
+        return await crossing(self._begun, first, partial(fn, *args, **kwargs))
+
+    def _begun(self, first: str, work: Callable[[], Any]) -> Any:
+        self._conn.execute(first)
+        return work()
+
+    async def commit(self) -> None:
+        if self._ends():
+            await super().commit()
+
+    async def rollback(self) -> None:
+        if self._ends():
+            if self._writes:
+                await super().rollback()
+            else:
+                self._tx.put_nowait((None, self._conn.rollback))  # pyright: ignore[reportUnknownMemberType] # as above
+
+    def _ends(self) -> bool:
+        """Whether there is a transaction to end; from now on there is none."""
+        ends, self._open, self._to_begin = self._open, False, None
+        return ends
 
     def as_daemon(self) -> None:
         """Let the process end without this connection's thread; before it is opened."""

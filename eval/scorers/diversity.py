@@ -105,6 +105,8 @@ def spread(brief: Brief, variants: Sequence[Variant], embedder: Embedder) -> lis
     Of what they say beside the brief's facts; none for a lone variant. It finds the twin that a mean over the
     draft hides. When it lies: an encoder takes two wordings of one thought for one.
     """
+    if len(variants) < 2:
+        return [None for _ in variants]
     said = meanings(brief, variants, embedder)
     spoken = [place for place, vector in enumerate(said) if vector is not None]
     scores: list[Score | None] = [None for _ in variants]
@@ -131,6 +133,8 @@ def self_similarity(brief: Brief, variants: Sequence[Variant], embedder: Embedde
     Of what they say beside the brief's facts, which all of them state; none for a lone variant. When it lies:
     as `spread`.
     """
+    if len(variants) < 2:
+        return [None for _ in variants]
     said = meanings(brief, variants, embedder)
     spoken = [place for place, vector in enumerate(said) if vector is not None]
     scores: list[Score | None] = [None for _ in variants]

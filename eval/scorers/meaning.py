@@ -6,6 +6,7 @@ Every scorer that asks what copy means reads this one, so that a draft's texts a
 from collections.abc import Sequence
 
 from eval.scorers.copy_text import own_words
+from eval.scorers.relevance import audience_text
 from indexing.embedder import Embedder, Vectors
 from prompts.brief import Brief
 from prompts.variant import Variant
@@ -23,6 +24,13 @@ def meanings(brief: Brief, variants: Sequence[Variant], embedder: Embedder) -> l
     texts = [text for text in said if text]
     rows = iter(embedder.encode(texts)) if texts else iter(())
     return [next(rows) if text else None for text in said]
+
+
+def to_encode(brief: Brief, variants: Sequence[Variant]) -> list[str]:
+    """List what scorers will ask an encoder about variants of a brief, so that it can be asked beforehand."""
+    wanted = audience_text(brief.audience)
+    said = [own_words(brief, variant) for variant in variants] if wanted or len(variants) > 1 else []
+    return [text for text in (wanted, *said) if text]
 
 
 def standing_vectors(embedder: Embedder, texts: tuple[str, ...]) -> Vectors:

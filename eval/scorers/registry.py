@@ -7,6 +7,7 @@ which one broke and how (`Variant.unscored`), and `broken` counts it.
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Protocol
 
 import msgspec
@@ -14,6 +15,7 @@ import numpy as np
 
 from eval.errors import ScorerError
 from eval.scorers import audience, checks, diversity, headline, readability, voice
+from eval.scorers.meaning import to_encode
 from indexing.embedder import Embedder, Vectors
 from prompts.brief import Brief
 from prompts.variant import Score, Unscored, Variant
@@ -58,7 +60,7 @@ SUPERSEDED: Mapping[str, str] = {"clicks": "headline"}
 
 
 class _Remembering:
-    """An embedder that encodes each text once while one draft is scored."""
+    """An embedder that encodes each text once while drafts are scored."""
 
     def __init__(self, embedder: Embedder) -> None:
         self._embedder = embedder
@@ -80,7 +82,8 @@ class _Remembering:
         new = [text for text in dict.fromkeys(texts) if text not in self._rows]
         if new:
             self._rows.update(zip(new, self._embedder.encode(new), strict=True))
-        return np.stack([self._rows[text] for text in texts]).astype(np.float32)
+        rows = [self._rows[text] for text in texts]
+        return np.stack(rows).astype(np.float32) if rows else np.zeros((0, self.dim), np.float32)
 
 
 def score_variants(
@@ -100,6 +103,20 @@ def score_variants(
     columns = [_column(name, scorer, brief, variants, memory) for name, scorer in scorers.items()]
     plain = [msgspec.structs.replace(variant, scores=(), unscored=()) for variant in variants]
     return [with_answers(variant, [column[row] for column in columns]) for row, variant in enumerate(plain)]
+
+
+def score_drafts(
+    drafts: Sequence[tuple[Brief, Sequence[Variant]]],
+    embedder: Embedder,
+    scorers: Mapping[str, Scorer] = SCORERS,
+) -> list[list[Variant]]:
+    """Score the variants of several briefs, as `score_variants` does, with all they say encoded at once."""
+    memory = _Remembering(embedder)
+    said = [text for brief, variants in drafts for text in to_encode(brief, variants)]
+    # An encoder that fails is asked again by the scorers, which say so of each variant.
+    with suppress(Exception):
+        memory.encode(said)
+    return [score_variants(brief, variants, memory, scorers) for brief, variants in drafts]
 
 
 def with_answers(variant: Variant, answers: Sequence[Answer]) -> Variant:

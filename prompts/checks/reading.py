@@ -22,6 +22,7 @@ HIDDEN = "\ufffc"
 
 _QUOTES = str.maketrans("’‘‛“”„–—‑\u00a0\u202f", "'''\"\"\"---  ")
 _SPACE = re.compile(r"\s+")
+_WORD = re.compile(r"\w")
 _BEFORE_UNIT = re.compile(r"\s+(?=%)")
 
 
@@ -91,7 +92,13 @@ def says(whole: str, fact: str) -> bool:
     """Whether a normalised text holds a fact as words of its own; a final full stop does not count."""
     wanted = normalise(fact)
     wanted = wanted.rstrip(".") or wanted
-    return re.search(rf"(?<!\w){re.escape(wanted)}(?!\w)", whole) is not None
+    start = whole.find(wanted)
+    while start >= 0:
+        around = whole[start - 1 : start] + whole[start + len(wanted) : start + len(wanted) + 1]
+        if not _WORD.search(around):
+            return True
+        start = whole.find(wanted, start + 1)
+    return False
 
 
 def read(brief: Brief, fields: Fields, readers: Readers = ASSUMED) -> Reading:

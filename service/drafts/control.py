@@ -1,8 +1,10 @@
 """The text in use today, beside which a draft is checked, scored and shown. No prompt is told of it."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
-from eval.scorers.registry import score_variants
+from eval.scorers.registry import score_drafts
+from indexing.embedder import Embedder
 from prompts.brief import Brief
 from prompts.errors import OutputError
 from prompts.revision import by_hand
@@ -27,8 +29,21 @@ async def control_of(runtime: Runtime, brief: Brief, fields: Fields | None) -> V
 async def score_beside(
     runtime: Runtime, brief: Brief, variants: Sequence[Variant], control: Variant | None
 ) -> tuple[list[Variant], Variant | None]:
-    """Score variants, and with them the control, by the same scorers as one of their number."""
-    embedder = await runtime.embedder()
+    """Score variants, and with them the control, by the same scorers as one of their number.
+
+    What drafts say that are scored at the same time is encoded together.
+    """
     together = [*variants, *([control] if control is not None else [])]
-    scored = await runtime.run(score_variants, brief, together, embedder)
+    asked = _Asked(await runtime.embedder(), brief, together)
+    scored = await runtime.run_together(_score, asked)
     return scored[: len(variants)], scored[-1] if control is not None else None
+
+
+class _Asked(NamedTuple):
+    embedder: Embedder
+    brief: Brief
+    variants: Sequence[Variant]
+
+
+def _score(asked: Sequence[_Asked]) -> list[list[Variant]]:
+    return score_drafts([(each.brief, each.variants) for each in asked], asked[0].embedder)

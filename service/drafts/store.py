@@ -1,9 +1,10 @@
 """Drafts: rows to values and back, with where their variants stand."""
 
 from collections.abc import Collection, Sequence
+from typing import Any, cast
 
 import msgspec
-from sqlalchemy import ColumnElement, func, insert, select
+from sqlalchemy import ColumnElement, Table, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from prompts.channels import find_channel
@@ -15,6 +16,7 @@ from service.drafts.tables import DecisionRow, DraftRow
 from service.listing import Page, page_of
 
 IDS_PER_QUERY = 500
+_ADD = insert(cast(Table, DraftRow.__table__))
 
 
 class DraftStore:
@@ -26,21 +28,20 @@ class DraftStore:
 
     async def add(self, draft: Draft) -> None:
         """Store a new draft."""
-        await self._session.execute(
-            insert(DraftRow).values(
-                workspace_id=self._workspace,
-                id=draft.id,
-                created_at=draft.created_at,
-                channel=draft.brief.channel,
-                item_id=draft.item_id,
-                segment_id=draft.segment,
-                profile_id=draft.profile_id,
-                content=msgspec.to_builtins(msgspec.structs.replace(draft, standings=(), children=())),
-                searched=_searched(draft),
-                parent_draft_id=draft.parent.draft_id if draft.parent else None,
-                parent_variant_id=draft.parent.variant_id if draft.parent else None,
-            )
-        )
+        values: dict[str, Any] = {
+            "workspace_id": self._workspace,
+            "id": draft.id,
+            "created_at": draft.created_at,
+            "channel": draft.brief.channel,
+            "item_id": draft.item_id,
+            "segment_id": draft.segment,
+            "profile_id": draft.profile_id,
+            "content": msgspec.to_builtins(msgspec.structs.replace(draft, standings=(), children=())),
+            "searched": _searched(draft),
+            "parent_draft_id": draft.parent.draft_id if draft.parent else None,
+            "parent_variant_id": draft.parent.variant_id if draft.parent else None,
+        }
+        await self._session.execute(_ADD, values)
 
     async def get(self, draft_id: str) -> Draft | None:
         """Return one draft."""

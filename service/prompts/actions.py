@@ -1,7 +1,7 @@
 """Read, change and take back a workspace's prompts; a change passes the same checks as `prompts check`."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -14,6 +14,7 @@ from service.prompts.model import Change, NewPrompt, Origin, Prompt, PromptText,
 from service.prompts.overrides import base_catalog, file_of, own_catalog, template_of
 from service.prompts.store import PromptStore
 from service.runtime import Runtime
+from service.settings import Settings
 from service.validation import FieldProblem
 from service.workspaces.actions import get_workspace
 
@@ -126,9 +127,13 @@ async def _state(runtime: Runtime, workspace: str) -> tuple[Catalog, Catalog, Ma
     """Give what a workspace would use without changes, what it uses, and its newest changes by name."""
     async with runtime.database.read() as session:
         changes = await PromptStore(session, workspace).newest()
-    base = await runtime.run(base_catalog, runtime.settings, workspace)
-    catalog = await runtime.run(own_catalog, base, changes)
+    base, catalog = await runtime.run(_catalogs, runtime.settings, workspace, changes)
     return base, catalog, {change.name: change for change in changes}
+
+
+def _catalogs(settings: Settings, workspace: str, changes: Sequence[Stored]) -> tuple[Catalog, Catalog]:
+    base = base_catalog(settings, workspace)
+    return base, own_catalog(base, changes)
 
 
 async def _revision(runtime: Runtime, workspace: str, name: str, revision: int) -> Stored:

@@ -1,13 +1,30 @@
 """Changes of prompts: rows to values and back."""
 
 import msgspec
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, bindparam, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.db import insert_rows
 from service.errors import PreconditionFailed
 from service.prompts.model import Stored
 from service.prompts.tables import PromptChangeRow
+
+_LATEST = (
+    select(PromptChangeRow.name, func.max(PromptChangeRow.revision).label("revision"))
+    .where(PromptChangeRow.workspace_id == bindparam("workspace"))
+    .group_by(PromptChangeRow.name)
+    .subquery()
+)
+_NEWEST = (
+    select(PromptChangeRow)
+    .join(
+        _LATEST,
+        (PromptChangeRow.name == _LATEST.c.name) & (PromptChangeRow.revision == _LATEST.c.revision),
+    )
+    .where(PromptChangeRow.workspace_id == bindparam("workspace"))
+    .order_by(PromptChangeRow.name)
+)
+"""Written once: every draft asks."""
 
 
 class PromptStore:
@@ -28,21 +45,7 @@ class PromptStore:
 
     async def newest(self) -> tuple[Stored, ...]:
         """Return the newest change of every prompt that was ever changed, by name."""
-        latest = (
-            select(PromptChangeRow.name, func.max(PromptChangeRow.revision).label("revision"))
-            .where(self._mine())
-            .group_by(PromptChangeRow.name)
-            .subquery()
-        )
-        rows = await self._session.scalars(
-            select(PromptChangeRow)
-            .join(
-                latest,
-                (PromptChangeRow.name == latest.c.name) & (PromptChangeRow.revision == latest.c.revision),
-            )
-            .where(self._mine())
-            .order_by(PromptChangeRow.name)
-        )
+        rows = await self._session.scalars(_NEWEST, {"workspace": self._workspace})
         return tuple(map(_stored, rows))
 
     async def all(self) -> tuple[Stored, ...]:

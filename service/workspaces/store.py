@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, delete, insert, or_, select, update
+from sqlalchemy import ColumnElement, bindparam, delete, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.db import insert_rows
@@ -14,6 +14,8 @@ from service.workspaces.model import ApiKey, Remembered, Workspace
 from service.workspaces.tables import ApiKeyRow, IdempotencyKeyRow, PseudonymKeyRow, WorkspaceRow
 
 PSEUDONYM_KEY_BYTES = 32
+_KEY = select(ApiKeyRow).where(ApiKeyRow.prefix == bindparam("prefix"))
+"""Written once: every request asks."""
 
 
 class WorkspaceStore:
@@ -125,7 +127,7 @@ class KeyStore:
 
 async def find_key(session: AsyncSession, prefix: str) -> tuple[ApiKey, str] | None:
     """Return the key of that prefix, in whatever workspace, with its secret's digest."""
-    row = await session.scalar(select(ApiKeyRow).where(ApiKeyRow.prefix == prefix))
+    row = await session.scalar(_KEY, {"prefix": prefix})
     return None if row is None else (_key(row), row.secret_sha256)
 
 

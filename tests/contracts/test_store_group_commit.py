@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 import pytest
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service.errors import NotFound
+from service.errors import DatabaseUnavailable, NotFound
 from service.runtime import Runtime
 from service.workspaces.tables import WorkspaceRow
 
@@ -72,6 +72,27 @@ async def test_one_that_fails_takes_no_other_with_it(runtime: Runtime):
     with pytest.raises(NotFound):
         await runtime.group_commit.write("shop", refuses)
     assert await runtime.group_commit.write("shop", renames("c")) == "c"
+
+
+async def test_what_the_commit_itself_raises_is_told_to_all_and_nothing_is_written_again(
+    runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+):
+    before, write = await name(runtime), runtime.database.write
+
+    @asynccontextmanager
+    async def broken():
+        async with write() as session:
+            yield session
+        raise DatabaseUnavailable("the connection broke while it committed")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(runtime.database, "write", broken)
+        works = [renames("a"), renames("b")]
+        done = await asyncio.gather(
+            *(runtime.group_commit.write("shop", work) for work in works), return_exceptions=True
+        )
+    assert [type(each) for each in done] == [DatabaseUnavailable, DatabaseUnavailable]
+    assert await name(runtime) == f"{before}ab"
 
 
 async def test_closing_waits_for_what_was_given(runtime: Runtime):

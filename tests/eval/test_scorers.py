@@ -1,11 +1,12 @@
 import math
 from collections.abc import Sequence
 
+import msgspec
 import pytest
 
 from eval.scorers import diversity, readability
 from eval.scorers.copy_text import parts, whole
-from eval.scorers.registry import SCORERS, broken, merit, rank, score_variants
+from eval.scorers.registry import SCORERS, broken, merit, rank, score_drafts, score_variants
 from indexing.embedder import Embedder, Vectors
 from prompts.brief import Audience, Brief
 from prompts.variant import Score, Variant
@@ -220,6 +221,39 @@ def test_each_text_is_encoded_once_per_draft(
 
     score_variants(brief, [make_variant({"title": "one"}), make_variant({"title": "two"})], Counting())
     assert len(asked) == len(set(asked)) == 3
+
+
+def test_drafts_scored_together_are_encoded_at_once_and_scored_as_each_by_itself(
+    brief: Brief, make_variant: MakeVariant, embedder: Embedder
+) -> None:
+    asked: list[list[str]] = []
+
+    class Counting:
+        name, dim, digest = embedder.name, embedder.dim, embedder.digest
+
+        def encode(self, texts: Sequence[str]) -> Vectors:
+            asked.append(list(texts))
+            return embedder.encode(texts)
+
+    everyone = msgspec.structs.replace(brief, audience=Audience(name="Everyone"))
+    some, other = make_variant({"title": "Water gently"}), make_variant({"title": "Level up tonight"})
+    drafts = [(brief, [some]), (everyone, [some]), (everyone, [some, other]), (brief, [])]
+    together = score_drafts(drafts, Counting())
+    assert together == [score_variants(brief, variants, embedder) for brief, variants in drafts]
+    assert len(asked) == 1
+
+
+def test_a_lone_variant_for_everyone_is_not_encoded(
+    brief: Brief, make_variant: MakeVariant, embedder: Embedder
+) -> None:
+    class Silent:
+        name, dim, digest = embedder.name, embedder.dim, embedder.digest
+
+        def encode(self, texts: Sequence[str]) -> Vectors:
+            raise AssertionError(f"no scorer has a use for {texts}")
+
+    everyone = msgspec.structs.replace(brief, audience=Audience(name="Everyone"))
+    assert not broken(score_variants(everyone, [make_variant({"title": "Hello"})], Silent()))
 
 
 def test_nothing_is_scored_for_no_variants(brief: Brief, embedder: Embedder) -> None:

@@ -1,0 +1,69 @@
+"""CPU work of many requests done in one call of the executor, where doing it together is cheaper.
+
+A call that comes while another is under way waits and shares the next one with all that come meanwhile: a
+lone request waits for nobody, and the busier it is, the more is shared.
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, Generic, NamedTuple, TypeVar
+
+J = TypeVar("J")
+R = TypeVar("R")
+
+Work = Callable[[Sequence[J]], Sequence[R]]
+"""Does jobs; one result each, in order."""
+
+
+class _Job(NamedTuple, Generic[J, R]):
+    asked: J
+    done: "asyncio.Future[R]"
+
+
+class Gathering(Generic[J, R]):
+    """Gathers jobs while others are done, at most `most` for one call; `run` is `Runtime.run`."""
+
+    def __init__(self, run: Callable[..., Coroutine[Any, Any, Any]], work: Work[J, R], most: int) -> None:
+        self._run = run
+        self._work = work
+        self._most = most
+        self._waiting: list[_Job[J, R]] = []
+        self._working: asyncio.Task[None] | None = None
+
+    async def do(self, asked: J) -> R:
+        """Have a job done; raises what it raises by itself, whatever the others do.
+
+        One whose waiter is cancelled before it is taken is not done.
+        """
+        done: asyncio.Future[R] = asyncio.get_running_loop().create_future()
+        self._waiting.append(_Job(asked, done))
+        if self._working is None or self._working.done():
+            self._working = asyncio.create_task(self._work_all())
+        return await done
+
+    async def _work_all(self) -> None:
+        while self._waiting:
+            wanted = [job for job in self._waiting if not job.done.done()]
+            taken, self._waiting = wanted[: self._most], wanted[self._most :]
+            if not taken:
+                return
+            try:
+                await self._do(taken)
+            except asyncio.CancelledError:
+                for job in (*taken, *self._waiting):
+                    job.done.cancel()
+                raise
+
+    async def _do(self, taken: Sequence[_Job[J, R]]) -> None:
+        try:
+            results = await self._run(self._work, [job.asked for job in taken])
+        except Exception as error:  # whatever it is, whoever waits is told
+            if len(taken) > 1:
+                for job in taken:
+                    await self._do([job])
+            elif not taken[0].done.done():
+                taken[0].done.set_exception(error)
+            return
+        for job, result in zip(taken, results, strict=True):
+            if not job.done.done():
+                job.done.set_result(result)
