@@ -42,6 +42,7 @@ VERBS: Mapping[str, Verb] = {
     "eval": Verb("service.evaluations.commands:eval_", "Measure how good copy and audiences are."),
     "bench": Verb("service.benchmarks.commands:bench", "Measure speed and memory at scale."),
     "serve": Verb("service.serve:serve", "Serve the HTTP API."),
+    "doctor": Verb("service.operations.commands:doctor", "Look at everything the service needs."),
     "brand": Verb("service.workspaces.commands:brand", "Show and import the brand: voice, words, claims."),
     "keys": Verb("service.workspaces.commands:keys", "Create, list, rotate and revoke API keys."),
     "traits": Verb("service.profiles.trait_commands:traits", "Encrypt chosen traits, and rotate their keys."),

@@ -9,6 +9,7 @@ import msgspec
 from litestar import Response, get
 from litestar.di import NamedDependency
 
+from indexing.embedder import Embedder
 from indexing.errors import EmbedderError, IndexingError, SnapshotMissing
 from indexing.snapshot import Snapshot
 from service.openapi import PUBLIC, route
@@ -131,21 +132,23 @@ async def _snapshot(runtime: Runtime) -> Part:
             built[workspace.id] = await runtime.snapshot(workspace.id)
     if not built:
         return Part(status="missing", detail="none yet: build one with POST /v1/snapshots")
-    stale = [f"{name}: {why}" for name, each in built.items() for why in _staleness(runtime, each)]
+    embedder = runtime.loaded_embedder
+    stale = [f"{name}: {why}" for name, each in built.items() for why in staleness(runtime, each, embedder)]
     if stale:
         return Part(status="stale", detail="; ".join(stale))
     newest = max(snapshot.version for snapshot in built.values())
     return Part(status="ok", detail=f"{len(built)} of {len(workspaces)} workspaces have one, newest {newest}")
 
 
-def _staleness(runtime: Runtime, snapshot: Snapshot) -> Generator[str]:
+def staleness(runtime: Runtime, snapshot: Snapshot, embedder: Embedder | None) -> Generator[str]:
+    """Say why a snapshot should not be the newest any more, if anything does."""
     age_seconds = (runtime.now() - snapshot.manifest.built_at).total_seconds()
     limit_seconds = runtime.settings.snapshot_max_age_seconds
     if limit_seconds is not None and age_seconds > limit_seconds:
         yield f"{snapshot.version} is {age_seconds:.0f} s old, more than the {limit_seconds:g} s allowed"
-    if runtime.loaded_embedder is not None:
+    if embedder is not None:
         try:
-            snapshot.check_embedder(runtime.loaded_embedder)
+            snapshot.check_embedder(embedder)
         except EmbedderError as error:
             yield str(error)
 
