@@ -43,6 +43,8 @@ VERBS: Mapping[str, Verb] = {
     "bench": Verb("service.benchmarks.commands:bench", "Measure speed and memory at scale."),
     "serve": Verb("service.serve:serve", "Serve the HTTP API."),
     "doctor": Verb("service.operations.commands:doctor", "Look at everything the service needs."),
+    "backup": Verb("service.operations.commands:backup", "Write store and snapshots into one file."),
+    "restore": Verb("service.operations.commands:restore", "Put a backup into an empty folder."),
     "brand": Verb("service.workspaces.commands:brand", "Show and import the brand: voice, words, claims."),
     "keys": Verb("service.workspaces.commands:keys", "Create, list, rotate and revoke API keys."),
     "traits": Verb("service.profiles.trait_commands:traits", "Encrypt chosen traits, and rotate their keys."),

@@ -10,7 +10,7 @@ from typing import Any
 
 import aiosqlite
 from sqlalchemy import Connection, event
-from sqlalchemy.engine import URL
+from sqlalchemy.engine import URL, make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from service.errors import DatabaseUnavailable, SettingsError
@@ -26,6 +26,12 @@ SQLITE_PRAGMAS = (
 """What every connection to SQLite is told first."""
 _ROWS_AHEAD = 100
 """Rows that come along with a statement's execution; most statements have no more."""
+
+
+def sqlite_file(store: str) -> Path | None:
+    """Return the file that a store's URL names; none when that is no SQLite."""
+    url = make_url(store)
+    return Path(url.database) if url.get_backend_name() == "sqlite" and url.database else None
 
 
 def sqlite_engine(url: URL, **options: Any) -> AsyncEngine:

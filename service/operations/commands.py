@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -10,6 +11,7 @@ from service.console import (
     global_options,
     json_option,
     log_to_stderr,
+    note,
     print_json,
     print_table,
     quieten_libraries,
@@ -17,7 +19,7 @@ from service.console import (
 )
 
 if TYPE_CHECKING:
-    from service.operations.model import Check
+    from service.operations.model import BackupManifest, Check
     from service.settings import Settings
 
 
@@ -59,3 +61,56 @@ def _examined(settings: "Settings") -> "list[Check]":
         return [check async for check in examine(settings)]
 
     return asyncio.run(all_of_it())
+
+
+@click.command()
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), required=True, help="File to write.")
+@json_option
+def backup(out: Path, as_json: bool) -> None:
+    """Write the store and the snapshots into one file, also while `serve` is at work.
+
+    It holds customers' data: encrypted traits stay encrypted, everything else is as it is in the store.
+
+    Example: pitchwright backup --out backup-2026-11-26.tar.gz
+    """
+    from service.operations.backup import make_backup
+    from service.runtime import utc_now
+
+    manifest = asyncio.run(make_backup(settings_for(global_options()), out, utc_now()))
+    _tell(manifest, out, as_json)
+
+
+@click.command()
+@click.argument("backup", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "--into",
+    type=click.Path(file_okay=False, path_type=Path),
+    required=True,
+    help="Data folder to make; it must be empty or not there.",
+)
+@json_option
+def restore(backup: Path, into: Path, as_json: bool) -> None:
+    """Put a backup into an empty folder, after every file of it was found to be whole.
+
+    Start the service with that folder as PITCHWRIGHT_DATA_DIR. A store of PostgreSQL goes into the empty
+    database that PITCHWRIGHT_DATABASE_URL names.
+
+    Example: pitchwright restore backup-2026-11-26.tar.gz --into var
+    """
+    from service.operations.restore import restore_backup
+
+    manifest = restore_backup(settings_for(global_options()), backup, into)
+    _tell(manifest, into, as_json)
+    if manifest.trait_keys:
+        note(f"It needs PITCHWRIGHT_TRAIT_KEYS with {', '.join(manifest.trait_keys)} to start.")
+
+
+def _tell(manifest: "BackupManifest", where: Path, as_json: bool) -> None:
+    size = sum(each.bytes for each in manifest.files.values())
+    if as_json:
+        print_json({"path": where, "bytes": size, "manifest": manifest})
+    else:
+        click.echo(
+            f"{len(manifest.files):,} files, {size / 2**20:,.1f} MiB unpacked, schema {manifest.schema}, "
+            f"made {manifest.made_at:%Y-%m-%d %H:%M:%S} UTC by pitchwright {manifest.version}: {where}"
+        )

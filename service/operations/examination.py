@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING
 
 import msgspec
 from sqlalchemy import text
-from sqlalchemy.engine import make_url
 
 from eval.errors import EvalError
 from eval.figures import version
@@ -33,6 +32,7 @@ from service.profiles.sealing import missing_keys
 from service.runtime import Runtime, utc_now
 from service.settings import Settings, shown_value
 from service.snapshots.store import last_change
+from service.sqlite import sqlite_file
 from service.vault import Vault, locked
 from service.workspaces.actions import list_all_workspaces
 
@@ -97,7 +97,7 @@ def _folder_check(settings: Settings) -> Check:
             detail=f"nothing can be written in {there} ({error.strerror}): set PITCHWRIGHT_DATA_DIR to a "
             "folder you may write to, or give this user the right",
         )
-    store = _store_file(settings)
+    store = sqlite_file(settings.store_url)
     wanted = max(LITTLE_BYTES, 2 * store.stat().st_size if store is not None and store.exists() else 0)
     room = f"{free / 2**30:,.1f} GiB free"
     status: CheckStatus = "ok" if free >= wanted else "warning" if free >= LEAST_BYTES else "failed"
@@ -125,7 +125,7 @@ def _versions_check() -> Check:
 
 
 async def _store_checks(settings: Settings, embedder: "Embedder | None") -> AsyncGenerator[Check]:
-    file = _store_file(settings)
+    file = sqlite_file(settings.store_url)
     if file is not None and not file.exists():
         detail = f"no store at {file} yet: `pitchwright serve`, or any command that stores, makes it"
         yield Check(name="store", status="warning", detail=detail)
@@ -230,8 +230,3 @@ async def _content_checks(runtime: Runtime, embedder: "Embedder | None") -> Asyn
                 )
             )
             yield Check(name=name, status="warning" if stale else "ok", detail=detail)
-
-
-def _store_file(settings: Settings) -> Path | None:
-    url = make_url(settings.store_url)
-    return Path(url.database) if url.get_backend_name() == "sqlite" and url.database else None
