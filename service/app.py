@@ -127,6 +127,7 @@ def create_app(settings: Settings, *, background: bool = True) -> Litestar:
     )
     protected = ProtectiveHeaders(cast("AsgiApp", app.asgi_handler))
     observed = Telemetry(protected, metrics, logger)
+    app.state.telemetry = observed
     app.asgi_handler = cast("ASGIApp", SlowReaders(observed, settings.send_timeout_seconds))
     return app
 

@@ -30,7 +30,7 @@ class Live(msgspec.Struct, frozen=True, kw_only=True):
 class Part(msgspec.Struct, frozen=True, kw_only=True):
     """One thing the service needs."""
 
-    status: Literal["ok", "missing", "stale", "failed"]
+    status: Literal["ok", "missing", "stale", "failed", "draining"]
     detail: str
 
 
@@ -41,7 +41,7 @@ class Ready(msgspec.Struct, frozen=True, kw_only=True):
     failure, or every replica would leave the load balancer at once.
     """
 
-    status: Literal["ok", "degraded", "failed"]
+    status: Literal["ok", "degraded", "failed", "draining"]
     store: Part
     snapshot: Part
     engine: Part
@@ -71,13 +71,17 @@ async def live() -> Live:
             },
             "engine": {"status": "ok", "detail": "transformers, pocket@3fa9c1d2"},
         },
-        description="503 with the same body when the store, the engine or a snapshot fails; 200 and "
+        description="503 with the same body when the store, the engine or a snapshot fails, and while the "
+        "process is about to end (`draining`); 200 and "
         "`degraded` when a snapshot is older than `PITCHWRIGHT_SNAPSHOT_MAX_AGE_SECONDS` or was built with "
         "another embedder.",
     ),
 )
 async def ready(runtime: NamedDependency[Runtime]) -> Response[Ready]:
-    """Ask every part."""
+    """Ask every part; a process that is about to end says so at once."""
+    if runtime.draining:
+        part = Part(status="draining", detail="this process is about to end")
+        return Response(Ready(status="draining", store=part, snapshot=part, engine=part), status_code=503)
     store, snapshot, engine = await asyncio.gather(
         _asked(lambda: _store(runtime)), _asked(lambda: _snapshot(runtime)), _asked(lambda: _engine(runtime))
     )

@@ -4,7 +4,8 @@ The command line and the HTTP service both open one and hand it to every action.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Coroutine
+import time
+from collections.abc import AsyncGenerator, Callable, Collection, Coroutine
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -86,6 +87,7 @@ class Runtime:
         self._engine: Engine | None = None
         self._loading = asyncio.Lock()
         self._jobs: set[asyncio.Task[None]] = set()
+        self._ends_at: float | None = None
 
     def now(self) -> datetime:
         """Return the time in UTC."""
@@ -94,6 +96,20 @@ class Runtime:
     async def run(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Run CPU work in the one bounded executor; raises Overloaded when its queue is full."""
         return await self.executor.run(function, *args, **kwargs)
+
+    def drain(self, seconds: float) -> None:
+        """Say that the process ends, and when at the latest: nothing that takes long is begun any more."""
+        self._ends_at = time.monotonic() + seconds
+
+    @property
+    def draining(self) -> bool:
+        """Whether the process is about to end: take no new work from the store."""
+        return self._ends_at is not None
+
+    async def settle(self, tasks: Collection["asyncio.Task[None]"]) -> None:
+        """Wait for tasks as long as a process that drains may; one that just stops waits for none."""
+        if tasks and self._ends_at is not None:
+            await asyncio.wait(tasks, timeout=max(self._ends_at - time.monotonic(), 0))
 
     def start(self, job: Coroutine[Any, Any, None]) -> None:
         """Let a job run beside requests, until it ends or the runtime closes; what it raises is logged."""
@@ -149,6 +165,7 @@ class Runtime:
 
     async def close(self) -> None:
         """End the jobs, the engine, the executor and the database."""
+        await self.settle(self._jobs)
         for job in tuple(self._jobs):
             job.cancel()
         await asyncio.gather(*self._jobs, return_exceptions=True)

@@ -1,5 +1,6 @@
 """`pitchwright serve`: the HTTP application behind granian, in a process that Ctrl-C ends cleanly."""
 
+import math
 import multiprocessing
 import os
 import signal
@@ -19,8 +20,8 @@ from service.errors import PortInUse
 if TYPE_CHECKING:
     from service.settings import Settings
 
-GRACE_SECONDS = 10
-"""How long requests under way may take to finish after Ctrl-C."""
+LAST_SECONDS = 10
+"""How long a worker may take to close what it holds, once nothing is under way any more."""
 
 
 def run_server(settings: "Settings") -> None:
@@ -44,7 +45,7 @@ def run_server(settings: "Settings") -> None:
         port=settings.port,
         workers=1,
         log_level=LogLevels.warning,
-        workers_kill_timeout=GRACE_SECONDS,
+        workers_kill_timeout=math.ceil(settings.drain_seconds + settings.shutdown_seconds) + LAST_SECONDS,
         **connection_options(settings),
     )
     server.serve(target_loader=partial(_load, settings), wrap_loader=False)
@@ -83,10 +84,13 @@ def check_port(host: str, port: int) -> None:
 
 def _load(settings: "Settings") -> Any:
     from service.app import create_app
+    from service.draining import drain_on_sigterm
 
     end_with_parent()
     log_to_stderr(settings.log_level)
-    return create_app(settings)
+    app = create_app(settings)
+    app.on_startup.append(drain_on_sigterm)
+    return app
 
 
 def end_with_parent() -> None:

@@ -4,6 +4,7 @@ A line never holds a body, a query string, a header or a key. Metrics live in a 
 two applications in one process do not count into each other.
 """
 
+import asyncio
 import re
 import sys
 import time
@@ -28,6 +29,8 @@ REQUEST_ID_HEADER = b"x-request-id"
 METRICS_MEDIA_TYPE = CONTENT_TYPE_LATEST
 UNMATCHED = "unmatched"
 """The route label of a request that no route answers: paths from outside never become labels."""
+UNANSWERED = 499
+"""The status of a request whose client left before an answer began."""
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
@@ -124,6 +127,10 @@ class Telemetry:
         self._app = app
         self._metrics = metrics
         self._logger = logger
+        self.in_flight: set[asyncio.Task[Any]] = set()
+        """Requests under way, each in a task of its own."""
+        self.closing = False
+        """Whether the process is about to end: connections then end with the answers they bring."""
 
     async def __call__(self, scope: AsgiScope, receive: AsgiReceive, send: AsgiSend) -> None:
         if scope["type"] != "http":
@@ -132,8 +139,7 @@ class Telemetry:
         started = time.perf_counter()
         identity = _incoming_id(scope) or uuid.uuid4().hex
         scope.setdefault("state", {})["request_id"] = identity
-        # 499 is what stays when the client left before an answer began.
-        answer = {"status": 499, "bytes": 0}
+        answer = {"status": UNANSWERED, "bytes": 0}
 
         async def observed(message: Any) -> None:
             if message["type"] == "http.response.start":
@@ -141,14 +147,26 @@ class Telemetry:
                 headers = [
                     pair for pair in message.get("headers", []) if pair[0].lower() != REQUEST_ID_HEADER
                 ]
+                headers += [(b"connection", b"close")] * self.closing
                 message["headers"] = [*headers, (REQUEST_ID_HEADER, identity.encode("ascii"))]
             elif message["type"] == "http.response.body":
                 answer["bytes"] += len(message.get("body", b""))
             await send(message)
 
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 -- for the type checker: an application runs in a task
+        self.in_flight.add(task)
         try:
             await self._app(scope, receive, observed)
+        except asyncio.CancelledError:
+            if not self.closing or answer["status"] != UNANSWERED:
+                raise
+            # Broken off because the process ends, before anything was said: another one may answer.
+            headers = [(b"retry-after", b"1"), (b"content-length", b"0")]
+            await observed({"type": "http.response.start", "status": 503, "headers": headers})
+            await observed({"type": "http.response.body", "body": b""})
         finally:
+            self.in_flight.discard(task)
             self._record(scope, identity, answer, time.perf_counter() - started)
 
     def _record(self, scope: AsgiScope, identity: str, answer: dict[str, int], seconds: float) -> None:

@@ -237,6 +237,12 @@ class DeliveryStore:
         )
         return status
 
+    async def hand_back(self, webhook_id: str, due: Due, now: datetime) -> None:
+        """Make a claimed delivery due at once, as if it had not been tried; the receiver may have got it."""
+        still = and_(DeliveryRow.status == "pending", DeliveryRow.attempts == due.attempt)
+        mine = update(DeliveryRow).where(self._of(webhook_id), DeliveryRow.id == due.id, still)
+        await self._session.execute(mine.values(next_attempt_at=now, attempts=due.attempt - 1))
+
     def _of(self, webhook_id: str) -> ColumnElement[bool]:
         return and_(DeliveryRow.workspace_id == self._workspace, DeliveryRow.webhook_id == webhook_id)
 

@@ -1,0 +1,33 @@
+"""The settings that an operator cares about alone; `Settings` holds them with all others."""
+
+from typing import Annotated, Any
+
+import msgspec
+
+
+def setting(text: str, **limits: Any) -> msgspec.Meta:
+    """Document a field; the text is data, so that `--help` and the README can be checked against it."""
+    return msgspec.Meta(description=text, **limits)
+
+
+class OperatingSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """How the service ends."""
+
+    drain_seconds: Annotated[
+        float,
+        setting(
+            "How long after SIGTERM `/health/ready` says 503 while requests are still taken: as long as a "
+            "load balancer needs to notice.",
+            ge=0,
+            le=600,
+        ),
+    ] = 0.0
+    shutdown_seconds: Annotated[
+        float,
+        setting(
+            "How long after that requests, exports and deliveries under way may take to end; then they are "
+            "broken off.",
+            gt=0,
+            le=3600,
+        ),
+    ] = 30.0
