@@ -32,8 +32,10 @@ from service.drafts.routes import ROUTES as DRAFTS
 from service.etags import Conditional
 from service.events.routes import ROUTES as EVENTS
 from service.exports.routes import ROUTES as EXPORTS
+from service.gauges import Gauges
 from service.health import ROUTES as HEALTH
 from service.idempotency import Idempotency
+from service.llm.measured import MeasuredEngine
 from service.masking import Masking
 from service.openapi import PUBLIC
 from service.parameters import known_parameters
@@ -116,6 +118,7 @@ def create_app(settings: Settings, *, background: bool = True) -> Litestar:
             "key": Provide(_key, sync_to_thread=False),
             "masks": Provide(_masks, sync_to_thread=False),
             "metrics": Provide(_metrics, sync_to_thread=False),
+            "gauges": Provide(_gauges, sync_to_thread=False),
         },
         middleware=[Recording(), Access(), Conditional(), Masking(), Idempotency()],
         guards=[known_parameters],
@@ -123,7 +126,14 @@ def create_app(settings: Settings, *, background: bool = True) -> Litestar:
         openapi_config=_openapi_config(),
         logging_config=None,
         request_max_body_size=settings.max_body_bytes,
-        state=State({"metrics": metrics, "problems": problems, "rate_limits": limits}),
+        state=State(
+            {
+                "metrics": metrics,
+                "gauges": Gauges(metrics.registry),
+                "problems": problems,
+                "rate_limits": limits,
+            }
+        ),
     )
     protected = ProtectiveHeaders(cast("AsgiApp", app.asgi_handler))
     observed = Telemetry(protected, metrics, logger)
@@ -138,6 +148,7 @@ async def _lifespan(
 ) -> AsyncGenerator[None]:
     async with open_runtime(settings) as runtime:
         app.state.runtime = runtime
+        runtime.measured = partial(MeasuredEngine, metrics=app.state.metrics)
         work = (
             (
                 _warm(app, runtime, logger),
@@ -195,6 +206,10 @@ def _masks(request: Request[Any, Any, Any]) -> Masks | None:
 
 def _metrics(request: Request[Any, Any, Any]) -> Metrics:
     return request.app.state.metrics
+
+
+def _gauges(request: Request[Any, Any, Any]) -> Gauges:
+    return request.app.state.gauges
 
 
 def _openapi_config() -> OpenAPIConfig:

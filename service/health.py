@@ -10,8 +10,9 @@ from litestar import Response, get
 from litestar.di import NamedDependency
 
 from indexing.embedder import Embedder
-from indexing.errors import EmbedderError, IndexingError, SnapshotMissing
+from indexing.errors import EmbedderError, SnapshotMissing
 from indexing.snapshot import Snapshot
+from service.gauges import Gauges
 from service.openapi import PUBLIC, route
 from service.runtime import Runtime
 from service.telemetry import METRICS_MEDIA_TYPE, Metrics
@@ -101,17 +102,13 @@ async def ready(runtime: NamedDependency[Runtime]) -> Response[Ready]:
         response='pitchwright_requests_total{method="GET",route="/v1/items",status="200"} 3.0\n',
     ),
 )
-async def metrics(runtime: NamedDependency[Runtime], metrics: NamedDependency[Metrics]) -> Response[bytes]:
-    """Render every metric, the age of the newest snapshot with them."""
-    metrics.snapshot_age_seconds.clear()
-    for workspace in await list_all_workspaces(runtime):
-        try:
-            manifest = (await runtime.snapshot(workspace.id)).manifest
-        except IndexingError:
-            continue
-        age = (runtime.now() - manifest.built_at).total_seconds()
-        metrics.snapshot_age_seconds.labels(workspace.id).set(age)
-    return Response(metrics.render(), media_type=METRICS_MEDIA_TYPE)
+async def metrics(
+    runtime: NamedDependency[Runtime], metrics: NamedDependency[Metrics], gauges: NamedDependency[Gauges]
+) -> Response[bytes]:
+    """Render every metric, how things stand now with them."""
+    await gauges.read(runtime)
+    # In a thread, since the process's own figures are read from files, and not of those that may be all busy.
+    return Response(await asyncio.to_thread(metrics.render), media_type=METRICS_MEDIA_TYPE)
 
 
 async def _asked(check: Callable[[], Awaitable[Part]]) -> Part:

@@ -86,6 +86,8 @@ class Runtime:
         self._embedder: Embedder | None = None
         self._engine: Engine | None = None
         self._loading = asyncio.Lock()
+        self.measured: Callable[[Engine], Engine] = lambda engine: engine
+        """What goes around the engine when it is loaded: an application counts its work."""
         self._jobs: set[asyncio.Task[None]] = set()
         self._ends_at: float | None = None
 
@@ -145,6 +147,11 @@ class Runtime:
         """The sentence encoder if anything has loaded it yet."""
         return self._embedder
 
+    @property
+    def loaded_engine(self) -> "Engine | None":
+        """The engine if anything has loaded it yet."""
+        return self._engine
+
     async def embedder(self) -> "Embedder":
         """Return the sentence encoder, loaded by the first call; raises `indexing.errors.EmbedderError`."""
         async with self._loading:
@@ -156,7 +163,7 @@ class Runtime:
         """Return the engine, loaded by the first call; raises `prompts.errors.EngineError`."""
         async with self._loading:
             if self._engine is None:
-                self._engine = await self.run(_load_engine, self.settings)
+                self._engine = self.measured(await self.run(_load_engine, self.settings))
             return self._engine
 
     async def snapshot(self, workspace: str) -> "Snapshot":

@@ -48,7 +48,7 @@ def sqlite_engine(url: URL, **options: Any) -> AsyncEngine:
             f"the folder of {url.database} cannot be made ({error}): choose another PITCHWRIGHT_DATA_DIR"
         ) from None
     connecting = {"timeout": SQLITE_BUSY_SECONDS, "async_creator_fn": _connect}
-    engine = create_async_engine(url, connect_args=connecting, pool_size=8, max_overflow=24, **options)
+    engine = create_async_engine(url, connect_args=connecting, **options)
 
     @event.listens_for(engine.sync_engine, "connect")
     def prepare(connection: Any, _record: Any) -> None:  # pyright: ignore[reportUnusedFunction] # called by the engine

@@ -77,11 +77,26 @@ class Metrics:
             "Drafts that wait for the engine now.",
             registry=self.registry,
         )
-        self.snapshot_age_seconds = Gauge(
-            "pitchwright_snapshot_age_seconds",
-            "Seconds since the newest snapshot of a workspace was published.",
-            ["workspace"],
+        self.engine_seconds = Histogram(
+            "pitchwright_engine_seconds",
+            "Seconds until the engine answered all asks of a call, waiting for a turn at it included.",
+            buckets=_SECONDS,
             registry=self.registry,
+        )
+        self.engine_tokens = Counter(
+            "pitchwright_engine_tokens",
+            "Tokens of prompts and of completions.",
+            ["kind"],
+            registry=self.registry,
+        )
+        self.engine_failures = Counter(
+            "pitchwright_engine_failures",
+            "Calls of the engine that failed, by error.",
+            ["error"],
+            registry=self.registry,
+        )
+        self.requests_in_flight = Gauge(
+            "pitchwright_requests_in_flight", "Requests under way.", registry=self.registry
         )
 
     def count_variants(self, channel: str, variants: Sequence[Variant]) -> None:
@@ -128,6 +143,7 @@ class Telemetry:
         self._metrics = metrics
         self._logger = logger
         self.in_flight: set[asyncio.Task[Any]] = set()
+        metrics.requests_in_flight.set_function(lambda: len(self.in_flight))
         """Requests under way, each in a task of its own."""
         self.closing = False
         """Whether the process is about to end: connections then end with the answers they bring."""
@@ -157,7 +173,8 @@ class Telemetry:
         assert task is not None  # noqa: S101 -- for the type checker: an application runs in a task
         self.in_flight.add(task)
         try:
-            await self._app(scope, receive, observed)
+            with structlog.contextvars.bound_contextvars(request_id=identity):
+                await self._app(scope, receive, observed)
         except asyncio.CancelledError:
             if not self.closing or answer["status"] != UNANSWERED:
                 raise

@@ -7,6 +7,7 @@ from uuid import uuid4
 
 import msgspec
 import numpy as np
+import structlog
 from numpy.typing import NDArray
 
 from service.contact.actions import resolve_selection
@@ -85,7 +86,8 @@ async def start_export(
     await sweep_exports(runtime, workspace)
     async with runtime.database.write() as session:
         await ExportStore(session, workspace).add(export)
-    runtime.start(_write(runtime, workspace, export, selection, kept, masks))
+    with structlog.contextvars.bound_contextvars(job=export.id):
+        runtime.start(_write(runtime, workspace, export, selection, kept, masks))
     return export
 
 
