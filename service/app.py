@@ -56,6 +56,7 @@ from service.slow_readers import SlowReaders
 from service.snapshots.actions import refresh_forever
 from service.snapshots.routes import ROUTES as SNAPSHOTS
 from service.telemetry import AsgiApp, Metrics, Telemetry, access_logger
+from service.tracing import open_tracing
 from service.tracking.routes import ROUTES as TRACKING
 from service.webhooks.routes import ROUTES as WEBHOOKS
 from service.webhooks.sending import send_forever
@@ -146,7 +147,7 @@ def create_app(settings: Settings, *, background: bool = True) -> Litestar:
 async def _lifespan(
     app: Litestar, settings: Settings, logger: structlog.typing.FilteringBoundLogger, background: bool
 ) -> AsyncGenerator[None]:
-    async with open_runtime(settings) as runtime:
+    async with open_runtime(settings) as runtime, _traced(app.state.telemetry, settings):
         app.state.runtime = runtime
         runtime.measured = partial(MeasuredEngine, metrics=app.state.metrics)
         work = (
@@ -166,6 +167,16 @@ async def _lifespan(
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+
+
+@contextlib.asynccontextmanager
+async def _traced(telemetry: Telemetry, settings: Settings) -> AsyncGenerator[None]:
+    telemetry.tracing = tracing = open_tracing(settings)
+    try:
+        yield
+    finally:
+        if tracing is not None:
+            await asyncio.to_thread(tracing.close)
 
 
 async def _warm(app: Litestar, runtime: Runtime, logger: structlog.typing.FilteringBoundLogger) -> None:

@@ -23,6 +23,7 @@ from service.errors import DatabaseUnavailable, ExtraMissing, InvalidInput, Sett
 from service.refusals import ID_LENGTH, quoted
 from service.settings import mask_url
 from service.sqlite import sqlite_engine
+from service.tracing import span
 from service.vault import Vault, entrust
 
 MOST_PARAMETERS = 30_000
@@ -123,19 +124,21 @@ class Database:
     @asynccontextmanager
     async def read(self) -> AsyncGenerator[AsyncSession]:
         """Open a session that sees one consistent state; nothing it changes is kept."""
-        async with self._translated(), AsyncSession(self._reader, expire_on_commit=False) as session:
-            yield session
+        with span("store.read"):
+            async with self._translated(), AsyncSession(self._reader, expire_on_commit=False) as session:
+                yield session
 
     @asynccontextmanager
     async def write(self) -> AsyncGenerator[AsyncSession]:
         """Open a session that commits at the end of the block, or rolls back when the block raises."""
-        async with (
-            self._turn or nullcontext(),
-            self._translated(),
-            AsyncSession(self._writer, expire_on_commit=False) as session,
-            session.begin(),
-        ):
-            yield session
+        with span("store.write"):
+            async with (
+                self._turn or nullcontext(),
+                self._translated(),
+                AsyncSession(self._writer, expire_on_commit=False) as session,
+                session.begin(),
+            ):
+                yield session
 
     async def ping(self) -> None:
         """Ask the database for an answer; raises DatabaseUnavailable."""

@@ -11,7 +11,7 @@ def setting(text: str, **limits: Any) -> msgspec.Meta:
 
 
 class OperatingSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """How the service ends."""
+    """How the service ends, and who is told what it does."""
 
     drain_seconds: Annotated[
         float,
@@ -22,6 +22,13 @@ class OperatingSettings(msgspec.Struct, frozen=True, kw_only=True):
             le=600,
         ),
     ] = 0.0
+    trace_url: Annotated[
+        str | None,
+        setting(
+            "OpenTelemetry collector that traces are sent to by OTLP over HTTP, `http://HOST:4318`; needs "
+            "the extra `otel`. Default: nothing is traced."
+        ),
+    ] = None
     shutdown_seconds: Annotated[
         float,
         setting(

@@ -29,15 +29,19 @@ def run_server(settings: "Settings") -> None:
 
     The worker makes the application itself, so that nothing of it is shared with the parent. Raises PortInUse
     before anything is started when another program listens there, and `eval.errors.DatasetError` when the
-    headline tests that the settings name are none.
+    headline tests that the settings name are none, ExtraMissing when what sends traces is not installed.
     """
     from granian.log import LogLevels
     from granian.server import Server
+
+    from service.tracing import exporter_to
 
     if settings.headline_tests:
         from service.scoring.tested import read_rivals
 
         read_rivals(Path(settings.headline_tests))
+    if settings.trace_url is not None:
+        exporter_to(settings.trace_url)
     check_port(settings.host, settings.port)
     server = Server(
         "service.app:create_app",

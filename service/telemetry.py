@@ -24,6 +24,7 @@ from prometheus_client import (
 
 from eval.scorers.registry import broken
 from prompts.variant import Variant
+from service.tracing import Tracing, finish
 
 REQUEST_ID_HEADER = b"x-request-id"
 METRICS_MEDIA_TYPE = CONTENT_TYPE_LATEST
@@ -139,6 +140,7 @@ class Telemetry:
     """Goes around all of Litestar: even a path that no route knows gets an id, a line and a count."""
 
     def __init__(self, app: AsgiApp, metrics: Metrics, logger: structlog.typing.FilteringBoundLogger) -> None:
+        self.tracing: Tracing | None = None
         self._app = app
         self._metrics = metrics
         self._logger = logger
@@ -174,7 +176,7 @@ class Telemetry:
         self.in_flight.add(task)
         try:
             with structlog.contextvars.bound_contextvars(request_id=identity):
-                await self._app(scope, receive, observed)
+                await self._traced(scope, receive, observed, answer)
         except asyncio.CancelledError:
             if not self.closing or answer["status"] != UNANSWERED:
                 raise
@@ -186,8 +188,20 @@ class Telemetry:
             self.in_flight.discard(task)
             self._record(scope, identity, answer, time.perf_counter() - started)
 
+    async def _traced(
+        self, scope: AsgiScope, receive: AsgiReceive, send: AsgiSend, answer: dict[str, int]
+    ) -> None:
+        if self.tracing is None:
+            await self._app(scope, receive, send)
+            return
+        with self.tracing.request(scope["headers"], request_id(scope)) as span:
+            try:
+                await self._app(scope, receive, send)
+            finally:
+                finish(span, str(scope["method"]), _route(scope), answer["status"])
+
     def _record(self, scope: AsgiScope, identity: str, answer: dict[str, int], seconds: float) -> None:
-        method, route = str(scope["method"]), str(scope.get("path_template") or UNMATCHED)
+        method, route = str(scope["method"]), _route(scope)
         self._metrics.requests.labels(method, route, str(answer["status"])).inc()
         self._metrics.request_seconds.labels(method, route).observe(seconds)
         self._logger.info(
@@ -200,6 +214,10 @@ class Telemetry:
             bytes=answer["bytes"],
             workspace=scope.get("state", {}).get("workspace"),
         )
+
+
+def _route(scope: AsgiScope) -> str:
+    return str(scope.get("path_template") or UNMATCHED)
 
 
 def _incoming_id(scope: AsgiScope) -> str | None:

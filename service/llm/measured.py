@@ -7,6 +7,7 @@ from prompts.engine import Answer, Ask, Engine, EngineInfo, OnText
 from prompts.errors import EngineError
 from service.llm.openai_engine import OpenAIEngine
 from service.telemetry import Metrics
+from service.tracing import span
 
 
 class MeasuredEngine:
@@ -28,8 +29,10 @@ class MeasuredEngine:
 
     async def generate(self, asks: Sequence[Ask], *, on_text: OnText | None = None) -> list[Answer]:
         started = time.perf_counter()
+        about = {"pitchwright.model": self.info.model, "pitchwright.asks": len(asks)}
         try:
-            answers = await self._engine.generate(asks, on_text=on_text)
+            with span("engine.generate", about):
+                answers = await self._engine.generate(asks, on_text=on_text)
         except EngineError as error:
             self._metrics.engine_failures.labels(type(error).__name__).inc()
             raise
