@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 EXTRAS := offline,postgres,dev
 
-.PHONY: install demo test check test-slow test-vllm test-schemathesis golden eval-baseline snapshot-fixture lock clean
+.PHONY: install demo test check lint-docker test-slow test-vllm test-schemathesis golden eval-baseline snapshot-fixture lock clean
 
 install: .venv/.installed
 
@@ -24,6 +24,10 @@ check: install
 
 test: check
 	$(BIN)/pytest -n 2 -m "not slow and not postgres and not vllm"
+
+# hadolint is a program for 64-bit Linux here; elsewhere run it as you have it.
+lint-docker: install
+	$(BIN)/hadolint deploy/Dockerfile
 
 test-slow: install
 	$(BIN)/pytest -m "slow or postgres"

@@ -32,8 +32,10 @@ from service.drafts.routes import ROUTES as DRAFTS
 from service.etags import Conditional
 from service.events.routes import ROUTES as EVENTS
 from service.exports.routes import ROUTES as EXPORTS
+from service.gauges import Gauges
 from service.health import ROUTES as HEALTH
 from service.idempotency import Idempotency
+from service.llm.measured import MeasuredEngine
 from service.masking import Masking
 from service.openapi import PUBLIC, LimitedTuples
 from service.parameters import known_parameters
@@ -54,6 +56,7 @@ from service.slow_readers import SlowReaders
 from service.snapshots.actions import refresh_forever
 from service.snapshots.routes import ROUTES as SNAPSHOTS
 from service.telemetry import AsgiApp, Metrics, Telemetry, access_logger
+from service.tracing import open_tracing
 from service.tracking.routes import ROUTES as TRACKING
 from service.webhooks.routes import ROUTES as WEBHOOKS
 from service.webhooks.sending import send_forever
@@ -116,6 +119,7 @@ def create_app(settings: Settings, *, background: bool = True) -> Litestar:
             "key": Provide(_key, sync_to_thread=False),
             "masks": Provide(_masks, sync_to_thread=False),
             "metrics": Provide(_metrics, sync_to_thread=False),
+            "gauges": Provide(_gauges, sync_to_thread=False),
         },
         middleware=[Recording(), Access(), Conditional(), Masking(), Idempotency()],
         guards=[known_parameters],
@@ -124,10 +128,18 @@ def create_app(settings: Settings, *, background: bool = True) -> Litestar:
         plugins=[LimitedTuples()],
         logging_config=None,
         request_max_body_size=settings.max_body_bytes,
-        state=State({"metrics": metrics, "problems": problems, "rate_limits": limits}),
+        state=State(
+            {
+                "metrics": metrics,
+                "gauges": Gauges(metrics.registry),
+                "problems": problems,
+                "rate_limits": limits,
+            }
+        ),
     )
     protected = ProtectiveHeaders(cast("AsgiApp", app.asgi_handler))
     observed = Telemetry(protected, metrics, logger)
+    app.state.telemetry = observed
     app.asgi_handler = cast("ASGIApp", SlowReaders(observed, settings.send_timeout_seconds))
     return app
 
@@ -136,8 +148,9 @@ def create_app(settings: Settings, *, background: bool = True) -> Litestar:
 async def _lifespan(
     app: Litestar, settings: Settings, logger: structlog.typing.FilteringBoundLogger, background: bool
 ) -> AsyncGenerator[None]:
-    async with open_runtime(settings) as runtime:
+    async with open_runtime(settings) as runtime, _traced(app.state.telemetry, settings):
         app.state.runtime = runtime
+        runtime.measured = partial(MeasuredEngine, metrics=app.state.metrics)
         work = (
             (
                 _warm(app, runtime, logger),
@@ -155,6 +168,16 @@ async def _lifespan(
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+
+
+@contextlib.asynccontextmanager
+async def _traced(telemetry: Telemetry, settings: Settings) -> AsyncGenerator[None]:
+    telemetry.tracing = tracing = open_tracing(settings)
+    try:
+        yield
+    finally:
+        if tracing is not None:
+            await asyncio.to_thread(tracing.close)
 
 
 async def _warm(app: Litestar, runtime: Runtime, logger: structlog.typing.FilteringBoundLogger) -> None:
@@ -195,6 +218,10 @@ def _masks(request: Request[Any, Any, Any]) -> Masks | None:
 
 def _metrics(request: Request[Any, Any, Any]) -> Metrics:
     return request.app.state.metrics
+
+
+def _gauges(request: Request[Any, Any, Any]) -> Gauges:
+    return request.app.state.gauges
 
 
 def _openapi_config() -> OpenAPIConfig:

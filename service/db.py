@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager, nullcontext
 from itertools import chain, islice, repeat
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import msgspec
 from advanced_alchemy.types import DateTimeUTC, JsonB
@@ -17,15 +17,20 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, StatementError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy.pool import QueuePool
 
 from service.errors import DatabaseUnavailable, ExtraMissing, InvalidInput, SettingsError
 from service.refusals import ID_LENGTH, quoted
 from service.settings import mask_url
 from service.sqlite import sqlite_engine
+from service.tracing import span
 from service.vault import Vault, entrust
 
 MOST_PARAMETERS = 30_000
 """Below what one statement may hold in SQLite (32,766) and PostgreSQL (32,767)."""
+
+POOL_SIZE, POOL_OVERFLOW = 16, 16
+"""Connections of a process that stay open, and how many more there may be for a while."""
 
 _UNSTORABLE = "{} holds a NUL or half a character, which no database takes: leave that out"
 _REFUSED_TEXT = ("CharacterNotInRepertoireError", "UntranslatableCharacterError", "surrogates not allowed")
@@ -52,6 +57,14 @@ class Base(DeclarativeBase):
             "fk": "fk_%(table_name)s_%(referred_table_name)s",
         }
     )
+
+
+class Connections(NamedTuple):
+    """A database's connections."""
+
+    busy: int
+    idle: int
+    limit: int
 
 
 class Database:
@@ -102,22 +115,30 @@ class Database:
         """Where the store lives, without a password."""
         return mask_url(self._engine.url.render_as_string(hide_password=True))
 
+    @property
+    def connections(self) -> Connections:
+        """How many connections are in use and how many wait to be."""
+        pool = cast("QueuePool", self._engine.pool)
+        return Connections(busy=pool.checkedout(), idle=pool.checkedin(), limit=POOL_SIZE + POOL_OVERFLOW)
+
     @asynccontextmanager
     async def read(self) -> AsyncGenerator[AsyncSession]:
         """Open a session that sees one consistent state; nothing it changes is kept."""
-        async with self._translated(), AsyncSession(self._reader, expire_on_commit=False) as session:
-            yield session
+        with span("store.read"):
+            async with self._translated(), AsyncSession(self._reader, expire_on_commit=False) as session:
+                yield session
 
     @asynccontextmanager
     async def write(self) -> AsyncGenerator[AsyncSession]:
         """Open a session that commits at the end of the block, or rolls back when the block raises."""
-        async with (
-            self._turn or nullcontext(),
-            self._translated(),
-            AsyncSession(self._writer, expire_on_commit=False) as session,
-            session.begin(),
-        ):
-            yield session
+        with span("store.write"):
+            async with (
+                self._turn or nullcontext(),
+                self._translated(),
+                AsyncSession(self._writer, expire_on_commit=False) as session,
+                session.begin(),
+            ):
+                yield session
 
     async def ping(self) -> None:
         """Ask the database for an answer; raises DatabaseUnavailable."""
@@ -322,7 +343,7 @@ def _async_url(url: str) -> URL:
 
 def _postgres_engine(url: URL) -> AsyncEngine:
     try:
-        return create_async_engine(url, pool_size=8, max_overflow=24, pool_pre_ping=True, **_engine_options())
+        return create_async_engine(url, pool_pre_ping=True, **_engine_options())
     except ModuleNotFoundError as error:
         raise ExtraMissing(
             f"PostgreSQL needs a package that is not installed ({error.name}): "
@@ -332,6 +353,8 @@ def _postgres_engine(url: URL) -> AsyncEngine:
 
 def _engine_options() -> dict[str, Any]:
     return {
+        "pool_size": POOL_SIZE,
+        "max_overflow": POOL_OVERFLOW,
         "json_serializer": _write_json,
         "json_deserializer": msgspec.json.decode,
         "hide_parameters": True,  # an error is logged, and rows are about people

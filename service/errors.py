@@ -8,6 +8,7 @@ ServiceError
 │   ├── RangeNotSatisfiable     a part of a file that the file does not have
 │   ├── NotUnderstood           a description of an audience that names nothing known
 │   ├── PromptNotValid          a prompt that its checks refuse
+│   ├── BackupNotValid          a backup that is damaged, cut off, or no backup
 │   └── PreconditionMissing     a change to a versioned thing without If-Match
 ├── NotFound                no such workspace, item, profile, segment, draft or key
 │   └── Gone                    it was there, and has been erased or has expired
@@ -69,6 +70,10 @@ class PromptNotValid(InvalidInput):
     def __init__(self, message: str, problems: tuple[FieldProblem, ...]) -> None:
         super().__init__("; ".join([message, *(f"{each.path}, {each.reason}" for each in problems)]))
         self.problems = problems
+
+
+class BackupNotValid(InvalidInput):
+    """A backup is damaged or cut off, or an archive holds what no backup does."""
 
 
 class PreconditionMissing(InvalidInput):

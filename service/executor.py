@@ -9,6 +9,7 @@ from functools import partial
 from typing import ParamSpec, TypeVar
 
 from service.errors import Overloaded
+from service.tracing import span
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -56,6 +57,10 @@ class BoundedExecutor:
                 f"{self._pending} calls are already running or waiting (limit {self._limit}): "
                 "try again in a moment, or raise PITCHWRIGHT_EXECUTOR_THREADS"
             )
+        with span(f"run {getattr(function, '__qualname__', type(function).__name__)}"):
+            return await self._run(function, *args, **kwargs)
+
+    async def _run(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         context, abandoned = contextvars.copy_context(), threading.Event()
         context.run(_abandoned.set, abandoned)
         loop = asyncio.get_running_loop()

@@ -9,8 +9,10 @@ import msgspec
 from litestar import Response, get
 from litestar.di import NamedDependency
 
-from indexing.errors import EmbedderError, IndexingError, SnapshotMissing
+from indexing.embedder import Embedder
+from indexing.errors import EmbedderError, SnapshotMissing
 from indexing.snapshot import Snapshot
+from service.gauges import Gauges
 from service.openapi import PUBLIC, route
 from service.runtime import Runtime
 from service.telemetry import METRICS_MEDIA_TYPE, Metrics
@@ -29,7 +31,7 @@ class Live(msgspec.Struct, frozen=True, kw_only=True):
 class Part(msgspec.Struct, frozen=True, kw_only=True):
     """One thing the service needs."""
 
-    status: Literal["ok", "missing", "stale", "failed"]
+    status: Literal["ok", "missing", "stale", "failed", "draining"]
     detail: str
 
 
@@ -40,7 +42,7 @@ class Ready(msgspec.Struct, frozen=True, kw_only=True):
     failure, or every replica would leave the load balancer at once.
     """
 
-    status: Literal["ok", "degraded", "failed"]
+    status: Literal["ok", "degraded", "failed", "draining"]
     store: Part
     snapshot: Part
     engine: Part
@@ -70,13 +72,17 @@ async def live() -> Live:
             },
             "engine": {"status": "ok", "detail": "transformers, pocket@3fa9c1d2"},
         },
-        description="503 with the same body when the store, the engine or a snapshot fails; 200 and "
+        description="503 with the same body when the store, the engine or a snapshot fails, and while the "
+        "process is about to end (`draining`); 200 and "
         "`degraded` when a snapshot is older than `PITCHWRIGHT_SNAPSHOT_MAX_AGE_SECONDS` or was built with "
         "another embedder.",
     ),
 )
 async def ready(runtime: NamedDependency[Runtime]) -> Response[Ready]:
-    """Ask every part."""
+    """Ask every part; a process that is about to end says so at once."""
+    if runtime.draining:
+        part = Part(status="draining", detail="this process is about to end")
+        return Response(Ready(status="draining", store=part, snapshot=part, engine=part), status_code=503)
     store, snapshot, engine = await asyncio.gather(
         _asked(lambda: _store(runtime)), _asked(lambda: _snapshot(runtime)), _asked(lambda: _engine(runtime))
     )
@@ -96,17 +102,13 @@ async def ready(runtime: NamedDependency[Runtime]) -> Response[Ready]:
         response='pitchwright_requests_total{method="GET",route="/v1/items",status="200"} 3.0\n',
     ),
 )
-async def metrics(runtime: NamedDependency[Runtime], metrics: NamedDependency[Metrics]) -> Response[bytes]:
-    """Render every metric, the age of the newest snapshot with them."""
-    metrics.snapshot_age_seconds.clear()
-    for workspace in await list_all_workspaces(runtime):
-        try:
-            manifest = (await runtime.snapshot(workspace.id)).manifest
-        except IndexingError:
-            continue
-        age = (runtime.now() - manifest.built_at).total_seconds()
-        metrics.snapshot_age_seconds.labels(workspace.id).set(age)
-    return Response(metrics.render(), media_type=METRICS_MEDIA_TYPE)
+async def metrics(
+    runtime: NamedDependency[Runtime], metrics: NamedDependency[Metrics], gauges: NamedDependency[Gauges]
+) -> Response[bytes]:
+    """Render every metric, how things stand now with them."""
+    await gauges.read(runtime)
+    # In a thread, since the process's own figures are read from files, and not of those that may be all busy.
+    return Response(await asyncio.to_thread(metrics.render), media_type=METRICS_MEDIA_TYPE)
 
 
 async def _asked(check: Callable[[], Awaitable[Part]]) -> Part:
@@ -131,21 +133,23 @@ async def _snapshot(runtime: Runtime) -> Part:
             built[workspace.id] = await runtime.snapshot(workspace.id)
     if not built:
         return Part(status="missing", detail="none yet: build one with POST /v1/snapshots")
-    stale = [f"{name}: {why}" for name, each in built.items() for why in _staleness(runtime, each)]
+    embedder = runtime.loaded_embedder
+    stale = [f"{name}: {why}" for name, each in built.items() for why in staleness(runtime, each, embedder)]
     if stale:
         return Part(status="stale", detail="; ".join(stale))
     newest = max(snapshot.version for snapshot in built.values())
     return Part(status="ok", detail=f"{len(built)} of {len(workspaces)} workspaces have one, newest {newest}")
 
 
-def _staleness(runtime: Runtime, snapshot: Snapshot) -> Generator[str]:
+def staleness(runtime: Runtime, snapshot: Snapshot, embedder: Embedder | None) -> Generator[str]:
+    """Say why a snapshot should not be the newest any more, if anything does."""
     age_seconds = (runtime.now() - snapshot.manifest.built_at).total_seconds()
     limit_seconds = runtime.settings.snapshot_max_age_seconds
     if limit_seconds is not None and age_seconds > limit_seconds:
         yield f"{snapshot.version} is {age_seconds:.0f} s old, more than the {limit_seconds:g} s allowed"
-    if runtime.loaded_embedder is not None:
+    if embedder is not None:
         try:
-            snapshot.check_embedder(runtime.loaded_embedder)
+            snapshot.check_embedder(embedder)
         except EmbedderError as error:
             yield str(error)
 

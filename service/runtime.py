@@ -4,7 +4,8 @@ The command line and the HTTP service both open one and hand it to every action.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Coroutine
+import time
+from collections.abc import AsyncGenerator, Callable, Collection, Coroutine
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -90,8 +91,11 @@ class Runtime:
         self._embedder: Embedder | None = None
         self._engine: Engine | None = None
         self._loading = asyncio.Lock()
+        self.measured: Callable[[Engine], Engine] = lambda engine: engine
+        """What goes around the engine when it is loaded: an application counts its work."""
         self._jobs: set[asyncio.Task[None]] = set()
         self._gatherings: dict[Work[Any, Any], Gathering[Any, Any]] = {}
+        self._ends_at: float | None = None
 
     def now(self) -> datetime:
         """Return the time in UTC."""
@@ -110,6 +114,20 @@ class Runtime:
             work, Gathering(self.run, work, MOST_TOGETHER)
         )
         return await gathering.do(asked)
+
+    def drain(self, seconds: float) -> None:
+        """Say that the process ends, and when at the latest: nothing that takes long is begun any more."""
+        self._ends_at = time.monotonic() + seconds
+
+    @property
+    def draining(self) -> bool:
+        """Whether the process is about to end: take no new work from the store."""
+        return self._ends_at is not None
+
+    async def settle(self, tasks: Collection["asyncio.Task[None]"]) -> None:
+        """Wait for tasks as long as a process that drains may; one that just stops waits for none."""
+        if tasks and self._ends_at is not None:
+            await asyncio.wait(tasks, timeout=max(self._ends_at - time.monotonic(), 0))
 
     def start(self, job: Coroutine[Any, Any, None]) -> None:
         """Let a job run beside requests, until it ends or the runtime closes; what it raises is logged."""
@@ -145,6 +163,11 @@ class Runtime:
         """The sentence encoder if anything has loaded it yet."""
         return self._embedder
 
+    @property
+    def loaded_engine(self) -> "Engine | None":
+        """The engine if anything has loaded it yet."""
+        return self._engine
+
     async def embedder(self) -> "Embedder":
         """Return the sentence encoder, loaded by the first call; raises `indexing.errors.EmbedderError`."""
         async with self._loading:
@@ -156,7 +179,7 @@ class Runtime:
         """Return the engine, loaded by the first call; raises `prompts.errors.EngineError`."""
         async with self._loading:
             if self._engine is None:
-                self._engine = await self.run(_load_engine, self.settings)
+                self._engine = self.measured(await self.run(_load_engine, self.settings))
             return self._engine
 
     async def snapshot(self, workspace: str) -> "Snapshot":
@@ -165,6 +188,7 @@ class Runtime:
 
     async def close(self) -> None:
         """End the jobs, the engine, the executor and the database."""
+        await self.settle(self._jobs)
         for job in tuple(self._jobs):
             job.cancel()
         await asyncio.gather(*self._jobs, return_exceptions=True)

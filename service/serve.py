@@ -1,5 +1,6 @@
 """`pitchwright serve`: the HTTP application behind granian, in a process that Ctrl-C ends cleanly."""
 
+import math
 import multiprocessing
 import os
 import signal
@@ -19,8 +20,8 @@ from service.errors import PortInUse
 if TYPE_CHECKING:
     from service.settings import Settings
 
-GRACE_SECONDS = 10
-"""How long requests under way may take to finish after Ctrl-C."""
+LAST_SECONDS = 10
+"""How long a worker may take to close what it holds, once nothing is under way any more."""
 
 
 def run_server(settings: "Settings") -> None:
@@ -28,15 +29,19 @@ def run_server(settings: "Settings") -> None:
 
     The worker makes the application itself, so that nothing of it is shared with the parent. Raises PortInUse
     before anything is started when another program listens there, and `eval.errors.DatasetError` when the
-    headline tests that the settings name are none.
+    headline tests that the settings name are none, ExtraMissing when what sends traces is not installed.
     """
     from granian.log import LogLevels
     from granian.server import Server
+
+    from service.tracing import exporter_to
 
     if settings.headline_tests:
         from service.scoring.tested import read_rivals
 
         read_rivals(Path(settings.headline_tests))
+    if settings.trace_url is not None:
+        exporter_to(settings.trace_url)
     check_port(settings.host, settings.port)
     server = Server(
         "service.app:create_app",
@@ -44,7 +49,7 @@ def run_server(settings: "Settings") -> None:
         port=settings.port,
         workers=1,
         log_level=LogLevels.warning,
-        workers_kill_timeout=GRACE_SECONDS,
+        workers_kill_timeout=math.ceil(settings.drain_seconds + settings.shutdown_seconds) + LAST_SECONDS,
         **connection_options(settings),
     )
     server.serve(target_loader=partial(_load, settings), wrap_loader=False)
@@ -83,10 +88,13 @@ def check_port(host: str, port: int) -> None:
 
 def _load(settings: "Settings") -> Any:
     from service.app import create_app
+    from service.draining import drain_on_sigterm
 
     end_with_parent()
     log_to_stderr(settings.log_level)
-    return create_app(settings)
+    app = create_app(settings)
+    app.on_startup.append(drain_on_sigterm)
+    return app
 
 
 def end_with_parent() -> None:

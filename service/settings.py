@@ -13,6 +13,7 @@ import msgspec
 
 from prompts.engine import Dialect
 from service.errors import SettingsError
+from service.operating_settings import OperatingSettings, setting
 
 PREFIX = "PITCHWRIGHT_"
 FILE_NAME = "pitchwright.toml"
@@ -30,12 +31,7 @@ HostEntry = Annotated[
 LogLevel = Literal["debug", "info", "warning", "error"]
 
 
-def setting(text: str, **limits: Any) -> msgspec.Meta:
-    """Document a field; the text is data, so that `--help` and the README can be checked against it."""
-    return msgspec.Meta(description=text, **limits)
-
-
-class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Settings(OperatingSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The whole configuration. `documentation()` lists it; secrets never appear in its repr."""
 
     data_dir: Annotated[

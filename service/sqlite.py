@@ -10,7 +10,7 @@ from typing import Any
 
 import aiosqlite
 from sqlalchemy import Connection, event
-from sqlalchemy.engine import URL
+from sqlalchemy.engine import URL, make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from service.errors import DatabaseUnavailable, SettingsError
@@ -28,6 +28,12 @@ _ROWS_AHEAD = 100
 """Rows that come along with a statement's execution; most statements have no more."""
 
 
+def sqlite_file(store: str) -> Path | None:
+    """Return the file that a store's URL names; none when that is no SQLite."""
+    url = make_url(store)
+    return Path(url.database) if url.get_backend_name() == "sqlite" and url.database else None
+
+
 def sqlite_engine(url: URL, **options: Any) -> AsyncEngine:
     """Make the engine of a file, whose folder is made; `options` are SQLAlchemy's.
 
@@ -43,8 +49,7 @@ def sqlite_engine(url: URL, **options: Any) -> AsyncEngine:
         ) from None
     connecting = {"timeout": SQLITE_BUSY_SECONDS, "async_creator_fn": _connect}
     # The connection given back last is the next one used, so that a burst warms no more than it needs.
-    pool = {"pool_size": 16, "max_overflow": 16, "pool_use_lifo": True}
-    engine = create_async_engine(url, connect_args=connecting, **pool, **options)
+    engine = create_async_engine(url, connect_args=connecting, pool_use_lifo=True, **options)
 
     @event.listens_for(engine.sync_engine, "connect")
     def prepare(connection: Any, _record: Any) -> None:  # pyright: ignore[reportUnusedFunction] # called by the engine

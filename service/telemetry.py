@@ -4,6 +4,7 @@ A line never holds a body, a query string, a header or a key. Metrics live in a 
 two applications in one process do not count into each other.
 """
 
+import asyncio
 import re
 import sys
 import time
@@ -23,11 +24,14 @@ from prometheus_client import (
 
 from eval.scorers.registry import broken
 from prompts.variant import Variant
+from service.tracing import Tracing, finish
 
 REQUEST_ID_HEADER = b"x-request-id"
 METRICS_MEDIA_TYPE = CONTENT_TYPE_LATEST
 UNMATCHED = "unmatched"
 """The route label of a request that no route answers: paths from outside never become labels."""
+UNANSWERED = 499
+"""The status of a request whose client left before an answer began."""
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
@@ -74,11 +78,26 @@ class Metrics:
             "Drafts that wait for the engine now.",
             registry=self.registry,
         )
-        self.snapshot_age_seconds = Gauge(
-            "pitchwright_snapshot_age_seconds",
-            "Seconds since the newest snapshot of a workspace was published.",
-            ["workspace"],
+        self.engine_seconds = Histogram(
+            "pitchwright_engine_seconds",
+            "Seconds until the engine answered all asks of a call, waiting for a turn at it included.",
+            buckets=_SECONDS,
             registry=self.registry,
+        )
+        self.engine_tokens = Counter(
+            "pitchwright_engine_tokens",
+            "Tokens of prompts and of completions.",
+            ["kind"],
+            registry=self.registry,
+        )
+        self.engine_failures = Counter(
+            "pitchwright_engine_failures",
+            "Calls of the engine that failed, by error.",
+            ["error"],
+            registry=self.registry,
+        )
+        self.requests_in_flight = Gauge(
+            "pitchwright_requests_in_flight", "Requests under way.", registry=self.registry
         )
 
     def count_variants(self, channel: str, variants: Sequence[Variant]) -> None:
@@ -121,9 +140,15 @@ class Telemetry:
     """Goes around all of Litestar: even a path that no route knows gets an id, a line and a count."""
 
     def __init__(self, app: AsgiApp, metrics: Metrics, logger: structlog.typing.FilteringBoundLogger) -> None:
+        self.tracing: Tracing | None = None
         self._app = app
         self._metrics = metrics
         self._logger = logger
+        self.in_flight: set[asyncio.Task[Any]] = set()
+        metrics.requests_in_flight.set_function(lambda: len(self.in_flight))
+        """Requests under way, each in a task of its own."""
+        self.closing = False
+        """Whether the process is about to end: connections then end with the answers they bring."""
 
     async def __call__(self, scope: AsgiScope, receive: AsgiReceive, send: AsgiSend) -> None:
         if scope["type"] != "http":
@@ -132,8 +157,7 @@ class Telemetry:
         started = time.perf_counter()
         identity = _incoming_id(scope) or uuid.uuid4().hex
         scope.setdefault("state", {})["request_id"] = identity
-        # 499 is what stays when the client left before an answer began.
-        answer = {"status": 499, "bytes": 0}
+        answer = {"status": UNANSWERED, "bytes": 0}
 
         async def observed(message: Any) -> None:
             if message["type"] == "http.response.start":
@@ -141,18 +165,43 @@ class Telemetry:
                 headers = [
                     pair for pair in message.get("headers", []) if pair[0].lower() != REQUEST_ID_HEADER
                 ]
+                headers += [(b"connection", b"close")] * self.closing
                 message["headers"] = [*headers, (REQUEST_ID_HEADER, identity.encode("ascii"))]
             elif message["type"] == "http.response.body":
                 answer["bytes"] += len(message.get("body", b""))
             await send(message)
 
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 -- for the type checker: an application runs in a task
+        self.in_flight.add(task)
         try:
-            await self._app(scope, receive, observed)
+            with structlog.contextvars.bound_contextvars(request_id=identity):
+                await self._traced(scope, receive, observed, answer)
+        except asyncio.CancelledError:
+            if not self.closing or answer["status"] != UNANSWERED:
+                raise
+            # Broken off because the process ends, before anything was said: another one may answer.
+            headers = [(b"retry-after", b"1"), (b"content-length", b"0")]
+            await observed({"type": "http.response.start", "status": 503, "headers": headers})
+            await observed({"type": "http.response.body", "body": b""})
         finally:
+            self.in_flight.discard(task)
             self._record(scope, identity, answer, time.perf_counter() - started)
 
+    async def _traced(
+        self, scope: AsgiScope, receive: AsgiReceive, send: AsgiSend, answer: dict[str, int]
+    ) -> None:
+        if self.tracing is None:
+            await self._app(scope, receive, send)
+            return
+        with self.tracing.request(scope["headers"], request_id(scope)) as span:
+            try:
+                await self._app(scope, receive, send)
+            finally:
+                finish(span, str(scope["method"]), _route(scope), answer["status"])
+
     def _record(self, scope: AsgiScope, identity: str, answer: dict[str, int], seconds: float) -> None:
-        method, route = str(scope["method"]), str(scope.get("path_template") or UNMATCHED)
+        method, route = str(scope["method"]), _route(scope)
         self._metrics.requests.labels(method, route, str(answer["status"])).inc()
         self._metrics.request_seconds.labels(method, route).observe(seconds)
         self._logger.info(
@@ -165,6 +214,10 @@ class Telemetry:
             bytes=answer["bytes"],
             workspace=scope.get("state", {}).get("workspace"),
         )
+
+
+def _route(scope: AsgiScope) -> str:
+    return str(scope.get("path_template") or UNMATCHED)
 
 
 def _incoming_id(scope: AsgiScope) -> str | None:

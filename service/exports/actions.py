@@ -7,6 +7,7 @@ from uuid import uuid4
 
 import msgspec
 import numpy as np
+import structlog
 from numpy.typing import NDArray
 
 from service.contact.actions import resolve_selection
@@ -27,6 +28,8 @@ LIFETIME = timedelta(days=1)
 SILENCE = timedelta(seconds=60)
 """A job that was not heard of for so long has died with its process."""
 HEARTBEAT_SECONDS = 10.0
+
+STOPPED = "its writer was stopped before it was done: ask for another export"
 
 _TOLD = (
     "segment",
@@ -83,7 +86,8 @@ async def start_export(
     await sweep_exports(runtime, workspace)
     async with runtime.database.write() as session:
         await ExportStore(session, workspace).add(export)
-    runtime.start(_write(runtime, workspace, export, selection, kept, masks))
+    with structlog.contextvars.bound_contextvars(job=export.id):
+        runtime.start(_write(runtime, workspace, export, selection, kept, masks))
     return export
 
 
@@ -99,8 +103,7 @@ async def get_export(runtime: Runtime, workspace: str, export_id: str) -> Export
     if export.expires_at <= runtime.now():
         return msgspec.structs.replace(export, status="expired")
     if export.status == "running" and runtime.now() - export.touched_at > SILENCE:
-        stopped = "its writer was stopped before it was done: ask for another export"
-        return msgspec.structs.replace(export, status="failed", error=stopped)
+        return msgspec.structs.replace(export, status="failed", error=STOPPED)
     return export
 
 
@@ -177,6 +180,9 @@ async def _write(
     except (OSError, ServiceError) as error:
         await _change(runtime, workspace, export, status="failed", error=str(error))
         return
+    except asyncio.CancelledError:  # the process ends: said at once, instead of by silence
+        await _change(runtime, workspace, export, status="failed", error=STOPPED)
+        raise
     finally:
         writing.cancel()
     if not await _finish(runtime, workspace, export, written, size):

@@ -60,3 +60,9 @@ class ExportStore:
 
 def _export(row: ExportRow) -> Export:
     return msgspec.convert({name: getattr(row, name) for name in Export.__struct_fields__}, Export)
+
+
+async def count_exports(session: AsyncSession, now: datetime) -> dict[str, int]:
+    """Count the exports of all workspaces that have not expired, by status."""
+    query = select(ExportRow.status, func.count()).where(ExportRow.expires_at > now)
+    return dict((await session.execute(query.group_by(ExportRow.status))).tuples().all())

@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
@@ -139,6 +139,10 @@ class OpenAIEngine:
     async def healthy(self) -> bool:
         """Whether a server answers; one that does is asked again, though it rested."""
         return any(await asyncio.gather(*map(self._well, self._servers.all)))
+
+    def resting(self) -> Mapping[str, bool]:
+        """Say of each server, by its root, whether it is left alone after failures."""
+        return {server.root: server.rests for server in self._servers.all}
 
     async def _well(self, server: Server) -> bool:
         try:

@@ -38,11 +38,16 @@ class Server:
         if beyond >= 0:
             self.rests_until = now + min(FIRST_REST_SECONDS * 2.0**beyond, LONGEST_REST_SECONDS)
 
+    @property
+    def rests(self) -> bool:
+        """Whether it failed so often that it is not asked as usual, until an answer comes."""
+        return self.failures >= BREAKS_AFTER
+
     def takes_work(self, now: float) -> bool:
         """Whether it may be asked: it does not rest, and after a rest nobody else is trying it."""
         if now < self.rests_until:
             return False
-        return self.failures < BREAKS_AFTER or self.in_flight == 0
+        return not self.rests or self.in_flight == 0
 
 
 class Servers:

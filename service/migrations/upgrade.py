@@ -13,17 +13,32 @@ from service.errors import DatabaseTooNew
 
 def upgrade(connection: Connection) -> None:
     """Run the missing steps; raises DatabaseTooNew for a schema this program has never heard of."""
-    config = configuration(connection)
-    scripts = ScriptDirectory.from_config(config)
-    current = MigrationContext.configure(connection).get_current_revision()
-    known = {script.revision for script in scripts.walk_revisions()}
-    if current is not None and current not in known:
+    if check_schema(current_schema(connection), "the database") != newest_schema():
+        command.upgrade(configuration(connection), "head")
+
+
+def current_schema(connection: Connection) -> str | None:
+    """Return the number of the last step a database has seen; none where there was none."""
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+def newest_schema() -> str:
+    """Return the number of this program's last step."""
+    return _steps().get_current_head() or ""
+
+
+def check_schema(schema: str | None, where: str) -> str | None:
+    """Return the schema; raises DatabaseTooNew for one this program has never heard of."""
+    if schema is not None and schema not in {step.revision for step in _steps().walk_revisions()}:
         raise DatabaseTooNew(
-            f"the database has schema {current!r}, which this version does not know (newest: "
-            f"{scripts.get_current_head()!r}): install the newer pitchwright that wrote it"
+            f"{where} has schema {schema!r}, which this version does not know (newest: "
+            f"{newest_schema()!r}): install the newer pitchwright that wrote it"
         )
-    if current != scripts.get_current_head():
-        command.upgrade(config, "head")
+    return schema
+
+
+def _steps() -> ScriptDirectory:
+    return ScriptDirectory(str(Path(__file__).parent))
 
 
 def configuration(connection: Connection) -> Config:

@@ -59,12 +59,9 @@ class Rotation(msgspec.Struct, frozen=True, kw_only=True):
 async def check_keys(runtime: Runtime) -> None:
     """Raise TraitsLocked when a key that is in use is not at hand; note the newest one as in use."""
     vault = runtime.vault
-    async with runtime.database.read() as session:
-        used = frozenset(await session.scalars(select(TraitKeyRow.fingerprint)))
-    missing = [each for each in used if not vault.holds(each)]
-    if missing:
+    if missing := await missing_keys(runtime):
         raise TraitsLocked(locked(missing))
-    if vault.names and vault.newest not in used:
+    if vault.names and vault.newest not in await _used_keys(runtime):
         async with runtime.database.write() as session:
             await note_key(session, runtime)
 
@@ -74,6 +71,16 @@ async def note_key(session: AsyncSession, runtime: Runtime) -> None:
     if (newest := runtime.vault.newest) is not None:
         row = (newest, runtime.now())
         await insert_rows(session, TraitKeyRow, ("fingerprint", "first_used_at"), [row])
+
+
+async def missing_keys(runtime: Runtime) -> tuple[str, ...]:
+    """Return the fingerprints of keys that are in use and that the settings lack."""
+    return tuple(each for each in await _used_keys(runtime) if not runtime.vault.holds(each))
+
+
+async def _used_keys(runtime: Runtime) -> frozenset[str]:
+    async with runtime.database.read() as session:
+        return frozenset(await session.scalars(select(TraitKeyRow.fingerprint)))
 
 
 async def rotate_traits(runtime: Runtime, progress: Progress | None = None) -> Rotation:

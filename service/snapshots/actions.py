@@ -125,7 +125,7 @@ async def refresh_forever(runtime: Runtime) -> None:
         return
     log = structlog.get_logger("pitchwright.snapshots")
     looked: dict[str, datetime] = {}
-    while True:
+    while not runtime.draining:
         try:
             workspaces = await list_all_workspaces(runtime)
         except ServiceError as error:

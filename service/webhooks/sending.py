@@ -54,8 +54,9 @@ class Sender:
         await asyncio.gather(*self._busy.values())
 
     async def close(self) -> None:
-        """Leave what is under way; it is due again when its lease is over."""
+        """Leave what is under way, which is due again at once; a process that drains lets it end before."""
         tasks = tuple(self._busy.values())
+        await self._runtime.settle(tasks)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -70,12 +71,17 @@ class Sender:
         log = self._log.bind(workspace=workspace, webhook=webhook_id)
         runtime = self._runtime
         try:
-            while True:
+            while not runtime.draining:
                 async with runtime.database.write() as session:
                     due = await DeliveryStore(session, workspace).claim(webhook_id, runtime.now())
                 if due is None:
                     return
-                outcome = await self._try(due)
+                try:
+                    outcome = await self._try(due)
+                except asyncio.CancelledError:
+                    async with runtime.database.write() as session:
+                        await DeliveryStore(session, workspace).hand_back(webhook_id, due, runtime.now())
+                    raise
                 chance = random.random()  # noqa: S311 -- spreads retries, guards nothing
                 async with runtime.database.write() as session:
                     store = DeliveryStore(session, workspace)
@@ -160,7 +166,7 @@ async def send_forever(runtime: Runtime) -> None:
     sender = await open_sender(runtime)
     swept = None
     try:
-        while True:
+        while not runtime.draining:
             try:
                 await sender.look()
                 if swept is None or runtime.now() - swept >= SWEEP_EVERY:

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 from datetime import datetime, timedelta
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 from uuid import uuid4
 
 import msgspec
@@ -237,6 +237,12 @@ class DeliveryStore:
         )
         return status
 
+    async def hand_back(self, webhook_id: str, due: Due, now: datetime) -> None:
+        """Make a claimed delivery due at once, as if it had not been tried; the receiver may have got it."""
+        still = and_(DeliveryRow.status == "pending", DeliveryRow.attempts == due.attempt)
+        mine = update(DeliveryRow).where(self._of(webhook_id), DeliveryRow.id == due.id, still)
+        await self._session.execute(mine.values(next_attempt_at=now, attempts=due.attempt - 1))
+
     def _of(self, webhook_id: str) -> ColumnElement[bool]:
         return and_(DeliveryRow.workspace_id == self._workspace, DeliveryRow.webhook_id == webhook_id)
 
@@ -253,6 +259,27 @@ async def due_webhooks(session: AsyncSession, now: datetime) -> tuple[tuple[str,
         .distinct()
     )
     return tuple((await session.execute(query)).tuples())
+
+
+class Backlog(NamedTuple):
+    """Deliveries of all workspaces that did not arrive, yet or at all."""
+
+    pending: int
+    dead: int
+    overdue_seconds: float
+
+
+async def backlog(session: AsyncSession, now: datetime) -> Backlog:
+    """Count what did not arrive, and say how long the oldest of it has been due."""
+
+    async def count(status: Status) -> int:
+        query = select(func.count()).select_from(DeliveryRow).where(DeliveryRow.status == status)
+        return await session.scalar(query) or 0
+
+    oldest = select(func.min(DeliveryRow.next_attempt_at)).where(DeliveryRow.status == "pending")
+    due = await session.scalar(oldest)
+    overdue = 0.0 if due is None else max((now - due).total_seconds(), 0.0)
+    return Backlog(await count("pending"), await count("dead"), overdue)
 
 
 async def delete_old(session: AsyncSession, now: datetime) -> int:
