@@ -32,6 +32,13 @@ class JobError(msgspec.Struct, frozen=True, kw_only=True):
     """Units with this reason."""
 
 
+class JobErrors(msgspec.Struct, frozen=True, kw_only=True):
+    """Reasons, as OpenAI's batches list them."""
+
+    object: Literal["list"] = "list"
+    data: tuple[JobError, ...] = ()
+
+
 class RequestCounts(msgspec.Struct, frozen=True, kw_only=True):
     """Units, as OpenAI's batches count requests."""
 
@@ -44,6 +51,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     """One campaign as it stands."""
 
     id: str
+    object: Literal["campaign"] = "campaign"
     name: str
     status: JobState
     """`failed` when no unit at all could be written; `completed` may hold failed units."""
@@ -55,11 +63,15 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float
     """By the clock since its first unit, pauses left out."""
     budget: Budget
-    errors: tuple[JobError, ...]
+    errors: JobErrors
+    """Why units were set aside, the first twenty reasons."""
     created_at: datetime
     updated_at: datetime
     in_progress_at: datetime | None
-    ended_at: datetime | None
+    """When its first unit was taken."""
+    completed_at: datetime | None
+    failed_at: datetime | None
+    cancelled_at: datetime | None
 
 
 class JobUnit(msgspec.Struct, frozen=True, kw_only=True):
@@ -107,7 +119,7 @@ class Lease(msgspec.Struct, frozen=True, kw_only=True):
     place: Place
 
 
-class Answer(msgspec.Struct, frozen=True, kw_only=True):
+class Written(msgspec.Struct, frozen=True, kw_only=True):
     """What a unit was answered with."""
 
     digest: str

@@ -16,11 +16,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from service.campaigns.job import (
     MOST_ERRORS,
     MOST_TRIES,
-    Answer,
     Failure,
     Job,
     JobError,
     Lease,
+    Written,
     elapsed,
     spent,
 )
@@ -105,7 +105,7 @@ class LeaseStore:
             )
 
     async def finish(
-        self, owner: str, outcomes: Sequence[tuple[Lease, Answer | Failure]], now: datetime
+        self, owner: str, outcomes: Sequence[tuple[Lease, Written | Failure]], now: datetime
     ) -> Job | None:
         """Write down what became of units, of those the owner still holds, and what that means.
 
@@ -115,8 +115,8 @@ class LeaseStore:
         row = await CampaignStore(self._session, self._workspace).locked(self._campaign_id)
         for lease, outcome in outcomes:
             row.tokens += outcome.tokens
-            done = isinstance(outcome, Answer)
-            values = _answered(outcome, now) if done else _failed(outcome, lease.tries, now)
+            done = isinstance(outcome, Written)
+            values = _written(outcome, now) if done else _failed(outcome, lease.tries, now)
             held = await self._session.execute(
                 update(UnitRow)
                 .where(self._held(owner, lease))
@@ -201,16 +201,16 @@ def _overspent(row: CampaignRow, now: datetime) -> str | None:
     return spent(msgspec.convert(row.budget, Budget), row.tokens, seconds)
 
 
-def _answered(answer: Answer, now: datetime) -> dict[str, Any]:
+def _written(written: Written, now: datetime) -> dict[str, Any]:
     return {
         "state": "done",
         "lease_owner": None,
         "lease_until": None,
         "reason": None,
-        "digest": answer.digest,
-        "cached": answer.cached,
-        "variants": msgspec.to_builtins(answer.variants),
-        "control": msgspec.to_builtins(answer.control),
+        "digest": written.digest,
+        "cached": written.cached,
+        "variants": msgspec.to_builtins(written.variants),
+        "control": msgspec.to_builtins(written.control),
         "finished_at": now,
     }
 

@@ -143,6 +143,8 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     raw: str | None = None
     unscored: tuple[Unscored, ...] = ()
     """Scorers that have no number for it, and why."""
+    control: Variant | None = None
+    """The text in use today, checked and scored beside its unit's variants."""
 
 
 class UnitCounts(msgspec.Struct, frozen=True, kw_only=True):
@@ -276,7 +278,9 @@ def unit_digest(*matters: object) -> str:
     return hashlib.sha256(content).hexdigest()[:32]
 
 
-def rows_of(campaign: str, unit: Unit, variants: list[Variant]) -> list[Row]:
+def rows_of(
+    campaign: str, unit: Unit, variants: Sequence[Variant], control: Variant | None = None
+) -> list[Row]:
     """Make the lines of one finished unit, in the order of the variants."""
     return [
         Row(
@@ -297,6 +301,7 @@ def rows_of(campaign: str, unit: Unit, variants: list[Variant]) -> list[Row]:
             brief=unit.brief,
             raw=variant.raw,
             unscored=variant.unscored,
+            control=control,
         )
         for number, variant in enumerate(variants, start=1)
     ]

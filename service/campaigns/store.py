@@ -16,14 +16,15 @@ from prompts.channels import find_channel
 from prompts.variant import Variant
 from service.campaigns.job import (
     OPEN,
-    Answer,
     Job,
     JobError,
+    JobErrors,
     JobState,
     JobUnit,
     OpenJob,
     RequestCounts,
     UnitState,
+    Written,
     elapsed,
 )
 from service.campaigns.model import Budget, Campaign, Place
@@ -143,7 +144,7 @@ class CampaignStore:
         again = {"state": "queued", "tries": 0, "reason": None, "finished_at": None}
         return await self._changed(failed.values(**again))
 
-    async def answered(self, digest: str) -> Answer | None:
+    async def answered(self, digest: str) -> Written | None:
         """Look an identical unit up that is done, in any campaign of the workspace."""
         query = select(UnitRow).where(
             UnitRow.workspace_id == self._workspace, UnitRow.digest == digest, UnitRow.state == "done"
@@ -152,7 +153,7 @@ class CampaignStore:
         if row is None:
             return None
         unit = _unit(row)
-        return Answer(digest=digest, variants=unit.variants, control=unit.control, cached=True)
+        return Written(digest=digest, variants=unit.variants, control=unit.control, cached=True)
 
     async def _row(self, campaign_id: str) -> CampaignRow:
         return self._found(await self._session.get(CampaignRow, (self._workspace, campaign_id)), campaign_id)
@@ -201,11 +202,13 @@ def job_of(row: CampaignRow, now: datetime) -> Job:
         tokens=row.tokens,
         seconds=round(elapsed(row.seconds, row.running_since, now), 3),
         budget=msgspec.convert(row.budget, Budget),
-        errors=msgspec.convert(row.errors, tuple[JobError, ...]),
+        errors=JobErrors(data=msgspec.convert(row.errors, tuple[JobError, ...])),
         created_at=row.created_at,
         updated_at=row.updated_at,
         in_progress_at=row.in_progress_at,
-        ended_at=row.ended_at,
+        completed_at=row.ended_at if row.state == "completed" else None,
+        failed_at=row.ended_at if row.state == "failed" else None,
+        cancelled_at=row.ended_at if row.state == "cancelled" else None,
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from prompts.variant import Provenance, Variant
-from service.campaigns.job import MOST_TRIES, Answer, Failure, Job, Lease
+from service.campaigns.job import MOST_TRIES, Failure, Job, Lease, Written
 from service.campaigns.leases import LeaseStore
 from service.campaigns.model import Budget, Campaign, places
 from service.campaigns.store import CampaignStore, open_jobs
@@ -21,7 +21,7 @@ W, C = "shop", "20260301T120000000000-000000000000"
 LEASE = timedelta(seconds=60)
 MADE_BY = Provenance(prompt="sms/full.v1", prompt_digest="p", engine="e", model="m", seed=1, attempts=1)
 COPY = Variant(id="v", status="passed", fields={"text": "Dig."}, checks=(), provenance=MADE_BY)
-DONE = Answer(digest="d" * 32, variants=(COPY,), tokens=10)
+DONE = Written(digest="d" * 32, variants=(COPY,), tokens=10)
 BROKEN = Failure(code="not_found", reason="no item 'i0'", tokens=5)
 
 
@@ -39,7 +39,7 @@ async def take(runtime: Runtime, owner: str, limit: int = 1, campaign_id: str = 
 
 
 async def finish(
-    runtime: Runtime, owner: str, leases: Sequence[Lease], outcome: Answer | Failure = DONE
+    runtime: Runtime, owner: str, leases: Sequence[Lease], outcome: Written | Failure = DONE
 ) -> Job | None:
     async with runtime.database.write() as session:
         outcomes = [(lease, outcome) for lease in leases]
@@ -86,7 +86,7 @@ async def test_a_campaign_ends_with_its_last_unit_and_counts_each_once(runtime: 
     last = await take(runtime, "w2", 2)
     ended = await finish(runtime, "w2", last)
     assert ended is not None
-    assert (ended.status, ended.request_counts.completed, ended.ended_at) == ("completed", 3, NOW)
+    assert (ended.status, ended.request_counts.completed, ended.completed_at) == ("completed", 3, NOW)
     async with runtime.database.read() as session:
         shown = await CampaignStore(session, W).units(C, 0, 10)
     assert [(ordinal, unit.variants, unit.digest) for ordinal, unit in shown] == [
@@ -142,7 +142,7 @@ async def test_three_tries_and_a_unit_is_set_aside_with_its_reason(runtime: Runt
     ended = await finish(runtime, "w", await take(runtime, "w"))
     assert ended is not None
     assert (ended.status, ended.request_counts.failed, ended.tokens) == ("completed", 1, 25)
-    (error,) = ended.errors
+    (error,) = ended.errors.data
     assert (error.code, error.message, error.param, error.count) == (
         "not_found",
         "no item 'i0'",
@@ -160,7 +160,7 @@ async def test_a_unit_that_stops_its_workers_is_set_aside(runtime: Runtime, cloc
         clock.now += LEASE
         ended = await sweep(runtime)
     assert ended is not None
-    assert (ended.status, ended.errors[0].code) == ("failed", "worker_stopped")
+    assert (ended.status, ended.errors.data[0].code) == ("failed", "worker_stopped")
     assert await states(runtime) == ["failed"]
     async with runtime.database.write() as session:
         assert await CampaignStore(session, W).requeue_failed(C) == 1
