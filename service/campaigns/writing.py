@@ -36,8 +36,16 @@ class Metered:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self.tokens = 0
+        self.asks = 0
+        self.characters = 0
+        """Of prompts."""
+        self.prompt_tokens = 0
+        self.answer_tokens = 0
+
+    @property
+    def tokens(self) -> int:
         """Of prompts and answers."""
+        return self.prompt_tokens + self.answer_tokens
 
     @property
     def info(self) -> EngineInfo:
@@ -45,7 +53,10 @@ class Metered:
 
     async def generate(self, asks: Sequence[Ask], *, on_text: OnText | None = None) -> list[Answer]:
         answers = await self._engine.generate(asks, on_text=on_text)
-        self.tokens += sum(answer.prompt_tokens + answer.completion_tokens for answer in answers)
+        self.asks += len(asks)
+        self.characters += sum(len(message.content) for ask in asks for message in ask.messages)
+        self.prompt_tokens += sum(answer.prompt_tokens for answer in answers)
+        self.answer_tokens += sum(answer.completion_tokens for answer in answers)
         return answers
 
     async def healthy(self) -> bool:
@@ -63,7 +74,7 @@ class Writer:
         self._runtime = runtime
         self._workspace = workspace
         self._targets = {target.segment: target for target in targets(campaign)}
-        self._audiences: dict[str, tuple[tuple[str, int, str], Audience]] = {}
+        self._audiences: dict[str, tuple[tuple[str, int, str], Audience | None]] = {}
         self._looking = asyncio.Lock()
 
     async def catalog(self) -> Catalog:
@@ -125,12 +136,12 @@ class Writer:
             known = self._audiences.get(segment)
             if known is None or known[0] != state:
                 described = await describe_segment(runtime, workspace, segment)
-                if described.description.size == 0:
-                    raise InvalidInput(
-                        f"segment {segment!r} has no members in snapshot {described.snapshot}: there is "
-                        "nobody to write for"
-                    )
-                known = self._audiences[segment] = (state, audience_of(described))
+                audience = audience_of(described) if described.description.size else None
+                known = self._audiences[segment] = (state, audience)
+        if known[1] is None:
+            raise InvalidInput(
+                f"segment {segment!r} has no members in snapshot {snapshot}: there is nobody to write for"
+            )
         return known[1], snapshot
 
 

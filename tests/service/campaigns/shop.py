@@ -83,9 +83,9 @@ async def order(runtime: Runtime, workspace: str = "shop", **changes: Any) -> st
     return (await order_campaign(runtime, workspace, campaign(**changes))).id
 
 
-async def work(runtime: Runtime, **options: Any) -> None:
+async def work(runtime: Runtime, concurrency: int = 8, **options: Any) -> None:
     """Let one worker do all there is to do."""
-    await Worker(runtime, **({"concurrency": 8} | options)).run(until_done=True)
+    await Worker(runtime, concurrency=concurrency, **options).run(until_done=True)
 
 
 async def job(runtime: Runtime, campaign_id: str, workspace: str = "shop") -> Job:

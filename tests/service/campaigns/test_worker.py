@@ -1,13 +1,21 @@
 """Workers: they write every unit once, fairly, within the budget, and blame no unit for the engine."""
 
 import asyncio
+import re
 from datetime import timedelta
 
+import pytest
+
+from prompts.catalog import Catalog
+from prompts.engine import Ask
 from prompts.errors import EngineUnavailable
 from service.campaigns import ordering, worker
 from service.campaigns.model import Budget
 from service.campaigns.worker import Worker
 from service.catalog.actions import delete_item
+from service.errors import InvalidInput
+from service.prompts.actions import put_prompt, rollback_prompt
+from service.prompts.model import NewPrompt, Rollback
 from service.runtime import Runtime
 from service.segments.actions import update_segment
 from service.segments.model import SegmentPatch
@@ -75,6 +83,31 @@ async def test_an_identical_unit_is_answered_without_the_engine_unless_asked_ane
     assert not any(unit.cached for unit in await units(runtime, third))
 
 
+async def test_a_prompt_that_is_gone_fails_its_units(runtime: Runtime, engine: SlowEngine):
+    shipped = Catalog.load().get("push", "full").source
+    source = re.sub(r"version: \d+", "version: 99", shipped, count=1)
+    source = re.sub(r"\{version: \d+,", "{version: 99,", source, count=1)
+    await put_prompt(runtime, "shop", "push.full", NewPrompt(source=source))
+    campaign_id = await order(runtime, items=ITEMS[:1], prompts={"push": "push/full.v99"})
+    await rollback_prompt(runtime, "shop", "push.full", Rollback(revision=0))
+    await work(runtime)
+    failed = await job(runtime, campaign_id)
+    assert (failed.status, failed.request_counts.failed) == ("failed", 2)
+    assert "no version 99" in failed.errors.data[0].message
+    with pytest.raises(InvalidInput, match="no version 99"):
+        await order(runtime, prompts={"push": "push/full.v99"})
+    with pytest.raises(InvalidInput, match="no prompt for channel 'push'"):
+        await order(runtime, prompts={"push": "email/full"})
+
+
+async def test_the_text_in_use_is_scored_beside_every_unit(runtime: Runtime, engine: SlowEngine):
+    used = {"push": {"title": "Old cans", "body": "They are there."}}
+    campaign_id = await order(runtime, items=ITEMS[:1], control=used)
+    await work(runtime)
+    controls = [unit.control for unit in await units(runtime, campaign_id)]
+    assert [control and control.fields for control in controls] == [used["push"]] * 2
+
+
 async def test_what_vanished_meanwhile_fails_its_units_alone(runtime: Runtime, engine: SlowEngine):
     campaign_id = await order(runtime)
     await delete_item(runtime, "shop", "can-3")
@@ -83,8 +116,8 @@ async def test_what_vanished_meanwhile_fails_its_units_alone(runtime: Runtime, e
     await work(runtime)
     done = await job(runtime, campaign_id)
     assert (done.status, done.request_counts.completed, done.request_counts.failed) == ("completed", 5, 7)
-    reasons = {each.code: (each.param, each.count) for each in done.errors.data}
-    assert reasons == {"not_found": ("young/can-3/push", 1), "invalid_input": ("old/can-0/push", 6)}
+    reasons = {each.code: (each.param[:6], each.count) for each in done.errors.data}
+    assert reasons == {"not_found": ("young/", 1), "invalid_input": ("old/ca", 6)}
     failed = [unit for unit in await units(runtime, campaign_id) if unit.state == "failed"]
     assert {unit.tries for unit in failed} == {3}
     assert "can-3" in (failed[0].reason or "")
@@ -109,12 +142,12 @@ async def test_what_failed_is_tried_again_when_asked(runtime: Runtime, engine: S
 
 async def test_an_engine_that_is_down_is_no_units_fault(runtime: Runtime, engine: SlowEngine, monkeypatch):
     monkeypatch.setattr(worker, "LOOK_SECONDS", 0.01)
+    engine.well = False
     refused = 30
 
-    def reply(ask):
+    def reply(ask: Ask) -> str | Exception:
         nonlocal refused
         refused -= 1
-        engine.well = refused <= 0
         return EngineUnavailable("no server answers") if refused > 0 else good(ask)
 
     engine._reply = reply  # pyright: ignore[reportPrivateUsage] # the script is changed while it runs
@@ -126,7 +159,7 @@ async def test_an_engine_that_is_down_is_no_units_fault(runtime: Runtime, engine
 
 
 async def test_a_unit_that_a_living_engine_refuses_is_set_aside(runtime: Runtime, engine: SlowEngine):
-    def reply(ask):
+    def reply(ask: Ask) -> str | Exception:
         return EngineUnavailable("answered 500") if "Copper Can 2" in ask.messages[-1].content else good(ask)
 
     engine._reply = reply  # pyright: ignore[reportPrivateUsage] # the script is changed while it runs
@@ -163,7 +196,7 @@ async def test_an_engine_slower_than_the_budget_of_time_pauses(
 
 
 async def test_a_worker_that_ends_gives_back_what_it_cannot_finish(
-    runtime: Runtime, engine: SlowEngine, monkeypatch
+    runtime: Runtime, engine: SlowEngine, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(worker, "DRAIN_SECONDS", 0.01)
     engine.seconds = 5
