@@ -1,9 +1,11 @@
 """Campaigns over HTTP: ordered, looked at while they are written, paused, resumed, cancelled, tried again."""
 
+from typing import Annotated
+
 import msgspec
 from litestar import Response, get, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath, FromQuery, JSONBody
+from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 
 from service.campaigns import ordering
 from service.campaigns.examples import JOB, ORDER, UNIT
@@ -15,6 +17,8 @@ from service.runtime import Runtime
 
 _LOOK, _WRITE = ("batch", "crm", "copy"), ("batch",)
 _PATH = "/v1/campaigns/{campaign_id:str}"
+
+Only = Annotated[UnitState | None, QueryParameter(name="state", description="Lists units in this state.")]
 
 
 class Resumption(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -107,18 +111,18 @@ async def show_units(
     campaign_id: FromPath[str],
     runtime: NamedDependency[Runtime],
     workspace: NamedDependency[str],
-    state: FromQuery[UnitState | None] = None,
+    only: Only = None,
     limit: FromQuery[int | None] = None,
     after: FromQuery[str | None] = None,
 ) -> Results[JobUnit]:
     """Page through the units, with their variants."""
     most = checked_limit(limit)
     found = await ordering.list_units(
-        runtime, workspace, campaign_id, after=decode_cursor(after, int), limit=most + 1, state=state
+        runtime, workspace, campaign_id, after=decode_cursor(after, int), limit=most + 1, state=only
     )
     position = found[most - 1][0] if len(found) > most else None
     path = f"/v1/campaigns/{campaign_id}/units"
-    return results_of([unit for _, unit in found[:most]], position, path, {"limit": limit, "state": state})
+    return results_of([unit for _, unit in found[:most]], position, path, {"limit": limit, "state": only})
 
 
 @post(

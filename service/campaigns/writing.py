@@ -98,6 +98,7 @@ class Writer:
         prepared = await prepare_brief(runtime, workspace, request)
         engine, embedder = await runtime.engine(), await runtime.embedder()
         prompt = catalog.get(place.channel, engine.info.dialect)
+        rules = await runtime.run(rules_digest)
         return Unit(
             custom_id=place.custom_id,
             segment=place.segment,
@@ -112,7 +113,7 @@ class Writer:
                 engine.info.name,
                 engine.info.model,
                 embedder.digest,
-                rules_digest(),
+                rules,
             ),
             snapshot=snapshot,
             control=prepared.control,

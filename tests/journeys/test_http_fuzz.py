@@ -114,7 +114,7 @@ def ask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ask]:
 
 
 async def keep_known(settings: Settings) -> None:
-    """Store a draft, a webhook and a campaign under the known ids, so that what is done with one meets one."""
+    """Store one of each under the known ids, so that what is done with one meets one."""
     texts = ("A trowel for Sunday.", "Dig {{ first_name | default: 'in' }}!")
     asked = Brief(channel="sms", product=Product(id="1", title="Trowel"), audience=Audience(name="All"))
     made_by = Provenance(prompt="sms/pocket.v2", prompt_digest="0", engine="e", model="m", seed=1, attempts=1)
