@@ -26,7 +26,7 @@ LEASE = timedelta(seconds=2)
 
 async def work() -> None:
     async with open_runtime(load_settings(os.environ, Path.cwd())) as runtime:
-        await Worker(runtime, concurrency=8, lease=LEASE).run()
+        await Worker(runtime, concurrency=4, lease=LEASE).run()
 
 
 def main() -> None:

@@ -29,8 +29,8 @@ from tests.service.campaigns.shop import SlowEngine, fill_shop, job, order
 from tests.service.chat_server import chat_server, serving
 
 KILLS = 50
-ITEMS = tuple(f"can-{number}" for number in range(1_500))
-LONGEST_LIFE_SECONDS = 0.4
+ITEMS = tuple(f"can-{number}" for number in range(500))
+LONGEST_LIFE_SECONDS = 0.25
 
 
 class Workers:
@@ -97,7 +97,7 @@ async def until(runtime: Runtime, campaign_id: str, more_than: int) -> Job:
 async def killed_again_and_again(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runtime_module, "_load_embedder", lambda _: PlainEmbedder())
     chance, engine = random.Random(7), SlowEngine()
-    engine.seconds = 0.03
+    engine.seconds = 0.15
     async with chat_server(serving(engine, "scripted")) as url:
         settings = msgspec.structs.replace(settings, engine_url=url, engine_model="scripted")
         async with open_runtime(settings) as runtime:
