@@ -113,7 +113,10 @@ class Worker:
         return await self._take(room)
 
     async def _take(self, room: int) -> bool:
-        """Fill the places, the campaigns with the fewest first, so that all come to the same height."""
+        """Fill the places, the campaigns with the fewest first, so that all come to the same height.
+
+        A unit of more variants than there are places is written by itself. Says whether units wait.
+        """
         async with self._runtime.database.read() as session:
             jobs = [job for job in await open_jobs(session, self._workspace) if job.waiting]
         variants: Counter[_Key] = Counter()
@@ -124,7 +127,10 @@ class Worker:
             height = (room + sum(variants[job.workspace, job.id] for job in left)) / len(left)
             job = left.pop(0)
             key = (job.workspace, job.id)
-            wanted = max(1, int((height - variants[key]) // job.n))
+            fair = max(1, int((height - variants[key]) // job.n)) if variants[key] < height else 0
+            wanted = min(fair, room // job.n) or (0 if self._tasks else 1)
+            if not wanted:
+                continue
             now = self._runtime.now()
             async with self._runtime.database.write() as session:
                 store = LeaseStore(session, *key)

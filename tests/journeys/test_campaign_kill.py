@@ -2,8 +2,10 @@
 
 import asyncio
 import contextlib
+import json
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -16,6 +18,7 @@ import msgspec
 import pytest
 from sqlalchemy import select, text
 
+from prompts.engine import Ask
 from service import runtime as runtime_module
 from service.campaigns.job import Job
 from service.campaigns.ordering import retry_failed
@@ -24,6 +27,7 @@ from service.runtime import Runtime, open_runtime
 from service.settings import Settings
 from tests.contracts.conftest import postgres_socket as postgres_socket
 from tests.contracts.conftest import postgres_url as postgres_url
+from tests.eval.scripted import words
 from tests.indexing.plain_embedder import PlainEmbedder
 from tests.service.campaigns.shop import SlowEngine, fill_shop, job, order
 from tests.service.chat_server import chat_server, serving
@@ -77,6 +81,12 @@ def workers(settings: Settings) -> Iterator[Workers]:
             process.kill()
 
 
+def reply(ask: Ask) -> str:
+    """Copy that passes at the first try."""
+    (product,) = set(re.findall(r"Copper Can \d+", ask.messages[-1].content))
+    return json.dumps({"title": f"{product} is here", "body": f"Meet {product}, {words(ask)}."})
+
+
 async def finished(runtime: Runtime) -> dict[str, datetime | None]:
     async with runtime.database.read() as session:
         query = select(UnitRow.custom_id, UnitRow.finished_at).where(UnitRow.state == "done")
@@ -96,7 +106,7 @@ async def until(runtime: Runtime, campaign_id: str, more_than: int) -> Job:
 
 async def killed_again_and_again(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runtime_module, "_load_embedder", lambda _: PlainEmbedder())
-    chance, engine = random.Random(7), SlowEngine()
+    chance, engine = random.Random(7), SlowEngine(reply)
     engine.seconds = 0.15
     async with chat_server(serving(engine, "scripted")) as url:
         settings = msgspec.structs.replace(settings, engine_url=url, engine_model="scripted")

@@ -65,6 +65,15 @@ async def test_campaigns_are_written_side_by_side(runtime: Runtime, engine: Slow
     assert 2 <= sum(first_half) <= 4
 
 
+async def test_more_campaigns_than_places_all_come_on(runtime: Runtime, engine: SlowEngine):
+    engine.seconds = 0.01
+    ordered = [await order(runtime, segments=("young",), items=ITEMS[:2], seed=seed) for seed in range(5)]
+    await order(runtime, segments=("young",), items=ITEMS[:1], n=5)  # more variants than there are places
+    await work(runtime, concurrency=3)
+    assert {(await job(runtime, each)).status for each in ordered} == {"completed"}
+    assert engine.most_busy == 5
+
+
 async def test_an_identical_unit_is_answered_without_the_engine_unless_asked_anew(
     runtime: Runtime, engine: SlowEngine
 ):
@@ -210,9 +219,9 @@ async def test_a_worker_that_ends_gives_back_what_it_cannot_finish(
 
 
 async def test_what_is_cancelled_while_it_is_written_is_dropped(runtime: Runtime, engine: SlowEngine):
-    engine.seconds = 0.3
+    engine.seconds = 60
     campaign_id = await order(runtime)
-    task = asyncio.create_task(work(runtime, lease=timedelta(seconds=4)))
+    task = asyncio.create_task(work(runtime, lease=timedelta(seconds=1)))
     await until_busy(engine, 8)
     await ordering.cancel_campaign(runtime, "shop", campaign_id)
     await task
