@@ -11,7 +11,7 @@ def setting(text: str, **limits: Any) -> msgspec.Meta:
 
 
 class OperatingSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """How the service ends, and who is told what it does."""
+    """How the service ends, who is told what it does, and whether it writes campaigns."""
 
     drain_seconds: Annotated[
         float,
@@ -38,3 +38,9 @@ class OperatingSettings(msgspec.Struct, frozen=True, kw_only=True):
             le=3600,
         ),
     ] = 30.0
+    campaign_worker: Annotated[
+        bool,
+        setting(
+            "Whether `serve` writes campaigns, beside requests; `false` leaves them to `pitchwright worker`."
+        ),
+    ] = True
