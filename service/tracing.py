@@ -10,7 +10,6 @@ from collections.abc import Generator, Mapping, Sequence
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
-from eval.figures import version
 from service.errors import ExtraMissing
 from service.settings import Settings
 
@@ -42,6 +41,8 @@ class Tracing:
         from opentelemetry.sdk.resources import Resource
         from opentelemetry.sdk.trace import TracerProvider
         from opentelemetry.sdk.trace.export import BatchSpanProcessor
+
+        from eval.figures import version
 
         resource = Resource.create({"service.name": "pitchwright", "service.version": version()})
         self._provider: TracerProvider = TracerProvider(resource=resource)
