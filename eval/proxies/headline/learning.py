@@ -1,7 +1,7 @@
 """Learning from pairs: first a linear preference over what the encoder says, then its upper layers."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from importlib import import_module
 from typing import Any
@@ -72,15 +72,23 @@ class Learnt(msgspec.Struct, frozen=True, kw_only=True):
         """Standardised columns of texts, float64[len(rows), d]."""
         return self.scale(np.hstack([pooled(self.layers, states, rows), surface[rows]]))
 
-    def by_token(self, states: States, row: int) -> Floats:
-        """Say what each token of a text adds to its utility, float64[tokens]; surface left out.
+    def tokens(self, states: States) -> list[npt.NDArray[np.float32]]:
+        """Read a few texts to the end, all in one batch: float32[tokens, width] of each."""
+        hidden, mask = states.batch(np.arange(len(states), dtype=np.int64))
+        with _torch.no_grad():
+            read = run(self.layers, hidden, mask).numpy()
+        return [text[:length] for text, length in zip(read, states.lengths, strict=True)]
+
+    def columns_of(self, read: Sequence[npt.NDArray[np.float32]], surface: Floats) -> Floats:
+        """Standardised columns of texts that were read, as `columns` gives them."""
+        return self.scale(np.hstack([np.stack([tokens.mean(axis=0) for tokens in read]), surface]))
+
+    def by_token(self, tokens: npt.NDArray[np.float32]) -> Floats:
+        """Say what each token of a text that was read adds to its utility, float64[tokens]; surface left out.
 
         The pooled layer is a mean over tokens and the preference linear, so the parts add up exactly. A
         token's part is what its place in this text makes of it, beside the average of all training texts.
         """
-        hidden, mask = states.batch(np.array([row], np.int64))
-        with _torch.no_grad():
-            tokens = run(self.layers, hidden, mask)[0].numpy()
         width = tokens.shape[1]
         scaled = (tokens - self.scale.mean[:width]) / self.scale.spread[:width]
         return (scaled.astype(np.float64) @ self.weights[:width]) / len(tokens)

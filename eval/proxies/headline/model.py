@@ -152,13 +152,10 @@ class HeadlineProxy:
 
     def columns(self, texts: Sequence[str]) -> Floats:
         """Read texts into standardised columns, float64[n, d]; CPU work, about 2 ms a headline."""
-        return self._columns(texts, self._read(texts))
+        return self._learnt.columns(self._read(texts), surface(texts), np.arange(len(texts), dtype=np.int64))
 
     def _read(self, texts: Sequence[str]) -> States:
         return self._encoder.read(texts, self.manifest.recipe.lower)
-
-    def _columns(self, texts: Sequence[str], states: States) -> Floats:
-        return self._learnt.columns(states, surface(texts), np.arange(len(texts), dtype=np.int64))
 
     def utilities(self, texts: Sequence[str]) -> Prediction:
         """Predict true log click rates up to a constant, as `eval.proxies.port.Proxy` asks.
@@ -201,20 +198,22 @@ class HeadlineProxy:
         """
         if (others is None and len(texts) < 2) or (others is not None and not others):
             raise ProxyError(f"{len(texts)} text and nothing to compare with: give another, or a control")
-        states = self._read(texts)
-        mine = self._columns(texts, states)
-        theirs = None if others is None else self.columns(others).mean(axis=0)
-        strange_other = "" if others is None else self._first_stranger(others)
+        together = [*texts, *(others or ())]
+        read = self._learnt.tokens(self._read(together))
+        columns = self._learnt.columns_of(read, surface(together))
+        mine, beside = columns[: len(texts)], columns[len(texts) :]
+        theirs = None if others is None else beside.mean(axis=0)
+        strange_other = self._first_stranger(others or (), beside)
         answers: list[Opinion] = []
         for place, text in enumerate(texts):
             rest = np.delete(mine, place, axis=0).mean(axis=0) if theirs is None else theirs
             why_not = self.stranger(text, mine[place]) or strange_other
-            worded = self._by_word(text, self._learnt.by_token(states, place), rest) if by_word else None
+            worded = self._by_word(text, self._learnt.by_token(read[place]), rest) if by_word else None
             answers.append(self._opinion(mine[place] - rest, why_not, worded))
         return answers
 
-    def _first_stranger(self, texts: Sequence[str]) -> str:
-        for text, row in zip(texts, self.columns(texts), strict=True):
+    def _first_stranger(self, texts: Sequence[str], columns: Floats) -> str:
+        for text, row in zip(texts, columns, strict=True):
             if why := self.stranger(text, row):
                 return f"what it is compared with is {why}"
         return ""
