@@ -30,8 +30,6 @@ _polars: Any = pl
 
 SCHEME = "ray"
 _INSTALL = 'pip install "pitchwright[ray]"'
-_WORKER_VARIABLES = {"OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false", "TQDM_DISABLE": "1"}
-"""A worker has one core: more threads would only take turns on it."""
 
 
 @contextmanager
@@ -42,11 +40,11 @@ def cluster(address: str, workers: int | None = None) -> Generator[None]:
     default the cores); or `ray://HOST:PORT`, a cluster this machine is a node of, `ray://auto` whichever that
     is. Raises `ClusterError` when Ray is not installed, the address is none, or nobody answers there.
     """
-    ray = _ray()
     own = address == SCHEME
     where = address.removeprefix(f"{SCHEME}://")
     if not own and (where == address or not where):
         raise ClusterError(f"{address!r} is no address of Ray: give ray, ray://auto or ray://HOST:PORT.")
+    ray = _ray()
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # else Ray reports to its makers
     options: dict[str, Any] = (
         {"address": "local", "num_cpus": workers or threads(), "include_dashboard": False}
@@ -54,12 +52,7 @@ def cluster(address: str, workers: int | None = None) -> Generator[None]:
         else {"address": where}
     )
     try:
-        ray.init(
-            **options,
-            runtime_env={"env_vars": _WORKER_VARIABLES},
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-        )
+        ray.init(**options, log_to_driver=False, logging_level=logging.ERROR)
     except (OSError, RuntimeError, ValueError) as error:  # what its start raises, by where it fails
         raise ClusterError(f"Ray cannot be reached at {address!r}: {_first_line(error)}") from error
     try:
@@ -162,6 +155,7 @@ def mapped(tables: Iterable[Any], actor: type, *arguments: object) -> Iterator[A
     except ray.exceptions.RayError as error:
         cause = getattr(error, "cause", None)
         if isinstance(cause, IndexingError):
+            cause.args = (_first_line(cause),)  # Ray adds advice on how to have it tried again
             raise cause from None
         raise ClusterError(f"The work on Ray failed: {_first_line(cause or error)}") from error
 
@@ -177,7 +171,7 @@ def _ray() -> Any:
 def _data() -> Any:
     import ray.data
 
-    logging.getLogger("ray.data").setLevel(logging.ERROR)  # it would tell of every step
+    logging.getLogger("ray.data").setLevel(logging.CRITICAL)  # of each step, and of errors that we raise
     return ray.data
 
 

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -11,12 +12,13 @@ from uuid import uuid4
 import msgspec
 import numpy as np
 import polars as pl
+import pyarrow as pa
 import pytest
 
 from indexing import item_vectors, on_ray, profile_building
 from indexing.errors import ClusterError, EmbedderError, SnapshotError
 from indexing.item_vectors import encode_items
-from indexing.on_ray import RayWorkers, cluster
+from indexing.on_ray import Encoder, RayWorkers, cluster
 from indexing.profile_building import build_profiles
 from indexing.profiles import TasteParameters
 from indexing.snapshot_files import write_snapshot
@@ -24,11 +26,8 @@ from indexing.world import World
 from tests.indexing.plain_embedder import PlainEmbedder
 from tests.indexing.small_world import AS_OF, make_world
 
-pytestmark = [
-    pytest.mark.slow,
-    # Ray's settings set, of themselves, some that they call deprecated.
-    pytest.mark.filterwarnings("ignore:.*is deprecated:Warning:ray.data.context"),
-]
+# Ray's settings set, of themselves, some that they call deprecated.
+pytestmark = pytest.mark.filterwarnings("ignore:.*is deprecated:Warning:ray.data.context")
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +69,7 @@ def uneven_world() -> World:
     return msgspec.structs.replace(world, events=events.filter(~pl.col("profile").is_in([0, 17, 18, 59])))
 
 
+@pytest.mark.slow
 def test_the_snapshot_is_the_local_one_byte_for_byte_although_workers_are_killed(
     ray: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -100,17 +100,17 @@ def test_the_snapshot_is_the_local_one_byte_for_byte_although_workers_are_killed
         assert seen.count("done") >= parts - 1, stage
 
 
+@pytest.mark.slow
 def test_what_is_wrong_with_an_encoder_is_said_as_it_is_here(ray: None) -> None:
     world = make_world(4)
     encode = partial(encode_items, world.items, PlainEmbedder(), None, lambda *_: None)
     with pytest.raises(SnapshotError, match=r"The embedder broken gave vectors that are not finite, as for"):
         encode(RayWorkers(Broken, Broken().digest).encode)
-    with pytest.raises(EmbedderError, match="A worker's embedder other has the digest .* put the same model"):
-        encode(RayWorkers(partial(PlainEmbedder, name="other"), PlainEmbedder().digest).encode)
     with pytest.raises(ClusterError, match=r"The work on Ray failed: no such folder$"):
         encode(RayWorkers(lost, "").encode)
 
 
+@pytest.mark.slow
 def test_a_world_without_texts_or_profiles_needs_no_worker(ray: None, tmp_path: Path) -> None:
     world = make_world(4)
     empty = msgspec.structs.replace(
@@ -123,6 +123,30 @@ def test_a_world_without_texts_or_profiles_needs_no_worker(ray: None, tmp_path: 
         empty, encoded.vectors, TasteParameters(), folder=tmp_path, compute=workers.compute
     )
     assert tastes.offsets.tolist() == [0]
+
+
+def test_a_worker_with_another_model_is_refused() -> None:
+    encoder = Encoder(partial(PlainEmbedder, name="other"), PlainEmbedder().digest)
+    with pytest.raises(EmbedderError, match=r"A worker's embedder other has the digest .* put the same model"):
+        encoder(pa.table({"text": ["a trowel"]}))
+
+
+@pytest.mark.parametrize("address", ["ray://", "ray:", "rays://a:1", "http://a:1", ""])
+def test_an_address_that_is_none_is_quoted(address: str) -> None:
+    with (
+        pytest.raises(ClusterError, match=f"^'{address}' is no address of Ray: give ray, ray://auto or"),
+        cluster(address),
+    ):
+        pass
+
+
+def test_without_ray_the_install_command_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with (
+        pytest.raises(ClusterError, match=r'not installed: pip install "pitchwright\[ray\]"'),
+        cluster("ray"),
+    ):
+        pass
 
 
 class Broken(PlainEmbedder):
