@@ -38,18 +38,15 @@ def cluster(address: str, workers: int | None = None) -> Generator[None]:
 
     `address` is `ray`, which starts one on this machine that ends with the block, with so many `workers` (by
     default the cores); or `ray://HOST:PORT`, a cluster this machine is a node of, `ray://auto` whichever that
-    is. Raises `ClusterError` when Ray is not installed, the address is none, or nobody answers there.
+    is. Raises `ClusterError` when Ray is not installed, cannot be started, or nobody answers there.
     """
-    own = address == SCHEME
-    where = address.removeprefix(f"{SCHEME}://")
-    if not own and (where == address or not where):
-        raise ClusterError(f"{address!r} is no address of Ray: give ray, ray://auto or ray://HOST:PORT.")
     ray = _ray()
+    own = address == SCHEME
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # else Ray reports to its makers
     options: dict[str, Any] = (
         {"address": "local", "num_cpus": workers or threads(), "include_dashboard": False}
         if own
-        else {"address": where}
+        else {"address": address.removeprefix(f"{SCHEME}://")}
     )
     try:
         ray.init(**options, log_to_driver=False, logging_level=logging.ERROR)
@@ -183,7 +180,7 @@ def _chunk_table(chunk: Chunk) -> Any:
     """Lay a chunk out by profile: a row each, with a list of its events by column."""
     owners = chunk.events["profile"].to_numpy()
     offsets = np.searchsorted(owners, np.arange(chunk.n_profiles + 1, dtype=np.uint32))
-    columns = chunk.events.drop("profile").to_arrow(compat_level=pl.CompatLevel.oldest())
+    columns: Any = chunk.events.drop("profile").to_arrow(compat_level=pl.CompatLevel.oldest())
     return _arrow.table(
         {name: _lists(offsets, columns.column(name).combine_chunks()) for name in columns.column_names}
     )

@@ -127,17 +127,8 @@ def test_a_world_without_texts_or_profiles_needs_no_worker(ray: None, tmp_path: 
 
 def test_a_worker_with_another_model_is_refused() -> None:
     encoder = Encoder(partial(PlainEmbedder, name="other"), PlainEmbedder().digest)
-    with pytest.raises(EmbedderError, match=r"A worker's embedder other has the digest .* put the same model"):
+    with pytest.raises(EmbedderError, match=r"A worker's embedder other has the digest .* the same model"):
         encoder(pa.table({"text": ["a trowel"]}))
-
-
-@pytest.mark.parametrize("address", ["ray://", "ray:", "rays://a:1", "http://a:1", ""])
-def test_an_address_that_is_none_is_quoted(address: str) -> None:
-    with (
-        pytest.raises(ClusterError, match=f"^'{address}' is no address of Ray: give ray, ray://auto or"),
-        cluster(address),
-    ):
-        pass
 
 
 def test_without_ray_the_install_command_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
