@@ -180,7 +180,8 @@ def _chunk_table(chunk: Chunk) -> Any:
     """Lay a chunk out by profile: a row each, with a list of its events by column."""
     owners = chunk.events["profile"].to_numpy()
     offsets = np.searchsorted(owners, np.arange(chunk.n_profiles + 1, dtype=np.uint32))
-    columns: Any = chunk.events.drop("profile").to_arrow(compat_level=pl.CompatLevel.oldest())
+    events: Any = chunk.events.drop("profile")
+    columns = events.to_arrow(compat_level=pl.CompatLevel.oldest())
     return _arrow.table(
         {name: _lists(offsets, columns.column(name).combine_chunks()) for name in columns.column_names}
     )
