@@ -1,7 +1,7 @@
 # Everything a fresh machine needs is Python 3.11+ with venv and pip, and make.
 PYTHON ?= python3
 BIN := .venv/bin
-EXTRAS := offline,postgres,dev
+EXTRAS := offline,postgres,ray,dev
 
 .PHONY: install demo test check lint-docker test-slow test-vllm test-schemathesis golden eval-baseline snapshot-fixture lock clean
 

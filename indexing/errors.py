@@ -9,6 +9,7 @@ IndexingError
 │   └── SnapshotCorrupt      a file's bytes are not the ones the manifest names
 ├── DefinitionError      an audience definition that cannot be evaluated
 │   └── DefinitionTextError  one written as text that cannot be read; knows the line and column
+├── ClusterError         Ray is not installed, cannot be reached, or failed at its work
 ├── GroupingError        profiles that cannot be put into groups: too few, or too few different ones
 └── NotFound             an id the snapshot does not hold
 
@@ -56,6 +57,10 @@ class DefinitionTextError(DefinitionError):
         super().__init__(message)
         self.line = line
         self.column = column
+
+
+class ClusterError(IndexingError):
+    """Ray is not installed, cannot be reached, or failed at its work."""
 
 
 class GroupingError(IndexingError):

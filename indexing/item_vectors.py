@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import msgspec
 import numpy as np
@@ -19,6 +19,10 @@ Digests = npt.NDArray[np.uint8]
 
 _DIGEST_BYTES = 16
 _TEXTS_AT_ONCE = 1_024
+
+
+Parts = Iterable[Sequence[str]]
+"""Texts to encode, about as many as are worth one call."""
 
 
 class ItemVectors(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,11 +47,13 @@ def encode_items(
     embedder: Embedder,
     before: EncodedBefore | None,
     report: Callable[[int, int], None],
+    encode: Callable[[Parts], Iterable[Vectors]] | None = None,
 ) -> ItemVectors:
     """Encode the items' texts, equal texts once, known ones (by digest) not at all.
 
-    `report(done, total)` counts texts to encode. Raises `SnapshotError` when the embedder answers with
-    rows of another shape or with values that are not finite.
+    `report(done, total)` counts texts to encode. `encode` gives the rows of all parts in their order, some at
+    a time; by default the embedder encodes part after part here. Raises `SnapshotError` when the embedder
+    answers with rows of another shape, with values that are not finite, or not for every text.
     """
     texts = item_texts(items)
     digests = _digests(texts)
@@ -59,16 +65,24 @@ def encode_items(
             first_with.setdefault(digests[row].tobytes(), row)
     waiting = sorted(first_with.values(), key=lambda row: (len(texts[row]), row))
     report(0, len(waiting))
-    for start in range(0, len(waiting), _TEXTS_AT_ONCE):
-        part = waiting[start : start + _TEXTS_AT_ONCE]
-        vectors[part] = _encode([texts[row] for row in part], embedder)
-        report(start + len(part), len(waiting))
+    parts = (
+        [texts[row] for row in waiting[start : start + _TEXTS_AT_ONCE]]
+        for start in range(0, len(waiting), _TEXTS_AT_ONCE)
+    )
+    done = 0
+    for encoded in encode(parts) if encode is not None else _encode_here(parts, embedder):
+        vectors[waiting[done : done + len(encoded)]] = encoded
+        done += len(encoded)
+        report(done, len(waiting))
+    if done != len(waiting):
+        raise SnapshotError(f"Of {len(waiting):,} texts {done:,} came back encoded: build again.")
     again = [row for row, text in enumerate(texts) if text and not known[row]]
     vectors[again] = vectors[[first_with[digests[row].tobytes()] for row in again]]
     return ItemVectors(vectors=vectors, digests=digests, encoded=len(waiting))
 
 
-def _encode(texts: Sequence[str], embedder: Embedder) -> Vectors:
+def encode_part(texts: Sequence[str], embedder: Embedder) -> Vectors:
+    """Encode some texts and look at what comes back; raises `SnapshotError` as `encode_items` does."""
     encoded = embedder.encode(texts)
     if encoded.shape != (len(texts), embedder.dim):
         raise SnapshotError(
@@ -82,6 +96,11 @@ def _encode(texts: Sequence[str], embedder: Embedder) -> Vectors:
             f"{texts[wrong][:80]!r}: use another."
         )
     return encoded
+
+
+def _encode_here(parts: Parts, embedder: Embedder) -> Iterator[Vectors]:
+    for part in parts:
+        yield encode_part(part, embedder)
 
 
 def _digests(texts: Sequence[str]) -> Digests:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
 from indexing.embedder import Vectors
-from indexing.grouping import Groups, ItemTable
+from indexing.errors import SnapshotError
+from indexing.grouping import ItemTable
 from indexing.profiles import (
     Interests,
     TasteParameters,
@@ -33,6 +36,40 @@ Progress = Callable[[int, int], None]
 """Called with profiles done and profiles in all."""
 
 
+class Chunk(msgspec.Struct, frozen=True, kw_only=True):
+    """Some profiles in a row and their events."""
+
+    n_profiles: int
+    events: pl.DataFrame
+    """`profile` (UInt32, row among these profiles, ascending), `item`, `type`, `time`; each names an item."""
+
+
+class ProfileRules(msgspec.Struct, frozen=True, kw_only=True):
+    """What a profile is computed by, besides its events and the items."""
+
+    parameters: TasteParameters
+    event_weights: dict[str, float]
+    as_of: datetime
+
+    @staticmethod
+    def of(world: World, parameters: TasteParameters) -> ProfileRules:
+        """Take a world's."""
+        weights = dict(weights_by_type(world.event_weights))
+        return ProfileRules(parameters=parameters, event_weights=weights, as_of=world.as_of)
+
+
+class ChunkProfiles(msgspec.Struct, frozen=True, kw_only=True):
+    """Tastes and interests of some profiles in a row."""
+
+    tastes: Tastes
+    counts: npt.NDArray[np.int64]
+    """int64[n_profiles]: interests."""
+    shares: npt.NDArray[np.float32]
+    """float32[m]: weights of the interests."""
+    vectors: Iterable[Vectors]
+    """float32[m, dim], some rows at a time."""
+
+
 def build_profiles(
     world: World,
     item_vectors: Vectors,
@@ -40,16 +77,19 @@ def build_profiles(
     *,
     folder: Path,
     progress: Progress | None = None,
+    compute: Callable[[Iterable[Chunk], ProfileRules, ItemTable], Iterable[ChunkProfiles]] | None = None,
 ) -> tuple[Tastes, Interests]:
     """Measure every profile's tastes and group them to interests; see `indexing.profiles`.
 
     Writes `tastes.{items,weights,offsets}.npy` and `interests.{vectors,weights,offsets}.npy` into `folder`
     as it goes and gives them back mapped. Memory: a chunk of events and the item vectors' sketches, however
-    large the world is. `world.events` are sorted by profile; `item_vectors` float32[n_items, dim].
-    Raises `OSError` when the disk fails.
+    large the world is. `world.events` are sorted by profile; `item_vectors` float32[n_items, dim]. `compute`
+    gives all profiles in their order, some at a time; by default `compute_here`.
+    Raises `OSError` when the disk fails and `SnapshotError` when a profile does not come back.
     """
     table = ItemTable.of(item_vectors)
     n_profiles, dim = world.profiles.height, item_vectors.shape[1]
+    done = 0
     with (
         ArrayFile(folder / "tastes.items.npy", np.int32) as items,
         ArrayFile(folder / "tastes.weights.npy", np.float32) as weights,
@@ -60,26 +100,46 @@ def build_profiles(
     ):
         liked.append(np.zeros(1, np.int64))
         grouped.append(np.zeros(1, np.int64))
-        for done, tastes, groups in profile_chunks(world, table, parameters):
-            liked.append(items.rows + tastes.offsets[1:])
-            grouped.append(shares.rows + np.cumsum(groups.counts))
-            items.append(tastes.items)
-            weights.append(tastes.weights)
-            for block in groups.blocks(table.vectors):
+        for built in (compute or compute_here)(chunks_of(world), ProfileRules.of(world, parameters), table):
+            liked.append(items.rows + built.tastes.offsets[1:])
+            grouped.append(shares.rows + np.cumsum(built.counts))
+            items.append(built.tastes.items)
+            weights.append(built.tastes.weights)
+            for block in built.vectors:
                 vectors.append(block)
-            shares.append(groups.weights)
+            shares.append(built.shares)
+            done += len(built.counts)
             if progress is not None:
                 progress(done, n_profiles)
+    if done != n_profiles:
+        raise SnapshotError(f"Of {n_profiles:,} profiles {done:,} came back computed: build again.")
     return Tastes(**_mapped(folder, "tastes", Tastes)), Interests(**_mapped(folder, "interests", Interests))
 
 
-def profile_chunks(
-    world: World, table: ItemTable, parameters: TasteParameters
-) -> Generator[tuple[int, Tastes, Groups]]:
-    """Compute profiles in order, some at a time: how many are done, and the tastes and interests of these."""
-    for first, last, events in _chunks(world):
-        tastes = _measure(events, world, first, last, parameters)
-        yield last, tastes, group_chunk(tastes, table, parameters)
+def compute_here(chunks: Iterable[Chunk], rules: ProfileRules, table: ItemTable) -> Iterator[ChunkProfiles]:
+    """Compute chunk after chunk in this process."""
+    for chunk in chunks:
+        yield compute_chunk(chunk, rules, table)
+
+
+def compute_chunk(chunk: Chunk, rules: ProfileRules, table: ItemTable) -> ChunkProfiles:
+    """Compute the profiles of a chunk, whose vectors are added up as they are asked for.
+
+    What is computed for one profile never depends on the others.
+    """
+    events = chunk.events
+    tastes = measure_tastes(
+        events["profile"].to_numpy().astype(np.int64),
+        events["item"].to_numpy(),
+        event_weights(events["type"], rules.event_weights),
+        ages_in_days(events["time"].dt.replace_time_zone(None).to_numpy(), rules.as_of),
+        n_profiles=chunk.n_profiles,
+        parameters=rules.parameters,
+    )
+    groups = group_chunk(tastes, table, rules.parameters)
+    return ChunkProfiles(
+        tastes=tastes, counts=groups.counts, shares=groups.weights, vectors=groups.blocks(table.vectors)
+    )
 
 
 def event_weights(types: pl.Series, weights: Mapping[str, float]) -> npt.NDArray[np.float64]:
@@ -126,8 +186,8 @@ class ArrayFile:
         _format.write_array_header_1_0(self._file, header)
 
 
-def _chunks(world: World) -> Generator[tuple[int, int, pl.DataFrame]]:
-    """Profiles first:last with their events, about `CHUNK_EVENTS` at a time; every profile comes once."""
+def chunks_of(world: World) -> Generator[Chunk]:
+    """Cut a world into chunks of about `CHUNK_EVENTS` events, in order; every profile comes once."""
     owners = world.events["profile"].to_numpy()
     n_profiles = world.profiles.height
     first = start = 0
@@ -136,22 +196,10 @@ def _chunks(world: World) -> Generator[tuple[int, int, pl.DataFrame]]:
         last = n_profiles if stop == len(owners) else max(int(owners[stop]), first + 1)
         # A plain number would have all owners copied to its own type, for every chunk.
         stop = int(np.searchsorted(owners, np.uint32(last))) if last < n_profiles else len(owners)
-        yield first, last, world.events.slice(start, stop - start)
+        events = world.events.slice(start, stop - start).select("profile", "item", "type", "time")
+        events = events.filter(pl.col("item").is_not_null()).with_columns(pl.col("profile") - first)
+        yield Chunk(n_profiles=last - first, events=events)
         first, start = last, stop
-
-
-def _measure(
-    events: pl.DataFrame, world: World, first: int, last: int, parameters: TasteParameters
-) -> Tastes:
-    events = events.select("profile", "item", "type", "time").filter(pl.col("item").is_not_null())
-    return measure_tastes(
-        events["profile"].to_numpy().astype(np.int64) - first,
-        events["item"].to_numpy(),
-        event_weights(events["type"], weights_by_type(world.event_weights)),
-        ages_in_days(events["time"].dt.replace_time_zone(None).to_numpy(), world.as_of),
-        n_profiles=last - first,
-        parameters=parameters,
-    )
 
 
 def _mapped(folder: Path, name: str, kind: type[Tastes] | type[Interests]) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from indexing.index_plan import DEFAULT_MEMORY_BYTES
 from indexing.manifest import MANIFEST
 from indexing.publishing import Waiting, locked_folder, partial_folder, publish_folder, withdraw_folder
 from indexing.snapshot import Progress, Snapshot, open_snapshot, write_snapshot
+from indexing.workers import Workers
 from indexing.world import World
 
 VERSION = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{8}")
@@ -45,10 +46,12 @@ class SnapshotShelf:
         index_memory_bytes: int = DEFAULT_MEMORY_BYTES,
         wait_seconds: float = 0,
         waiting: Waiting | None = None,
+        workers: Workers | None = None,
     ) -> Snapshot:
         """Build a snapshot of `world` and publish it under a new version, newer than every other.
 
-        What the newest one holds already is taken from it, save with `full`; the outcome is the same.
+        What the newest one holds already is taken from it, save with `full`; the outcome is the same, also
+        where `workers` encode and compute the profiles.
         Blocks for the build: run it in the executor. Raises `SnapshotError` when another build runs
         in this folder for longer than `wait_seconds` or the build fails, and `BudgetError` when
         `index_memory_bytes` holds no index; what was published stays as it was.
@@ -67,6 +70,7 @@ class SnapshotShelf:
                 progress=progress,
                 previous=previous,
                 index_memory_bytes=index_memory_bytes,
+                workers=workers,
             )
             publish_folder(partial, self.folder / manifest.version)
         return self.open(manifest.version)

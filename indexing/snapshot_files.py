@@ -45,6 +45,7 @@ from indexing.profiles import (
 )
 from indexing.sequences import gather_sequences
 from indexing.traits import Traits, collect_traits, write_traits
+from indexing.workers import Workers
 from indexing.world import World, check_world
 
 if TYPE_CHECKING:
@@ -101,17 +102,19 @@ def write_snapshot(
     progress: Progress | None = None,
     previous: Snapshot | None = None,
     index_memory_bytes: int = DEFAULT_MEMORY_BYTES,
+    workers: Workers | None = None,
 ) -> Manifest:
     """Write all files of a snapshot into an empty `folder`, manifest last and sealed; raises `OSError`.
 
-    What `previous` holds already is taken from it where that gives the same as computing it again. Raises
+    What `previous` holds already is taken from it where that gives the same as computing it again. `workers`
+    encode the texts and compute the profiles, by default this process; the rest is done here. Raises
     `BudgetError` when an index of so many vectors takes more than `index_memory_bytes`.
     """
     check_world(world)
     report = progress or _silent
     cost = _Cost()
     parameters = TasteParameters()
-    parts = _compute(world, embedder, parameters, report, cost, previous, folder, index_memory_bytes)
+    parts = _compute(world, embedder, parameters, report, cost, previous, folder, index_memory_bytes, workers)
     with cost.of("write"):
         _write_frames(world, folder)
         _write_parts(parts, folder)
@@ -158,6 +161,7 @@ def _compute(
     previous: Snapshot | None,
     folder: Path,
     index_memory_bytes: int,
+    workers: Workers | None,
 ) -> _Parts:
     n_items = world.items.height
     if previous is not None and _embedder_of(previous) != (embedder.digest, embedder.dim):
@@ -168,11 +172,17 @@ def _compute(
             embedder,
             _before(previous),
             partial(report, "encode"),
+            workers.encode if workers is not None else None,
         )
         vectors = item_vectors.vectors
     with cost.of("profiles"):
         tastes, interests = build_profiles(
-            world, vectors, parameters, folder=folder, progress=partial(report, "profiles")
+            world,
+            vectors,
+            parameters,
+            folder=folder,
+            progress=partial(report, "profiles"),
+            compute=workers.compute if workers is not None else None,
         )
     with cost.of("neighbours"):
         report("neighbours", 0, 2)

@@ -301,7 +301,7 @@ def quieten_libraries() -> None:
 def exit_code(error: BaseException) -> int | None:
     """Map an error to its exit code; none for one that nobody foresaw."""
     from eval.errors import EvalError
-    from indexing.errors import IndexingError, SnapshotError, SnapshotMissing
+    from indexing.errors import ClusterError, IndexingError, SnapshotError, SnapshotMissing
     from prompts.errors import EngineError, PromptError
     from service.errors import DependencyError, Overloaded, ServiceError
     from service.importing.errors import ImportFailed
@@ -317,6 +317,7 @@ def exit_code(error: BaseException) -> int | None:
         (PromptError, 2),
         (SnapshotMissing, 2),
         (SnapshotError, 3),  # a full disk, or a damaged file
+        (ClusterError, 3),
         (IndexingError, 2),
         (EvalError, 2),
         (ServiceError, 2),

@@ -82,6 +82,7 @@ PROBLEMS: dict[type[Exception], Kind] = {
     indexing_errors.DefinitionError: Kind(
         422, "definition-not-valid", "The audience definition cannot be evaluated"
     ),
+    indexing_errors.ClusterError: Kind(503, "cluster-unavailable", "Ray cannot be used", 5),
     indexing_errors.GroupingError: Kind(422, "groups-not-found", "The profiles cannot be put into groups"),
     indexing_errors.NotFound: Kind(404, "not-found", "Not found"),
     service_errors.TooLarge: Kind(413, "too-large", "The body is too large"),

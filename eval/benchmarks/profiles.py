@@ -25,7 +25,7 @@ from eval.benchmarks.world import BenchWorld
 from eval.figures import Figure, figure
 from indexing.embedder import Vectors
 from indexing.grouping import ItemTable
-from indexing.profile_building import CHUNK_EVENTS, build_profiles, profile_chunks
+from indexing.profile_building import CHUNK_EVENTS, ProfileRules, build_profiles, chunks_of, compute_here
 from indexing.profiles import TasteParameters, Tastes, telling_items
 from indexing.world import World
 
@@ -135,8 +135,8 @@ def _build(world: World, vectors: Vectors, folder: Path) -> Any:
 
 def _compute(world: World, vectors: Vectors) -> None:
     table = ItemTable.of(vectors)
-    for _, _, groups in profile_chunks(world, table, TasteParameters()):
-        for _ in groups.blocks(table.vectors):
+    for built in compute_here(chunks_of(world), ProfileRules.of(world, TasteParameters()), table):
+        for _ in built.vectors:
             pass
 
 

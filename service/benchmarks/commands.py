@@ -5,7 +5,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from service.console import Progress, Usage, json_option, note, run
+from service.console import (
+    Progress,
+    Usage,
+    global_options,
+    json_option,
+    note,
+    quieten_libraries,
+    run,
+    settings_for,
+)
 from service.evaluations.commands import show_figures
 
 if TYPE_CHECKING:
@@ -263,4 +272,36 @@ def sendlist(members: int, seed: int, as_json: bool) -> None:
             return await benchmark_send_list(plan, runtime.settings, progress)
 
         summary = run(work)
+    show_figures(summary, as_json=as_json)
+
+
+@bench.command()
+@click.option("--profiles", type=click.IntRange(min=1), default=50_000, show_default=True, help="Profiles.")
+@click.option("--items", type=click.IntRange(min=1), default=6_000, show_default=True, help="Item texts.")
+@click.option(
+    "--workers",
+    type=click.IntRange(min=1),
+    multiple=True,
+    default=(1, 2),
+    show_default=True,
+    help="Size of a Ray on this machine; give it several times.",
+)
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Decides the world.")
+@json_option
+def ray(profiles: int, items: int, workers: tuple[int, ...], seed: int, as_json: bool) -> None:
+    """Measure encoding and profiles on Ray beside this process, and work out what a hundred million take.
+
+    The rates are those from the first part done to the last, without the start. Exit code 1 when a vector
+    differs by more than 0.000001.
+
+    Example: pitchwright bench ray --workers 1 --workers 2 --json
+    """
+    from eval.benchmarks.workers import measure_workers
+
+    quieten_libraries()
+    model = settings_for(global_options()).embedder
+    with Progress() as progress:
+        summary = measure_workers(
+            model, profiles=profiles, items=items, seed=seed, workers=workers, progress=progress
+        )
     show_figures(summary, as_json=as_json)

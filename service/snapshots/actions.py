@@ -5,6 +5,8 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import structlog
@@ -26,6 +28,10 @@ from service.snapshots.world import read_world
 from service.webhooks.telling import tell_changes
 from service.workspaces.actions import get_workspace, list_all_workspaces
 from service.workspaces.model import Workspace
+
+if TYPE_CHECKING:
+    from indexing.embedder import Embedder
+    from indexing.workers import Workers
 
 LEASE = "snapshot"
 LEASE_TIME = timedelta(seconds=60)
@@ -50,16 +56,18 @@ async def build_snapshot(
     full: bool = False,
     wait_seconds: float = 0,
     waiting: Waiting | None = None,
+    on_ray: bool = False,
 ) -> SnapshotInfo:
     """Read the store, build a snapshot, publish it, push it to the URL if there is one.
 
-    What the newest snapshot holds already is taken from it, save with `full`. Erasures that waited for it are
-    completed, and webhooks told who entered their segments and who left. While another build runs,
-    `waiting(wait_seconds)` is called once and its end awaited for so long. `progress(stage, done, total)`:
-    stage `read` first, then those of `indexing.snapshot.build`, the latter called from a worker thread, then
-    `push`. Raises NotFound (workspace), BuildRunning (another still builds), `indexing.errors.SnapshotError`,
-    `BudgetError` and `EmbedderError`; a push that failed is made up for by `serve` or
-    `pitchwright index push`.
+    What the newest snapshot holds already is taken from it, save with `full`. `on_ray`: texts are encoded and
+    profiles computed by the workers of `indexing.on_ray.cluster`, in which it must be called. Erasures that
+    waited for it are completed, and webhooks told who entered their segments and who left. While another
+    build runs, `waiting(wait_seconds)` is called once and its end awaited for so long.
+    `progress(stage, done, total)`: stage `read` first, then those of `indexing.snapshot.build`, the latter
+    called from a worker thread, then `push`. Raises NotFound (workspace), BuildRunning (another builds),
+    `indexing.errors.SnapshotError`, `BudgetError`, `EmbedderError` and `ClusterError`; a push that failed is
+    made up for by `serve` or `pitchwright index push`.
     """
     await get_workspace(runtime, workspace)
     until = asyncio.get_running_loop().time() + wait_seconds
@@ -79,6 +87,7 @@ async def build_snapshot(
                 full=full,
                 index_memory_bytes=memory_mib * MIB,
                 wait_seconds=max(until - asyncio.get_running_loop().time(), 0),
+                workers=_ray_workers(runtime.settings.embedder, embedder) if on_ray else None,
             )
         except BudgetError as error:
             raise BudgetError(f"{error} The setting is PITCHWRIGHT_INDEX_MEMORY_MIB={memory_mib}.") from None
@@ -93,6 +102,16 @@ async def build_snapshot(
                 ) from error
         await sweep_files(runtime, workspace)
     return _info(snapshot.manifest)
+
+
+def _ray_workers(name: str, embedder: "Embedder") -> "Workers":
+    """Have each worker load the same model, without the cache, which is a folder of this machine."""
+    from indexing.on_ray import RayWorkers
+    from indexing.sentence import load_embedder
+
+    folder = Path(name).expanduser()
+    name = str(folder.resolve()) if folder.is_dir() else name  # a worker runs in a folder of its own
+    return RayWorkers(partial(load_embedder, name), embedder.digest)
 
 
 async def _tell(runtime: Runtime, workspace: str) -> None:

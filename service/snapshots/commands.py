@@ -16,6 +16,7 @@ from service.console import (
     print_text,
     run,
 )
+from service.on_ray import LOCAL, connected, on_option
 
 if TYPE_CHECKING:
     from eval.figures import Figures
@@ -48,13 +49,14 @@ def index() -> None:
     metavar="SECONDS",
     help="Wait so long for another build to end; without it, say so at once.",
 )
+@on_option
 @json_option
-def build(wait_seconds: float, *, full: bool, as_json: bool) -> None:
+def build(wait_seconds: float, on: str, *, full: bool, as_json: bool) -> None:
     """Build a snapshot of the workspace, publish it, push it to PITCHWRIGHT_SNAPSHOT_URL if that is set.
 
     Example: pitchwright index build --wait 600 --json
     """
-    with Progress() as progress:
+    with connected(on), Progress() as progress:
 
         async def work(runtime: "Runtime") -> "SnapshotInfo":
             from service.snapshots.actions import build_snapshot
@@ -65,6 +67,7 @@ def build(wait_seconds: float, *, full: bool, as_json: bool) -> None:
                 progress,
                 full=full,
                 wait_seconds=wait_seconds,
+                on_ray=on != LOCAL,
                 waiting=lambda seconds: note(
                     f"Another build is running: waiting up to {seconds:g} s for it."
                 ),
