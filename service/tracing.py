@@ -11,11 +11,12 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 from service.errors import ExtraMissing
-from service.settings import Settings
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace.export import SpanExporter
     from opentelemetry.trace import Span, Tracer
+
+    from service.settings import Settings
 
 Attributes = Mapping[str, str | int | float | bool]
 
@@ -72,7 +73,7 @@ class Tracing:
         self._provider.shutdown()
 
 
-def open_tracing(settings: Settings) -> Tracing | None:
+def open_tracing(settings: "Settings") -> Tracing | None:
     """Open what the settings ask for; raises ExtraMissing when it is not installed."""
     return None if settings.trace_url is None else Tracing(exporter_to(settings.trace_url))
 

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
+import pytest
 from alembic import command
 from sqlalchemy import Boolean, Connection, DateTime, Float, Integer, LargeBinary, MetaData, select
 
@@ -52,6 +53,7 @@ def filled(connection: Connection) -> dict[str, list[dict[str, Any]]]:
     return rows(connection)
 
 
+@pytest.mark.slow
 async def test_all_steps_keep_what_was_there(settings: Settings):
     database = await Database.open(settings.store_url)
     try:

@@ -201,6 +201,7 @@ def repacked(backup: Path, out: Path, change: Callable[[str, bytes], bytes | Non
     return archive_of(out, *kept)
 
 
+@pytest.mark.slow
 def test_what_is_not_whole_is_refused_and_leaves_nothing(
     settings: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):

@@ -40,9 +40,11 @@ def test_the_settings_of_both_files_are_read(tmp_path: Path):
 
 def test_the_image_is_made_of_files_that_there_are():
     dockerfile = (DEPLOY / "Dockerfile").read_text()
+    let_through = (DEPLOY / "Dockerfile.dockerignore").read_text().splitlines()
     for line in re.findall(r"^COPY (?!--from)(.+)$", dockerfile, re.MULTILINE):
         for name in line.split()[:-1]:
             assert (ROOT / name).exists(), name
+            assert f"!{name}" in let_through
     bases = re.findall(r"^FROM (\S+)", dockerfile, re.MULTILINE)
     images = [each["image"] for each in composed().values() if each["image"] != "pitchwright:local"]
     for image in [*bases, *images]:

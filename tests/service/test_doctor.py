@@ -83,6 +83,7 @@ def test_a_new_machine_is_well_and_left_as_it_was(capsys: pytest.CaptureFixture[
     assert {each for each, (status, _) in found.items() if status == "failed"} == set()
 
 
+@pytest.mark.slow
 def test_a_store_in_use_is_described_and_one_past_or_ahead_is_told(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ):
