@@ -68,10 +68,13 @@ def encode(tokenizer: Any, pairs: list[Pair], phrase_weight: float = 1.0) -> lis
 
 
 def _marked(sketch: Sketch, text: str, offsets: list[tuple[int, int]]) -> Iterator[int]:
-    """Yield the places of tokens that belong to a phrase of the audience's interest."""
-    if sketch.audience == ANYONE:
-        return
-    phrases = sorted(load_lexicon().interests[sketch.audience].phrases, key=len, reverse=True)
+    """Yield the places of tokens that belong to a phrase of the interest or of the kind of product.
+
+    These are what an answer may get wrong while every sentence of it reads well.
+    """
+    lexicon = load_lexicon()
+    own = () if sketch.audience == ANYONE else lexicon.interests[sketch.audience].phrases
+    phrases = sorted({*own, *lexicon.wares[sketch.kind].phrases}, key=len, reverse=True)
     spans = [match.span() for match in re.finditer("|".join(map(re.escape, phrases)), text.lower())]
     for place, (first, last) in enumerate(offsets):
         if any(first < end and last > start for start, end in spans):

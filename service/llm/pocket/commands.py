@@ -48,28 +48,51 @@ def main() -> None:
     "--phrase-weight",
     default=DEFAULT.phrase_weight,
     show_default=True,
-    help="Weight of an interest's phrases.",
+    help="Weight of an interest's and a kind's phrases.",
+)
+@click.option(
+    "--peak-rate", default=DEFAULT.peak_rate, show_default=True, help="Learning rate before it decays."
+)
+@click.option(
+    "--decay-share",
+    type=click.FloatRange(0, 1, min_open=True),
+    default=DEFAULT.decay_share,
+    show_default=True,
+    help="Last share of the tokens, over which the rate decays.",
 )
 @click.option("--curriculum", is_flag=True, help="Begin with short channels only.")
+@click.option(
+    "--from",
+    "base",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Folder of a model to go on from, with its size and tokenizer; another seed is another stream.",
+)
 @click.option("--resume", is_flag=True, help="Go on from the checkpoint in OUT, by the recipe it began with.")
 @click.option(
     "--out", type=click.Path(path_type=Path), required=True, help="Folder for checkpoint and model."
 )
-def train(resume: bool, out: Path, threads: int, **choices: int | float | str | bool) -> None:
-    r"""Train from scratch on the generated corpus; an hour or so on two cores, or on a GPU.
+def train(
+    base: Path | None, resume: bool, out: Path, threads: int, **choices: int | float | str | bool
+) -> None:
+    r"""Train on the generated corpus; an hour or so on two cores, or on a GPU.
 
     Interrupted, it leaves a checkpoint to go on from with --resume. It writes weights, tokenizer,
     training.json and loss.png into OUT.
 
     \b
-    Example:
+    Examples:
       python -m service.llm.pocket train --tokens 14000000 --seed 1 --out var/pocket
+      python -m service.llm.pocket train --from var/pocket --tokens 10000000 --seed 2 --out var/longer
     """
     import msgspec
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
     from service.llm.pocket import training
 
+    if base is not None and not (base / "training.json").is_file():
+        raise click.BadParameter(
+            f"{str(base)!r} holds no training.json: name a folder that `train` wrote", param_hint="--from"
+        )
     recipe = msgspec.convert(choices, Recipe)
     columns = (
         "{task.description}",
@@ -88,7 +111,7 @@ def train(resume: bool, out: Path, threads: int, **choices: int | float | str | 
                 bar.console.print(f"{progress.tokens} of {progress.recipe.tokens} tokens, {state}")
 
         try:
-            done = training.train(out, recipe, resume=resume, threads=threads, on_step=show)
+            done = training.train(out, recipe, base=base, resume=resume, threads=threads, on_step=show)
         except KeyboardInterrupt:
             bar.stop()
             click.echo(

@@ -16,6 +16,9 @@ from prompts.variant import Fields
 from service.llm.pocket.lexicon import load_lexicon
 from service.llm.pocket.sketch import LINKED, dump_fields, texts_of
 
+SHORTER = 0.9
+"""A text that was to become shorter has at most this share of its draft's characters."""
+
 
 class Judged(msgspec.Struct, frozen=True, kw_only=True):
     """One answer, and what was found of it. A check that does not apply to the brief is missing."""
@@ -103,6 +106,15 @@ def _taught(brief: Brief, slotted: Fields) -> dict[str, bool]:
     seen = interests_in(slotted)
     named = {"audience": seen == {wanted}} if wanted else {"anyone": not seen}
     return {**named, "fit": not misfits(brief, slotted)}
+
+
+def shortened(draft: Fields, fields: Fields | None) -> bool:
+    """Whether filled fields are clearly shorter than the filled draft they were written from."""
+    return fields is not None and _length(fields) <= SHORTER * _length(draft)
+
+
+def _length(fields: Fields) -> int:
+    return sum(map(len, texts_of(fields)))
 
 
 def interests_in(fields: Fields) -> set[str]:

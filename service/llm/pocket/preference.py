@@ -12,21 +12,24 @@ import torch
 import torch.nn.functional as functional
 import transformers
 
-from prompts.brief import Brief
+from prompts.brief import Brief, RewriteRequest
 from prompts.catalog import Catalog
 from prompts.channels import find_channel
 from prompts.engine import Ask
 from prompts.interests import ANYONE
 from prompts.render import render
-from service.llm.pocket.judging import judge
+from service.llm.pocket.grammar import write_answer
+from service.llm.pocket.judging import judge, read_fields, shortened
 from service.llm.pocket.network import save_model
-from service.llm.pocket.sketch import Sketch, draw_sketch
+from service.llm.pocket.sketch import Sketch, draw_sketch, dump_fields
 from service.llm.transformers_engine import TransformersEngine
 
 _functional: Any = functional
 _torch: Any = torch
 _transformers: Any = transformers
 
+SHORTENED = 0.15
+"""The share of briefs that ask for a draft to be made shorter."""
 SAMPLES = 6
 """Answers drawn per brief."""
 TEMPERATURE = 1.0
@@ -79,6 +82,24 @@ def brief_of_lengths(sketch: Sketch) -> Brief:
     return msgspec.convert(values, Brief)
 
 
+def draw_brief(rng: random.Random) -> Brief:
+    """Draw what could be asked in training: a text, or now and then a draft of the grammar made shorter."""
+    sketch = draw_sketch(rng)
+    brief = brief_of_lengths(sketch)
+    if rng.random() >= SHORTENED or (draft := write_answer(rng, sketch)) is None:
+        return brief
+    _, fields = read_fields(brief, dump_fields(draft))
+    assert fields is not None  # noqa: S101 -- the grammar writes the channel's JSON and given slots alone
+    return msgspec.structs.replace(brief, rewrite=RewriteRequest(instruction="shorter", fields=fields))
+
+
+def passes(brief: Brief, text: str) -> bool:
+    """Whether nothing is wrong with an answer, and one that was to be shorter is."""
+    judged = judge(brief, text)
+    obeys = brief.rewrite is None or shortened(brief.rewrite.fields, judged.fields)
+    return obeys and all(judged.found.values())
+
+
 async def draw_preferences(engine: TransformersEngine, briefs: int, seed: int) -> list[Preference]:
     """Let the model answer briefs of trained combinations several times; pair what passes with what fails.
 
@@ -86,7 +107,7 @@ async def draw_preferences(engine: TransformersEngine, briefs: int, seed: int) -
     combinations play no part.
     """
     rng = random.Random(f"preferences:{seed}")  # noqa: S311  a seeded stream, nothing secret
-    asked = [brief_of_lengths(draw_sketch(rng)) for _ in range(briefs)]
+    asked = [draw_brief(rng) for _ in range(briefs)]
     catalog = Catalog.load()
     messages = [render(catalog.get(brief.channel, "pocket"), brief) for brief in asked]
     asks = [
@@ -105,7 +126,7 @@ async def draw_preferences(engine: TransformersEngine, briefs: int, seed: int) -
     pairs: list[Preference] = []
     for place, brief in enumerate(asked):
         texts = [answer.text for answer in answers[place * SAMPLES : (place + 1) * SAMPLES]]
-        good = [text for text in texts if all(judge(brief, text).found.values())]
+        good = [text for text in texts if passes(brief, text)]
         bad = [text for text in texts if text not in good]
         if good and bad:
             prompt = messages[place][0].content

@@ -8,9 +8,10 @@ from collections.abc import Mapping
 
 import msgspec
 
+from prompts.brief import Brief
 from prompts.interests import ANYONE, INTERESTS
 from prompts.kinds import KINDS, UNKNOWN, belongs
-from prompts.slots import has_room, hint
+from prompts.slots import fact_slots, has_room, hint
 from service.llm.pocket.lexicon import TONES
 from service.llm.pocket.phrase_rules import GOALS, STAGES
 
@@ -92,6 +93,20 @@ class Sketch(msgspec.Struct, frozen=True, kw_only=True):
     def benefits(self) -> list[str]:
         """Return the names of the given benefit slots."""
         return [slot for slot in self.lengths if slot.startswith("benefit")]
+
+
+def sketch_of(brief: Brief) -> Sketch:
+    """Return what the corpus would hold of a brief that asks for no rewrite."""
+    return Sketch(
+        channel=brief.channel,
+        tone=brief.tone,
+        goal=brief.goal,
+        kind=brief.product.kind or UNKNOWN,
+        audience=brief.audience.interest or ANYONE,
+        stage=None if brief.channel in PUBLIC else brief.audience.stage,
+        name=brief.personalise and brief.channel in PERSONAL,
+        lengths={slot: len(value) for slot, value in fact_slots(brief).items()},
+    )
 
 
 def write_prompt(sketch: Sketch) -> str:

@@ -3,7 +3,6 @@
 import hashlib
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
 import msgspec
 
@@ -40,11 +39,6 @@ def sentences_of(fields: Fields) -> Iterator[str]:
             continue
         for text in [value] if isinstance(value, str) else value:
             yield from (part for part in _END.split(text) if part and not part.endswith(","))
-
-
-def read_progress(folder: Path) -> Progress:
-    """Read how the model in a folder was trained."""
-    return msgspec.json.decode((folder / "training.json").read_bytes(), type=Progress)
 
 
 def draw_stream(progress: Progress) -> Stream:

@@ -1,5 +1,6 @@
 """Trains the pocket model by a schedule in tokens, from where a checkpoint left off; on a GPU."""
 
+import hashlib
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,7 @@ import transformers
 from safetensors import torch as safetensors_torch
 
 from service.llm.pocket.batches import Batch, Position, read_batches
+from service.llm.pocket.lexicon import load_lexicon
 from service.llm.pocket.muon import Muon
 from service.llm.pocket.network import build_network, save_model
 from service.llm.pocket.recipe import Recipe
@@ -23,10 +25,7 @@ _safetensors: Any = safetensors_torch
 _functional: Any = functional
 _optim: Any = torch.optim
 
-PEAK_RATE = 3e-3
 WARM_UP_STEPS = 100
-DECAY_SHARE = 0.4
-"""The last share of all tokens, over which the learning rate falls to nearly nothing."""
 CHECKPOINT_STEPS = 200
 CURVE_STEPS = 25
 """Steps between two points of the loss curve."""
@@ -46,14 +45,18 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
     position: Position = Position()
     curve: tuple[tuple[int, float], ...] = ()
     """Tokens seen and the loss's moving average, every `CURVE_STEPS` steps."""
+    lexicon: str = ""
+    """sha256 of the phrase files it was taught from, hex."""
+    before: "Progress | None" = None
+    """The training it went on from."""
 
 
 def learning_rate(progress: Progress) -> float:
     """Return the rate of the next step: linear warm-up by steps, flat, then linear decay by tokens."""
     warm = min(1.0, (progress.step + 1) / WARM_UP_STEPS)
     total = progress.recipe.tokens
-    left = (total - progress.tokens) / (DECAY_SHARE * total)
-    return PEAK_RATE * warm * min(1.0, max(0.02, left))
+    left = (total - progress.tokens) / (progress.recipe.decay_share * total)
+    return progress.recipe.peak_rate * warm * min(1.0, max(0.02, left))
 
 
 def device() -> Any:
@@ -65,13 +68,17 @@ def build_optimisers(network: Any, recipe: Recipe) -> dict[str, Any]:
     """Return Muon for the hidden matrices and AdamW for embeddings and norms, or AdamW for all."""
     if recipe.optimiser == "adamw":
         every = list(network.parameters())
-        return {"adamw": _optim.AdamW(every, lr=PEAK_RATE, betas=(0.9, 0.95), weight_decay=0.01, fused=True)}
+        return {
+            "adamw": _optim.AdamW(
+                every, lr=recipe.peak_rate, betas=(0.9, 0.95), weight_decay=0.01, fused=True
+            )
+        }
     named = list(network.named_parameters())
     hidden = [weight for name, weight in named if weight.ndim == 2 and "embed" not in name]
     other = [weight for name, weight in named if weight.ndim != 2 or "embed" in name]
     return {
-        "muon": Muon(hidden, lr=PEAK_RATE),
-        "adamw": _optim.AdamW(other, lr=PEAK_RATE, betas=(0.9, 0.95), weight_decay=0.0, fused=True),
+        "muon": Muon(hidden, lr=recipe.peak_rate),
+        "adamw": _optim.AdamW(other, lr=recipe.peak_rate, betas=(0.9, 0.95), weight_decay=0.0, fused=True),
     }
 
 
@@ -128,28 +135,57 @@ def load_checkpoint(folder: Path, network: Any, optimisers: dict[str, Any]) -> P
     return progress
 
 
-def _start(folder: Path, recipe: Recipe, *, resume: bool) -> tuple[Any, Any, dict[str, Any], Progress]:
+def _start(
+    folder: Path, recipe: Recipe, base: Path | None, *, resume: bool
+) -> tuple[Any, Any, dict[str, Any], Progress]:
     checkpoint = folder / "checkpoint"
     going_on = resume and (checkpoint / "progress.json").is_file()
+    before: Progress | None = None
     if going_on:
         progress = msgspec.json.decode((checkpoint / "progress.json").read_bytes(), type=Progress)
         recipe = progress.recipe
         tokenizer = _transformers.PreTrainedTokenizerFast.from_pretrained(checkpoint)
+    elif base:
+        before = read_progress(base)
+        recipe = msgspec.structs.replace(
+            recipe,
+            width=before.recipe.width,
+            layers=before.recipe.layers,
+            vocabulary=before.recipe.vocabulary,
+            base=hashlib.sha256((base / "model.safetensors").read_bytes()).hexdigest(),
+        )
+        tokenizer = _transformers.PreTrainedTokenizerFast.from_pretrained(base)
+        tokenizer.save_pretrained(checkpoint)
     else:
         tokenizer = build_tokenizer(recipe.seed, recipe.vocabulary)
         checkpoint.mkdir(parents=True, exist_ok=True)
         tokenizer.save_pretrained(checkpoint)
-    network = build_network(tokenizer, recipe).to(device())
+    network = build_network(tokenizer, recipe)
+    if base and not going_on:
+        network.load_state_dict(_safetensors.load_file(base / "model.safetensors"), strict=False)
+        network.tie_weights()
+    network = network.to(device())
     optimisers = build_optimisers(network, recipe)
     if going_on:
         return tokenizer, network, optimisers, load_checkpoint(checkpoint, network, optimisers)
-    return tokenizer, network, optimisers, Progress(recipe=recipe)
+    return (
+        tokenizer,
+        network,
+        optimisers,
+        Progress(recipe=recipe, lexicon=load_lexicon().digest, before=before),
+    )
+
+
+def read_progress(folder: Path) -> Progress:
+    """Read how the model in a folder was trained."""
+    return msgspec.json.decode((folder / "training.json").read_bytes(), type=Progress)
 
 
 def train(
     folder: Path,
     recipe: Recipe,
     *,
+    base: Path | None = None,
     resume: bool = False,
     threads: int = 2,
     stop_after_steps: int | None = None,
@@ -157,13 +193,14 @@ def train(
 ) -> Progress:
     """Train until the recipe's tokens are seen and write the model into `folder`; return how it went.
 
+    With `base`, go on from the model in that folder, with its size and tokenizer; optimisers begin anew.
     With `resume`, go on from the folder's checkpoint by the recipe it was started with. Ending early, by
     `stop_after_steps` or an interrupt, leaves a checkpoint. Same recipe and threads: same losses and weights,
     up to the machine's arithmetic.
     """
     _torch.manual_seed(recipe.seed)
     torch.set_num_threads(threads)
-    tokenizer, network, optimisers, progress = _start(folder, recipe, resume=resume)
+    tokenizer, network, optimisers, progress = _start(folder, recipe, base, resume=resume)
     started, before = time.perf_counter(), progress.seconds
     batches = read_batches(tokenizer, progress.recipe, progress.position)
     last_step = None if stop_after_steps is None else progress.step + stop_after_steps
@@ -197,12 +234,20 @@ def train(
 
 
 def plot_curve(progress: Progress, path: Path) -> None:
-    """Draw the loss over the tokens seen as a PNG."""
+    """Draw the loss over the tokens seen as a PNG, trainings it went on from included."""
     from matplotlib.figure import Figure
 
+    parts = [progress]
+    while (before := parts[0].before) is not None:
+        parts.insert(0, before)
+    points: list[tuple[float, float]] = []
+    seen = 0
+    for part in parts:
+        points += [((seen + tokens) / 1e6, loss) for tokens, loss in part.curve]
+        seen += part.tokens
     drawn: Any = Figure(figsize=(6.4, 3.2), dpi=80, layout="constrained")
     axes = drawn.subplots()
-    axes.plot([tokens / 1e6 for tokens, _ in progress.curve], [loss for _, loss in progress.curve])
+    axes.plot([tokens for tokens, _ in points], [loss for _, loss in points])
     axes.set(xlabel="million tokens seen", ylabel="loss, nats per answer token", yscale="log")
     axes.grid(alpha=0.3)
     drawn.savefig(path)

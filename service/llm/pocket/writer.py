@@ -27,6 +27,17 @@ USE_SHARE = 0.3
 
 SHORT_HEAD = 29
 """Characters of a search ad's headline, the shortest there is."""
+HEAD_PHRASES = {
+    "people": 15,
+    "ware": 17,
+    "use": 18,
+    "spot": 18,
+    "scene": 18,
+    "dream": 20,
+    "moment": 20,
+    "after": 22,
+}
+"""Characters of the longest phrase that a search ad's headline takes in each slot."""
 
 Maker = Callable[[int], str | None]
 """Makes a sentence of at most n characters, or none."""
@@ -164,20 +175,24 @@ class Writer:
             pool.pop()
             for _ in range(2 if self.dearest(drawn) else 1):
                 line = self.fill(drawn.text)
-                if line and self.fits(line, limit) and not self._outgrows(drawn, line):
+                if line and self.fits(line, limit) and not self._outgrows(drawn, line, limit):
                     self.used.add(drawn.key)
                     self._keep(line)
                     return line
         return None
 
-    def _outgrows(self, line: Line, filled: str) -> bool:
-        """Whether a headline that some phrase makes short enough for a search ad is too long for one.
+    def _outgrows(self, line: Line, filled: str, limit: int) -> bool:
+        """Whether a headline with a phrase of its own would teach what is too long for a search ad.
 
-        Such a pair of line and phrase is kept out of every channel: seen in a subject, it would be
-        written where it does not fit. A headline's length is then a matter of facts alone.
+        There, only short lines take phrases and only short ones, so that any pair of what was seen fits; and
+        a short line takes no longer phrase in any other channel either, lest it be written in an ad. A
+        headline's length is then a matter of facts alone.
         """
-        own = line.heads and self.dearest(line) and not any(slot in self.facts for slot in line.slots)
-        return own and len(filled) > SHORT_HEAD >= line.beside + sum(map(self._least, line.slots))
+        if not line.heads or not self.dearest(line) or any(slot in self.facts for slot in line.slots):
+            return False
+        room = sum(HEAD_PHRASES[slot] for slot in line.slots)
+        short, small = line.beside + room <= SHORT_HEAD, len(filled) - line.beside <= room
+        return not (short and small) if limit <= SHORT_HEAD else short and not small
 
     def dearest(self, line: Line) -> bool:
         """Whether a line's length depends on which phrase is drawn for it."""

@@ -11,8 +11,7 @@ from service.llm.pocket.held_out import by_channel, draw_briefs, load_facts
 from service.llm.pocket.judging import describe, interests_in, judge, misfits, other_kind
 from service.llm.pocket.lexicon import load_lexicon
 from service.llm.pocket.recovery import Recovery
-from service.llm.pocket.sketch import CHANNELS, dump_fields
-from tests.service.pocket.sketches import sketch_of
+from service.llm.pocket.sketch import CHANNELS, dump_fields, sketch_of
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from service.llm.pocket.commands import main
 from service.llm.pocket.lexicon import load_lexicon
 from service.llm.pocket.recipe import Recipe
 from service.llm.pocket.samples import write_samples
-from service.llm.pocket.stream import read_progress
+from service.llm.pocket.training import read_progress
 
 ROOT = Path(__file__).resolve().parents[3]
 SAMPLES = ROOT / "tests" / "golden" / "pocket_samples.md"
@@ -26,8 +26,12 @@ def test_the_committed_model_is_small_and_is_what_its_card_says() -> None:
     assert hashlib.sha256(weights.read_bytes()).hexdigest() in card
     assert load_lexicon().digest in card
     progress = read_progress(POCKET_FOLDER)
-    assert progress.recipe == Recipe()
     assert f"{progress.loss:.4f}" in card
+    assert progress.lexicon == load_lexicon().digest
+    assert progress.before is not None
+    assert progress.before.recipe == Recipe()
+    assert progress.recipe.base is not None
+    assert progress.recipe.base in card
 
 
 @pytest.mark.parametrize("file", ["README.md", "service/llm/pocket/model/MODEL_CARD.md"])

@@ -4,18 +4,27 @@ import random
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import torch
 import transformers
 
+from prompts.catalog import Catalog
 from prompts.engine import Answer, Ask
+from prompts.render import render
 from service.llm.load import POCKET_FOLDER
 from service.llm.pocket import preference
 from service.llm.pocket.grammar import write_answer
 from service.llm.pocket.judging import judge
-from service.llm.pocket.preference import Preference, brief_of_lengths, draw_preferences, prefer
-from service.llm.pocket.sketch import draw_sketch, dump_fields, held_out, write_prompt
-from tests.service.pocket.sketches import sketch_of
+from service.llm.pocket.preference import (
+    Preference,
+    brief_of_lengths,
+    draw_brief,
+    draw_preferences,
+    passes,
+    prefer,
+)
+from service.llm.pocket.sketch import draw_sketch, dump_fields, held_out, sketch_of, write_prompt
 
 
 class Halting:
@@ -36,6 +45,24 @@ def test_a_brief_of_lengths_asks_what_its_sketch_asks() -> None:
         assert write_prompt(sketch_of(brief)) == write_prompt(sketch)
         fields = write_answer(rng, sketch)
         assert fields is None or judge(brief, dump_fields(fields)).found["passed"]
+
+
+def test_some_briefs_ask_for_a_shorter_text_which_a_shorter_text_alone_passes() -> None:
+    rng = random.Random(3)
+    asked = [brief for brief in (draw_brief(rng) for _ in range(120)) if brief.rewrite is not None]
+    assert 8 < len(asked) < 40
+    passed = 0
+    for brief in asked:
+        assert brief.rewrite is not None
+        sketch = msgspec.structs.replace(sketch_of(brief), rewrite="shorter")
+        (message,) = render(Catalog.load().get(brief.channel, "pocket"), brief)
+        sketch = msgspec.structs.replace(sketch, draft=message.content.split("draft: ")[1].split("\n")[0])
+        assert message.content == write_prompt(sketch)
+        assert "Xx" not in sketch.draft  # its facts are slots again
+        assert not passes(brief, sketch.draft)  # the draft itself, as it was
+        answers = [write_answer(rng, sketch) for _ in range(6)]
+        passed += any(passes(brief, dump_fields(answer)) for answer in answers if answer)
+    assert passed > 0.4 * len(asked)
 
 
 async def test_pairs_are_of_trained_combinations_and_the_chosen_one_passes() -> None:

@@ -29,12 +29,12 @@ from service.llm.pocket.sketch import (
     draw_sketch,
     dump_fields,
     held_out,
+    sketch_of,
     texts_of,
     visible,
     write_prompt,
 )
-from service.llm.pocket.writer import SHORT_HEAD, Writer
-from tests.service.pocket.sketches import sketch_of
+from service.llm.pocket.writer import HEAD_PHRASES, SHORT_HEAD, Writer
 
 
 def prompt_of(brief: Brief) -> str:
@@ -202,30 +202,36 @@ def test_a_shopkeeper_who_gives_little_still_gets_copy(tone: str) -> None:
 
 
 @pytest.mark.parametrize("tone", TONES)
-def test_a_headline_that_a_search_ad_can_hold_is_never_too_long_for_one_elsewhere(tone: str) -> None:
+def test_any_phrase_that_a_search_ads_headlines_take_fits_any_of_their_lines(tone: str) -> None:
     lexicon, rng = load_lexicon(), random.Random(4)
-    sketch = Sketch(
-        channel="email", tone=tone, goal="shop", kind="shoes", audience="gardening", lengths={"product": 20}
-    )
-
-    def drawn(kind: str, limit: int) -> dict[str, str]:
-        """Draw a headline many times: the texts without facts, by the line they were made of."""
-        found: dict[str, str] = {}
-        for _ in range(400):
+    longest: dict[str, tuple[int, int]] = {}
+    """The longest line and the longest phrase seen in an ad, by slot; beside them, its lines' elsewhere."""
+    elsewhere: dict[str, int] = {}
+    for subject in range(300):
+        sketch = Sketch(
+            channel="search",
+            tone=tone,
+            goal="shop",
+            kind=rng.choice(sorted(lexicon.wares)),
+            audience=rng.choice(sorted(lexicon.interests)),
+            lengths={"product": 20},
+        )
+        kind = ("head.ware", "head.people", "head.direct", "head.aside")[subject % 4]
+        for limit in (SHORT_HEAD, 56):
             writer = Writer(rng, sketch, lexicon)
-            text = writer.pick([kind], limit)
-            if text and "{{" not in text:
-                for line in lexicon.tones[tone][kind]:
-                    if line.key in writer.used and (
-                        line.key not in found or len(found[line.key]) < len(text)
-                    ):
-                        found[line.key] = text
-        return found
-
-    for kind in ("head.ware", "head.people", "head.direct"):
-        short, long = drawn(kind, SHORT_HEAD), drawn(kind, 56)
-        assert short
-        assert [text for key, text in long.items() if key in short and len(text) > SHORT_HEAD] == []
+            text = writer.pick([kind], limit) or "{{none}}"
+            for line in lexicon.tones[tone][kind] if "{{" not in text else ():
+                if line.key in writer.used and limit == SHORT_HEAD:
+                    beside, phrase = longest.get(line.slots[0], (0, 0))
+                    longest[line.slots[0]] = max(beside, line.beside), max(phrase, len(text) - line.beside)
+                elif line.key in writer.used:
+                    elsewhere[line.key] = max(elsewhere.get(line.key, 0), len(text))
+    assert {"ware", "people"} <= longest.keys()
+    assert {slot: sum(pair) for slot, pair in longest.items() if sum(pair) > SHORT_HEAD} == {}
+    lines = {line.key: line for group in lexicon.tones[tone].values() for line in group if line.heads}
+    short = [key for key in elsewhere if lines[key].beside + HEAD_PHRASES[lines[key].slots[0]] <= SHORT_HEAD]
+    assert short
+    assert [key for key in short if elsewhere[key] > SHORT_HEAD] == []
 
 
 @pytest.mark.parametrize("tone", TONES)

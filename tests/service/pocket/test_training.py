@@ -1,5 +1,6 @@
 """Training: batches that go on from anywhere, orthogonal updates, a schedule that can be resumed."""
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,10 @@ from safetensors.torch import load_file
 
 from service.llm.load import POCKET_FOLDER
 from service.llm.pocket.batches import Position, read_batches
+from service.llm.pocket.lexicon import load_lexicon
 from service.llm.pocket.muon import Muon, orthogonalise
 from service.llm.pocket.recipe import Recipe
-from service.llm.pocket.training import Progress, learning_rate, train
+from service.llm.pocket.training import Progress, learning_rate, read_progress, train
 from service.llm.pocket.vocabulary import CHAT_TEMPLATE, fixed_pieces
 
 SMALL = Recipe(tokens=4000, seed=2, width=32, layers=1, vocabulary=900, batch_tokens=256)
@@ -125,6 +127,25 @@ def test_the_same_seed_and_steps_give_the_same_losses(tmp_path: Path) -> None:
     assert len(seen["one"]) > 2
 
 
+@pytest.mark.usefixtures("few_samples")
+def test_training_goes_on_from_a_model_with_another_stream(tmp_path: Path) -> None:
+    first = train(tmp_path / "first", msgspec.structs.replace(SMALL, tokens=8000), threads=1)
+    steps: list[Progress] = []
+    more = msgspec.structs.replace(SMALL, seed=3, width=64, vocabulary=800)
+    train(tmp_path / "more", more, base=tmp_path / "first", threads=1, on_step=steps.append)
+    began, done = steps[0], steps[-1]
+    assert began.loss is not None
+    assert first.loss is not None
+    assert began.loss < first.loss + 0.3  # from nothing it is log(900), 6.8 nats
+    assert done.position.chunk == 0  # a stream of its own, from its beginning
+    kept = read_progress(tmp_path / "more")
+    assert kept.before == read_progress(tmp_path / "first")
+    assert (kept.recipe.width, kept.recipe.vocabulary) == (SMALL.width, SMALL.vocabulary)
+    weights = (tmp_path / "first" / "model.safetensors").read_bytes()
+    assert kept.recipe.base == hashlib.sha256(weights).hexdigest()
+    assert kept.lexicon == load_lexicon().digest
+
+
 def test_the_learning_rate_warms_up_holds_and_falls() -> None:
     def rate(step: int, tokens: int) -> float:
         return learning_rate(Progress(recipe=Recipe(tokens=1_000_000), step=step, tokens=tokens))
@@ -132,3 +153,6 @@ def test_the_learning_rate_warms_up_holds_and_falls() -> None:
     assert rate(0, 0) < rate(50, 100_000) < rate(200, 500_000)
     assert rate(200, 500_000) == rate(300, 550_000)
     assert rate(900, 999_000) < 0.05 * rate(300, 550_000)
+    longer = Recipe(tokens=1_000_000, peak_rate=1e-3, decay_share=0.8)
+    assert learning_rate(Progress(recipe=longer, step=200, tokens=200_000)) == 1e-3
+    assert learning_rate(Progress(recipe=longer, step=200, tokens=600_000)) == pytest.approx(0.5e-3)
