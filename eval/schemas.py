@@ -23,7 +23,11 @@ NAMES = {"suite": Suite, "result": SuiteResult, "sample": Sample}
 
 def schema(name: str) -> dict[str, Any]:
     """Describe the documents called `suite`, `result` or `sample` as JSON Schema 2020-12."""
-    kind = NAMES[name]
+    return schema_of(NAMES[name], name)
+
+
+def schema_of(kind: Any, name: str) -> dict[str, Any]:
+    """Describe the documents a struct reads, which are called so."""
     document: dict[str, Any] = {
         "$schema": DIALECT,
         "title": f"Pitchwright {name}",
@@ -42,7 +46,12 @@ def schema(name: str) -> dict[str, Any]:
 
 def encode_schema(name: str) -> str:
     """Write a schema as it is committed: indented, a line at the end."""
-    return msgspec.json.format(msgspec.json.encode(schema(name)), indent=2).decode() + "\n"
+    return written(schema(name))
+
+
+def written(document: dict[str, Any]) -> str:
+    """Write a schema as people read it."""
+    return msgspec.json.format(msgspec.json.encode(document), indent=2).decode() + "\n"
 
 
 def _portable(value: Any) -> Any:

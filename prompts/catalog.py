@@ -9,6 +9,7 @@ import datetime
 import functools
 import hashlib
 import re
+import threading
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from importlib import resources
@@ -206,8 +207,16 @@ def shipped_folder() -> Traversable:
     return resources.files("prompts") / "templates"
 
 
-@functools.cache
+_READING = threading.Lock()
+
+
 def _shipped() -> Catalog:
+    with _READING:  # msgspec crashes where two threads meet a type for the first time at once
+        return _read_shipped()
+
+
+@functools.cache
+def _read_shipped() -> Catalog:
     return _read(shipped_folder(), {})
 
 

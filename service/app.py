@@ -26,6 +26,8 @@ from service.access import Access
 from service.api_page import ReadablePage
 from service.audit.recording import Recording
 from service.audit.routes import ROUTES as AUDIT
+from service.campaigns.routes import ROUTES as CAMPAIGNS
+from service.campaigns.worker import work_forever
 from service.catalog.routes import ROUTES as CATALOG
 from service.contact.routes import ROUTES as CONTACT
 from service.drafts.routes import ROUTES as DRAFTS
@@ -73,6 +75,7 @@ ROUTES = [
     *TRACKING,
     *SEGMENTS,
     *EXPORTS,
+    *CAMPAIGNS,
     *WEBHOOKS,
     *PROMPTS,
     *SNAPSHOTS,
@@ -90,6 +93,7 @@ TAGS = {
     "events": "What customers did.",
     "tracking": "The same in Segment's calls, for sources that were made for it.",
     "segments": "Audiences: defined, previewed, paged through, matched.",
+    "campaigns": "Copy for many items and audiences, written by a durable job.",
     "webhooks": "Other systems told of what happens here.",
     "prompts": "What the engine is asked with: versions of a workspace's own, with history.",
     "snapshots": "The immutable folders that answers about many profiles come from.",
@@ -102,7 +106,7 @@ def create_app(settings: Settings, *, background: bool = True) -> Litestar:
     """Make the application for these settings; its lifespan opens the runtime and closes it.
 
     `background` starts the tasks a server needs beside requests: warming the models, keeping snapshots
-    fresh, deleting events that are no longer to be kept, and sending to webhooks.
+    fresh, deleting events that are no longer to be kept, sending to webhooks, and writing campaigns.
     """
     metrics, logger = Metrics(), access_logger(settings.log_level)
     problems = ProblemHandler(logger)
@@ -143,6 +147,7 @@ async def _lifespan(
                 refresh_forever(runtime),
                 retain_forever(runtime),
                 send_forever(runtime),
+                *([work_forever(runtime)] if settings.campaign_worker else []),
             )
             if background
             else ()

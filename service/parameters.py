@@ -16,7 +16,11 @@ def known_parameters(connection: ASGIConnection[Any, Any, Any, Any], handler: Ba
     if handler.opt.get("scope") == (PUBLIC,):
         return
     declared = handler.parsed_fn_signature.parameters
-    known = [name for name, field in declared.items() if isinstance(field.kwarg_definition, QueryParameter)]
+    known = [
+        field.kwarg_definition.name or name
+        for name, field in declared.items()
+        if isinstance(field.kwarg_definition, QueryParameter)
+    ]
     for name in connection.query_params:
         if name not in known:
             close = difflib.get_close_matches(name, known, n=1)

@@ -13,6 +13,7 @@ import msgspec
 
 from prompts.engine import Dialect
 from service.errors import SettingsError
+from service.worker_settings import WorkerSettings
 
 PREFIX = "PITCHWRIGHT_"
 FILE_NAME = "pitchwright.toml"
@@ -35,7 +36,7 @@ def setting(text: str, **limits: Any) -> msgspec.Meta:
     return msgspec.Meta(description=text, **limits)
 
 
-class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Settings(WorkerSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The whole configuration. `documentation()` lists it; secrets never appear in its repr."""
 
     data_dir: Annotated[

@@ -1,1 +1,1 @@
-"""Campaigns: segments x items x channels, written from a file and resumable."""
+"""Campaigns: segments x items x channels, written into a folder or as a durable job; resumable."""

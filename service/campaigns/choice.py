@@ -1,9 +1,11 @@
-"""Which item a segment is shown when its campaign names none."""
+"""Which items a segment is shown: those its campaign names or asks the catalogue for, else the closest."""
 
+import math
 from typing import TYPE_CHECKING
 
+from service.campaigns.model import Campaign, ItemQuery, check_size, targets
 from service.catalog.store import ItemStore
-from service.errors import NotFound
+from service.errors import InvalidInput, NotFound
 from service.runtime import Runtime
 from service.segments.previews import describe_segment
 
@@ -14,6 +16,49 @@ if TYPE_CHECKING:
 
 LOOKED_UP = 500
 """Items asked of the store at a time."""
+PAGE = 2_000
+"""Items of the catalogue that a query looks at a time."""
+
+
+async def choose_items(runtime: Runtime, workspace: str, campaign: Campaign) -> dict[str, tuple[str, ...]]:
+    """Choose the ids of the items of each segment, by its name.
+
+    Raises InvalidInput where a query finds none, or there are more units than one campaign may have; else as
+    `closest_item` does.
+    """
+    queried = (
+        () if campaign.items_where is None else await query_items(runtime, workspace, campaign.items_where)
+    )
+    chosen: dict[str, tuple[str, ...]] = {}
+    for target in targets(campaign):
+        found = target.items or queried
+        chosen[target.segment] = found or (await closest_item(runtime, workspace, target.segment),)
+    check_size(sum(map(len, chosen.values())), campaign)
+    return chosen
+
+
+async def query_items(runtime: Runtime, workspace: str, query: ItemQuery) -> tuple[str, ...]:
+    """Find the items a query means, by id. Raises InvalidInput when there is none."""
+    low = -math.inf if query.price_from is None else query.price_from
+    high = math.inf if query.price_to is None else query.price_to
+    any_price = query.price_from is None and query.price_to is None
+    found: list[str] = []
+    after = None
+    async with runtime.database.read() as session:
+        while len(found) < query.limit:
+            page = await ItemStore(session, workspace).page(after, PAGE, category=query.category)
+            found += [
+                item.id
+                for item in page.rows
+                if (item.in_stock or not query.in_stock)
+                and (any_price or (item.price is not None and low <= item.price <= high))
+            ]
+            after = page.next_after
+            if after is None:
+                break
+    if not found:
+        raise InvalidInput("items_where finds no item of the catalogue: there is nothing to write about")
+    return tuple(found[: query.limit])
 
 
 async def closest_item(runtime: Runtime, workspace: str, segment: str) -> str:

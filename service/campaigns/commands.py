@@ -9,8 +9,10 @@ import click
 from service.console import NotMet, Progress, json_option, note, print_json, print_table, run
 from service.contact.commands import removed_text
 from service.drafts.commands import copy_text, score_text, verdict
+from service.evaluations.commands import show_figures
 
 if TYPE_CHECKING:
+    from eval.figures import Figures
     from service.campaigns.model import CampaignSummary, Row
     from service.runtime import Runtime
 
@@ -60,6 +62,51 @@ def run_file(file: Path, out: Path, as_json: bool) -> None:
         raise NotMet(
             f"{summary.units.without_passing} of {summary.units.total} units have no passing variant"
         )
+
+
+@campaign.command("plan")
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@click.option(
+    "--probe",
+    type=click.IntRange(0, 1000),
+    default=8,
+    show_default=True,
+    help="Units written to see what one costs, and thrown away; 0 asks the engine nothing.",
+)
+@json_option
+def plan_file(file: Path, probe: int, as_json: bool) -> None:
+    """Say what the campaign FILE would cost before anything of it is written.
+
+    Units, prompts, their tokens, the most tokens their answers may have, an answer that is asked for again
+    counting anew; and from a probe of real units the tokens and seconds of the whole. Exit code 1 when that
+    is more than the campaign's budget.
+
+    Example: pitchwright campaign plan spring.yaml --probe 16 --json
+    """
+    from service.campaigns.model import load_campaign
+
+    ordered = load_campaign(file)
+    with Progress() as progress:
+
+        async def work(runtime: "Runtime") -> "Figures":
+            from service.campaigns.planning import plan_campaign
+
+            return await plan_campaign(runtime, runtime.settings.workspace, ordered, probe, progress)
+
+        planned = run(work)
+    show_figures(planned, as_json=as_json)
+
+
+@campaign.command("schema")
+def print_schema() -> None:
+    """Print the JSON Schema of campaign files, for editors and for programs that write them.
+
+    Example: pitchwright campaign schema > campaign.schema.json
+    """
+    from eval.schemas import schema_of, written
+    from service.campaigns.model import Campaign
+
+    click.echo(written(schema_of(Campaign, "campaign")), nl=False)
 
 
 def _show(summary: "CampaignSummary") -> None:

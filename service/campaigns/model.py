@@ -1,7 +1,9 @@
 """A campaign as a file: whom, what and where, and the units of work it comes to."""
 
 import hashlib
+import itertools
 from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,6 +18,30 @@ from service.errors import InvalidInput
 
 MAX_UNITS = 100_000
 """More in one file is a mistake, or a job for several files."""
+MOST_QUERIED = 10_000
+"""Items an item query may choose."""
+
+
+class ItemQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which items of the catalogue are written about, as it is when the campaign begins."""
+
+    category: str | None = None
+    price_from: float | None = None
+    """An item without a price has none of these."""
+    price_to: float | None = None
+    in_stock: bool = True
+    """Leaves out what is sold out; `false` chooses both."""
+    limit: Annotated[int, msgspec.Meta(ge=1, le=MOST_QUERIED)] = MOST_QUERIED
+    """The first so many, by id."""
+
+
+class Budget(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a campaign may cost; when it is spent, the campaign pauses."""
+
+    tokens: Annotated[int, msgspec.Meta(ge=1, le=10**15)] | None = None
+    """Of prompts and answers together."""
+    seconds: Annotated[float, msgspec.Meta(gt=0, le=1e9)] | None = None
+    """By the clock, from its first unit on, pauses left out."""
 
 
 class Target(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -40,20 +66,44 @@ class Campaign(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     n: Annotated[int, msgspec.Meta(ge=1, le=20)] = 3
     """Variants per unit."""
     offer: Offer | str | None = None
+    items_where: ItemQuery | None = None
+    """In the place of `items`: a question to the catalogue."""
     tone: Tone = "friendly"
+    tones: tuple[Tone, ...] = ()
+    """Several in the place of `tone`: each unit once in each, save for segments with a tone of their own."""
     goal: Goal = "shop"
     language: str = "en"
+    languages: tuple[str, ...] = ()
+    """Several in the place of `language`: each unit once in each."""
+    prompts: dict[str, str] = {}
+    """By channel, the prompt to write with, such as `email/full.v2`; the one in use where none is named."""
+    control: dict[str, Fields] = {}
+    """By channel, the text in use today: checked and scored beside what is written, as in a draft."""
+    budget: Budget = Budget()
+    fresh: bool = False
+    """Write anew what an identical unit of another campaign has answered already."""
     brand: Brand | None = None
     """The workspace's own when left out."""
     personalise: bool = False
     seed: int = 0
 
 
+class Place(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a unit stands in its campaign, before anything is looked up."""
+
+    custom_id: str
+    """`<segment>/<item>/<channel>`, and `/<tone>`, `/<language>` where the campaign names several."""
+    segment: str
+    item_id: str
+    channel: str
+    tone: Tone
+    language: str
+
+
 class Unit(msgspec.Struct, frozen=True, kw_only=True):
     """One piece of work: a brief, and the digest of everything that decides its answer."""
 
     custom_id: str
-    """`<segment>/<item>/<channel>`."""
     segment: str
     item_id: str
     brief: Brief
@@ -61,6 +111,13 @@ class Unit(msgspec.Struct, frozen=True, kw_only=True):
     """As it was asked for; the brief's own speaks of an interest the engine knows."""
     digest: str
     snapshot: str | None = None
+    control: Variant | None = None
+    """The text in use today, checked."""
+
+    @property
+    def asked(self) -> Brief:
+        """The brief with the audience as it was asked for, which is what scores measure against."""
+        return msgspec.structs.replace(self.brief, audience=self.audience)
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,6 +143,8 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     raw: str | None = None
     unscored: tuple[Unscored, ...] = ()
     """Scorers that have no number for it, and why."""
+    control: Variant | None = None
+    """The text in use today, checked and scored beside its unit's variants."""
 
 
 class UnitCounts(msgspec.Struct, frozen=True, kw_only=True):
@@ -144,12 +203,29 @@ def check_campaign(campaign: Campaign) -> None:
     for channel in campaign.channels:
         if channel not in CHANNELS:
             raise InvalidInput(f"unknown channel {channel!r}; known are {', '.join(CHANNELS)}")
-    names = [target.segment for target in targets(campaign)]
-    for what, values in (("segment", names), ("channel", campaign.channels), ("item", campaign.items)):
+    for channel in (*campaign.prompts, *campaign.control):
+        if channel not in campaign.channels:
+            raise InvalidInput(f"prompts or control name channel {channel!r}, which is none of `channels`")
+    if campaign.items and campaign.items_where:
+        raise InvalidInput("items and items_where both say what to write about: name one of them")
+    named = {
+        "segment": [target.segment for target in targets(campaign)],
+        "channel": campaign.channels,
+        "item": campaign.items,
+        "tone": campaign.tones,
+        "language": campaign.languages,
+        **{f"item of {target.segment}": target.items for target in targets(campaign)},
+    }
+    for what, values in named.items():
         repeated = [value for value, times in Counter(values).items() if times > 1]
         if repeated:
             raise InvalidInput(f"{what} {repeated[0]!r} is named twice: name each once")
-    units = sum(max(1, len(target.items)) for target in targets(campaign)) * len(campaign.channels)
+    check_size(sum(max(1, len(target.items)) for target in targets(campaign)), campaign)
+
+
+def check_size(choices: int, campaign: Campaign) -> None:
+    """Refuse more units than `MAX_UNITS`; `choices` are the pairs of a segment and an item."""
+    units = choices * len(campaign.channels) * max(1, len(campaign.tones)) * max(1, len(campaign.languages))
     if units > MAX_UNITS:
         raise InvalidInput(
             f"{units:,} units are more than {MAX_UNITS:,}: split the campaign into several files"
@@ -171,13 +247,40 @@ def targets(campaign: Campaign) -> tuple[Target, ...]:
     )
 
 
-def unit_digest(brief: Brief, prompt: str, engine: str) -> str:
-    """Identify a unit by its brief, the prompt's digest and the engine's model; 16 hex digits of sha256."""
-    content = msgspec.json.encode((brief, prompt, engine), order="deterministic")
-    return hashlib.sha256(content).hexdigest()[:16]
+def places(campaign: Campaign, chosen: Mapping[str, Sequence[str]]) -> Iterator[Place]:
+    """List a campaign's units; `chosen` says which items each segment is shown.
+
+    In the order of segment, item, channel, tone, language: neighbours share what is costly to look up.
+    """
+    languages = campaign.languages or (campaign.language,)
+    for target, given in zip(targets(campaign), campaign.segments, strict=True):
+        own = None if isinstance(given, str) else given.tone
+        tones = (own,) if own else campaign.tones or (campaign.tone,)
+        for item_id, channel, tone, language in itertools.product(
+            chosen[target.segment], campaign.channels, tones, languages
+        ):
+            parts = [target.segment, item_id, channel]
+            parts += [tone] if campaign.tones else []
+            parts += [language] if campaign.languages else []
+            yield Place(
+                custom_id="/".join(parts),
+                segment=target.segment,
+                item_id=item_id,
+                channel=channel,
+                tone=tone,
+                language=language,
+            )
 
 
-def rows_of(campaign: str, unit: Unit, variants: list[Variant]) -> list[Row]:
+def unit_digest(*matters: object) -> str:
+    """Identify a unit by everything that decides its answer; 32 hex digits of sha256."""
+    content = msgspec.json.encode(matters, order="deterministic")
+    return hashlib.sha256(content).hexdigest()[:32]
+
+
+def rows_of(
+    campaign: str, unit: Unit, variants: Sequence[Variant], control: Variant | None = None
+) -> list[Row]:
     """Make the lines of one finished unit, in the order of the variants."""
     return [
         Row(
@@ -198,6 +301,7 @@ def rows_of(campaign: str, unit: Unit, variants: list[Variant]) -> list[Row]:
             brief=unit.brief,
             raw=variant.raw,
             unscored=variant.unscored,
+            control=control,
         )
         for number, variant in enumerate(variants, start=1)
     ]

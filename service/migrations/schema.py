@@ -1,6 +1,7 @@
 """Every table of the service in one place, for migrations and the test that compares them."""
 
 from service.audit import tables as audit
+from service.campaigns import tables as campaigns
 from service.catalog import tables as catalog
 from service.contact import tables as contact
 from service.db import Base
@@ -31,5 +32,6 @@ ROOMS = (
     privacy,
     audit,
     webhooks,
+    campaigns,
 )
 metadata = Base.metadata

@@ -51,7 +51,11 @@ async def describe_segment(runtime: Runtime, workspace: str, segment: str) -> Se
 
 async def resolve_audience(runtime: Runtime, workspace: str, segment: str) -> Audience:
     """Turn a segment into the audience of a brief: name, two sentences, interest, stage."""
-    described = await describe_segment(runtime, workspace, segment)
+    return audience_of(await describe_segment(runtime, workspace, segment))
+
+
+def audience_of(described: SegmentDescription) -> Audience:
+    """Say of a segment what a brief says of its audience."""
     description = described.description
     return Audience(
         name=described.segment.name,

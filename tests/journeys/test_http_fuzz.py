@@ -14,6 +14,8 @@ from indexing.definition import definition_schema
 from prompts.brief import Audience, Brief, Product
 from prompts.variant import Provenance, Variant
 from service.app import create_app
+from service.campaigns.model import Campaign, places
+from service.campaigns.store import CampaignStore
 from service.drafts.model import Draft
 from service.drafts.store import DraftStore
 from service.runtime import open_runtime
@@ -50,6 +52,7 @@ KNOWN_IDS = {
     "erasure_id": ("0" * 32,),
     "export_id": ("0" * 32,),
     "webhook_id": ("0" * 12,),
+    "campaign_id": ("20261122T120000000000-000000000000",),
     "delivery_id": ("msg_" + "0" * 32,),
     "name": ("push.pocket", "email.full"),
 }
@@ -60,6 +63,7 @@ ORDERS = {
     f"{_VARIANT}/decisions": b'{"verdict": "accepted"}',
     f"{_VARIANT}/rewrite": b'{"fields": ["text"]}',
     "/v1/profiles/{profile_id}/consent": b'{"channels": {"email": "granted"}}',
+    "/v1/campaigns/{campaign_id}/resume": b"{}",
     "/v1/webhooks/{webhook_id}/rotate": b'{"overlap_hours": 1}',
     "/v1/webhooks/{webhook_id}/replay": b'{"created_since": "2026-11-22T00:00:00Z"}',
 }
@@ -110,7 +114,7 @@ def ask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ask]:
 
 
 async def keep_known(settings: Settings) -> None:
-    """Store a draft and a webhook under the known ids, so that what is done with one meets one."""
+    """Store one of each under the known ids, so that what is done with one meets one."""
     texts = ("A trowel for Sunday.", "Dig {{ first_name | default: 'in' }}!")
     asked = Brief(channel="sms", product=Product(id="1", title="Trowel"), audience=Audience(name="All"))
     made_by = Provenance(prompt="sms/pocket.v2", prompt_digest="0", engine="e", model="m", seed=1, attempts=1)
@@ -126,7 +130,10 @@ async def keep_known(settings: Settings) -> None:
         created_at=NOW,
         updated_at=NOW,
     )
+    campaign = Campaign(name="known", segments=("gardeners",), channels=("sms",))
+    units = list(places(campaign, {"gardeners": ["garden-0", "garden-1"]}))
     async with open_runtime(settings) as runtime, runtime.database.write() as session:
+        await CampaignStore(session, "default").add(KNOWN_IDS["campaign_id"][0], campaign, units, NOW)
         await DraftStore(session, "default").add(draft)
         await WebhookStore(session, "default").add(webhook, new_secret())
 

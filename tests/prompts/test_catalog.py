@@ -1,8 +1,11 @@
 import hashlib
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from prompts import catalog as catalog_module
 from prompts.catalog import Catalog, parse
 from prompts.channels import CHANNELS
 from prompts.errors import BriefError, TemplateError
@@ -22,6 +25,18 @@ def test_every_channel_has_a_full_and_a_pocket_prompt() -> None:
 def test_the_shipped_catalogue_is_read_once() -> None:
     assert Catalog.load() is Catalog.load()
     assert [t.digest for t in Catalog.load(SHIPPED).templates] == [t.digest for t in Catalog.load().templates]
+
+
+def test_threads_that_ask_at_once_share_one_reading() -> None:
+    catalog_module._read_shipped.cache_clear()  # pyright: ignore[reportPrivateUsage] # as in a new process
+    together = threading.Barrier(4)
+
+    def load(_: int) -> int:
+        together.wait()
+        return id(Catalog.load())
+
+    with ThreadPoolExecutor(4) as pool:
+        assert len(set(pool.map(load, range(4)))) == 1
 
 
 def test_the_digest_is_of_the_file_and_of_what_it_includes() -> None:

@@ -139,7 +139,7 @@ async def chat_server(handle: Handler, tls: ssl.SSLContext | None = None) -> Asy
                     break
                 writer.write(_encode(reply))
                 await writer.drain()
-        except (ConnectionError, asyncio.CancelledError):
+        except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
             pass
         finally:
             tasks.discard(task)

@@ -115,7 +115,10 @@ async def furnish(shop: Shop, client: httpx.AsyncClient, runtime: Runtime) -> di
     hook = {"url": f"https://crm.example/{MARK}", "events": ["export.ready"]}
     webhook = (await client.post("/v1/webhooks", json=hook)).raise_for_status().json()
     sent = (await client.post(f"/v1/webhooks/{webhook['id']}/test")).raise_for_status().json()
+    ordered = {"name": MARK, "segments": [MARK], "channels": ["push"], "items": ["garden-0"]}
+    campaign = (await client.post("/v1/campaigns", json=ordered)).raise_for_status().json()
     return {
+        "campaign_id": campaign["id"],
         "item_id": "garden-0",
         "profile_id": "p-0",
         "segment_id": shop.segment,
