@@ -123,12 +123,18 @@ class ProfileComputer:
         )
 
 
-def mapped(tables: Iterable[Any], actor: type, *arguments: object) -> Iterator[Any]:
+def mapped(
+    tables: Iterable[Any],
+    actor: type,
+    *arguments: object,
+    raises: tuple[type[Exception], ...] = (IndexingError,),
+) -> Iterator[Any]:
     """Have a pool of `actor(*arguments)`, one to a core, work off Arrow tables; the results in their order.
 
     A result may come in several tables. One table at a time is held here, all of them in Ray's object store,
     which moves to disk what memory does not hold. A worker that dies is started again and its table given to
-    one anew, however often. Raises what the actor raised, where it is one of ours, or `ClusterError`.
+    one anew, however often. Raises what the actor raised, where it is one of `raises`, or
+    `ClusterError`.
     """
     ray, data = _ray(), _data()
     try:
@@ -151,7 +157,7 @@ def mapped(tables: Iterable[Any], actor: type, *arguments: object) -> Iterator[A
         yield from results.iter_batches(batch_size=None, batch_format="pyarrow")
     except ray.exceptions.RayError as error:
         cause = getattr(error, "cause", None)
-        if isinstance(cause, IndexingError):
+        if isinstance(cause, raises):
             cause.args = (_first_line(cause),)  # Ray adds advice on how to have it tried again
             raise cause from None
         raise ClusterError(f"The work on Ray failed: {_first_line(cause or error)}") from error
@@ -180,7 +186,8 @@ def _chunk_table(chunk: Chunk) -> Any:
     """Lay a chunk out by profile: a row each, with a list of its events by column."""
     owners = chunk.events["profile"].to_numpy()
     offsets = np.searchsorted(owners, np.arange(chunk.n_profiles + 1, dtype=np.uint32))
-    columns: Any = chunk.events.drop("profile").to_arrow(compat_level=pl.CompatLevel.oldest())
+    events: Any = chunk.events.drop("profile")
+    columns = events.to_arrow(compat_level=pl.CompatLevel.oldest())
     return _arrow.table(
         {name: _lists(offsets, columns.column(name).combine_chunks()) for name in columns.column_names}
     )
