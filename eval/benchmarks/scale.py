@@ -12,7 +12,7 @@ VARIANTS = 10_000_000
 
 
 class Measured(msgspec.Struct, frozen=True, kw_only=True):
-    """What was measured here, on the whole of one process."""
+    """What was measured here, of one worker, which has one core."""
 
     dim: int
     interests_per_profile: float
@@ -45,7 +45,7 @@ def scale_figures(measured: Measured, assumed: Assumed | None = None) -> list[Fi
         interests        = profiles x interests per profile
         vector bytes     = interests x dim x 4
         encoding FLOPs   = texts x tokens per text x 2 x parameters
-        machine hours    = texts / rate / cores / 3600 + profiles / rate / cores / 3600
+        machine hours    = number / rate of a core / cores / 3600
         engine hours     = variants x tokens x tries / tokens per second / 3600
         cost per 1,000   = hours x price per hour / thousands
 
