@@ -68,7 +68,7 @@ async def run_campaign(
         missing = [unit for unit in units if unit.digest not in rows]
         at_once = max(1, 2 * runtime.settings.engine_concurrency // campaign.n)
         if on_ray:
-            given = written_on_ray(runtime, workspace, campaign, missing, catalog, at_once)
+            given = written_on_ray(runtime, workspace, campaign, missing, catalog, at_once, progress)
         else:
             given = _written(writer, missing, engine, catalog, at_once, progress)
         async for unit, written in given:

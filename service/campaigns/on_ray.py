@@ -2,7 +2,7 @@
 
 import asyncio
 import tempfile
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AsyncExitStack
 from importlib import import_module
 from pathlib import Path
@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from indexing.errors import ClusterError
 from indexing.on_ray import mapped
 from prompts.catalog import Catalog
 from prompts.errors import PromptError
@@ -68,6 +69,7 @@ async def written_on_ray(
     units: Sequence[Unit],
     catalog: Catalog,
     at_once: int,
+    progress: Callable[[str, int, int | None], None] | None = None,
 ) -> AsyncGenerator[tuple[Unit, Written]]:
     """Have units written, so many at a time by each actor, and yield each in their order.
 
@@ -81,9 +83,16 @@ async def written_on_ray(
     arguments = (settings, workspace, campaign, catalog)
     results = mapped(tables, UnitWriter, *arguments, raises=(PromptError, ServiceError))
     waiting = iter(units)
+    done, total = 0, sum(unit.brief.n for unit in units)
     while (table := await runtime.run(next, results, None)) is not None:
         for text in table.column("written").to_pylist():
-            yield next(waiting), msgspec.json.decode(text, type=Written)
+            unit = next(waiting)
+            done += unit.brief.n
+            if progress is not None:
+                progress("writing variants", done, total)
+            yield unit, msgspec.json.decode(text, type=Written)
+    if done != total:
+        raise ClusterError(f"Of {total:,} variants {done:,} came back from Ray: run the campaign again.")
 
 
 def _for_workers(settings: Settings) -> Settings:

@@ -75,7 +75,11 @@ async def test_the_rows_are_the_local_ones_although_a_worker_is_killed(
             await fill_shop(runtime)
             local, _ = await run_campaign(runtime, "shop", spring, tmp_path / "local")
             asked = len(engine.asks)
-            on, _ = await run_campaign(runtime, "shop", spring, tmp_path / "ray", on_ray=True)
+            told: list[tuple[str, int, int | None]] = []
+            on, _ = await run_campaign(
+                runtime, "shop", spring, tmp_path / "ray", lambda *step: told.append(step), on_ray=True
+            )
+            assert told == [("writing variants", done, 24) for done in range(2, 25, 2)]
             assert len(engine.asks) >= 2 * asked  # nothing was taken from the run before
             again, _ = await run_campaign(runtime, "shop", spring, tmp_path / "ray", on_ray=True)
     assert rows(tmp_path / "ray") == rows(tmp_path / "local")
