@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from importlib import import_module
@@ -29,6 +30,7 @@ _arrow: Any = import_module("pyarrow")
 _polars: Any = pl
 
 SCHEME = "ray"
+_KNOCK_SECONDS = 10
 _INSTALL = 'pip install "pitchwright[ray]"'
 
 
@@ -40,13 +42,16 @@ def cluster(address: str, workers: int | None = None) -> Generator[None]:
     default the cores); or `ray://HOST:PORT`, a cluster this machine is a node of, `ray://auto` whichever that
     is. Raises `ClusterError` when Ray is not installed, cannot be started, or nobody answers there.
     """
-    ray = _ray()
     own = address == SCHEME
+    where = address.removeprefix(f"{SCHEME}://")
+    if not own and where != "auto":
+        _knock(where, address)
+    ray = _ray()
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # else Ray reports to its makers
     options: dict[str, Any] = (
         {"address": "local", "num_cpus": workers or threads(), "include_dashboard": False}
         if own
-        else {"address": address.removeprefix(f"{SCHEME}://")}
+        else {"address": where}
     )
     try:
         ray.init(**options, log_to_driver=False, logging_level=logging.ERROR)
@@ -161,6 +166,15 @@ def mapped(
             cause.args = (_first_line(cause),)  # Ray adds advice on how to have it tried again
             raise cause from None
         raise ClusterError(f"The work on Ray failed: {_first_line(cause or error)}") from error
+
+
+def _knock(where: str, address: str) -> None:
+    """See whether anybody listens there: Ray itself would try for minutes."""
+    host, _, port = where.rpartition(":")
+    try:
+        socket.create_connection((host, int(port)), _KNOCK_SECONDS).close()
+    except (OSError, ValueError, OverflowError) as error:
+        raise ClusterError(f"Ray cannot be reached at {address!r}: {error}") from error
 
 
 def _ray() -> Any:

@@ -110,6 +110,12 @@ def test_a_worker_with_another_model_is_refused() -> None:
         encoder(pa.table({"text": ["a trowel"]}))
 
 
+@pytest.mark.parametrize("address", ["ray://127.0.0.1:1", "ray://127.0.0.1", "ray://127.0.0.1:99999"])
+def test_where_nobody_listens_is_said_at_once(address: str) -> None:
+    with pytest.raises(ClusterError, match=f"^Ray cannot be reached at '{address}': "), cluster(address):
+        pass
+
+
 def test_without_ray_the_install_command_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
     with (
