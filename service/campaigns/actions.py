@@ -44,7 +44,7 @@ async def run_campaign(
     """Write every unit of a campaign into the folder `out`, and answer the summary with all rows.
 
     Units found finished there are kept, by their digest; so running it again after a kill loses nothing and
-    repeats nothing. Raises NotFound (segment, item), InvalidInput, Conflict when another run holds the folder,
+    repeats nothing. Raises NotFound (segment, item), InvalidInput, Conflict when another run has the folder,
     and `EngineError`, after which what was finished stays.
     """
     check_campaign(campaign)
