@@ -38,9 +38,7 @@ VERBS: Mapping[str, Verb] = {
     "score": Verb("service.scoring.commands:score", "Score texts you bring, with reasons."),
     "prompts": Verb("service.prompts.commands:prompts", "List, check, render and compare prompts."),
     "campaign": Verb("service.campaigns.commands:campaign", "Write a whole campaign from a file; resumable."),
-    "worker": Verb(
-        "service.campaigns.worker_commands:worker", "Write campaigns ordered over HTTP."
-    ),
+    "worker": Verb("service.campaigns.worker_commands:worker", "Write campaigns ordered over HTTP."),
     "export": Verb("service.drafts.export_commands:export", "Export what people decided about copy."),
     "eval": Verb("service.evaluations.commands:eval_", "Measure how good copy and audiences are."),
     "bench": Verb("service.benchmarks.commands:bench", "Measure speed and memory at scale."),

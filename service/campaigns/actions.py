@@ -50,11 +50,10 @@ async def run_campaign(
 ) -> tuple[CampaignSummary, tuple[Row, ...]]:
     """Write every unit of a campaign into the folder `out`, and answer the summary with all rows.
 
+    Units found finished there are kept, by their digest; so running it again after a kill loses nothing and
+    repeats nothing. Raises NotFound (segment, item), InvalidInput, Conflict when another run has the folder,
+    and `EngineError`, after which what was finished stays.
     `on_ray`: units are written by the workers of `indexing.on_ray.cluster`, in which it must be called.
-
-    Units found finished there are kept, by the digest of brief, prompt and model; so running it again after
-    a kill loses nothing and repeats nothing. Raises NotFound (segment, item), InvalidInput, Conflict when
-    another run holds the folder, and `EngineError`, after which what was finished stays.
     """
     check_campaign(campaign)
     started = time.perf_counter()

@@ -37,6 +37,9 @@ LONGEST_REST_SECONDS = 30.0
 MOST_AT_ONCE = 8
 """A take waits until this part of the places is free, so that a transaction takes several units."""
 
+LOOKED_UP_AT_ONCE = 4
+"""Units whose facts are looked up at a time: fewer than the database keeps connections for."""
+
 _Key = tuple[str, str]
 """Workspace and campaign."""
 _Outcome = Written | Failure | None
@@ -81,6 +84,7 @@ class Worker:
         self._tasks: dict[asyncio.Task[_Outcome], _Held] = {}
         self._ended: list[tuple[_Held, _Outcome]] = []
         self._writers: dict[_Key, Writer] = {}
+        self._looking_up = asyncio.Semaphore(LOOKED_UP_AT_ONCE)
         self._log = structlog.get_logger("pitchwright.campaigns").bind(worker=self.name[:12])
 
     async def run(self, *, until_done: bool = False) -> None:
@@ -183,17 +187,20 @@ class Worker:
     async def _write(self, lease: Lease, meter: Metered) -> Written:
         runtime, workspace = self._runtime, lease.workspace
         writer = await self._writer(workspace, lease.campaign)
-        catalog = await writer.catalog()
-        unit = await writer.prepare(lease.place, catalog)
-        if not writer.campaign.fresh:
-            async with runtime.database.read() as session:
-                known = await CampaignStore(session, workspace).answered(unit.digest)
-            if known is not None:
-                return known
+        async with self._looking_up:
+            catalog = await writer.catalog()
+            unit = await writer.prepare(lease.place, catalog)
+            known = None if writer.campaign.fresh else await self._known(workspace, unit.digest)
+        if known is not None:
+            return known
         # Campaigns stand in a line of their own, so that a workspace's drafts do not wait behind them.
         async with runtime.admission.turn(f"{workspace} campaigns", unit.brief.n):
             written = await writer.write(unit, meter, catalog)
         return msgspec.structs.replace(written, tokens=meter.tokens)
+
+    async def _known(self, workspace: str, digest: str) -> Written | None:
+        async with self._runtime.database.read() as session:
+            return await CampaignStore(session, workspace).answered(digest)
 
     async def _writer(self, workspace: str, campaign: str) -> Writer:
         key = (workspace, campaign)

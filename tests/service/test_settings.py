@@ -106,7 +106,7 @@ def test_every_setting_says_what_it_is_for():
 def test_every_setting_can_be_set(tmp_path: Path):
     for entry in documentation():
         set_to: set[object] = set()
-        for text in ("30", "3000", "info", "full", "vllm", "3"):
+        for text in ("30", "3000", "info", "full", "vllm", "3", "false"):
             with contextlib.suppress(SettingsError):
                 set_to.add(getattr(load_settings({entry.variable: text}, tmp_path), entry.name))
         assert set_to, entry.variable

@@ -49,11 +49,18 @@ async def test_two_workers_share_a_campaign(runtime: Runtime, engine: SlowEngine
     assert len(engine.asks) == 12
 
 
-async def test_the_engine_is_kept_as_full_as_asked(runtime: Runtime, engine: SlowEngine):
-    engine.seconds = 0.02
+async def test_the_engine_is_kept_as_full_as_asked(
+    runtime: Runtime, engine: SlowEngine, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(worker, "DRAIN_SECONDS", 0.01)
+    engine.seconds = 60
     await order(runtime)
-    await work(runtime, concurrency=6)
+    task = asyncio.create_task(work(runtime, concurrency=6))
+    await until_busy(engine, 6)
+    await asyncio.sleep(0.05)
     assert engine.most_busy == 6
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
 
 
 async def test_campaigns_are_written_side_by_side(runtime: Runtime, engine: SlowEngine):

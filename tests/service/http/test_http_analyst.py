@@ -131,7 +131,9 @@ async def test_no_operation_tells_an_analyst_who_anybody_is(told_shop: Shop, cli
     since = (await client.get("/v1/snapshots")).json()["results"][-1]["version"]
     names = {"item_id": "garden-0", "export_id": export, "since": since, "name": "push.pocket"}
     names["channel"] = "banner"
-    names |= dict.fromkeys(("draft_id", "variant_id", "erasure_id", "webhook_id", "delivery_id"), "x")
+    names |= dict.fromkeys(
+        ("draft_id", "variant_id", "erasure_id", "webhook_id", "delivery_id", "campaign_id"), "x"
+    )
     names["profile_id"] = await pseudonym(told_shop, "p-8")
     tried, telling = set[tuple[str, str]](), set[str]()
     for segment, each in product(("mailed", "seeded", "half"), OPERATIONS):
