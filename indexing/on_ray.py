@@ -128,12 +128,18 @@ class ProfileComputer:
         )
 
 
-def mapped(tables: Iterable[Any], actor: type, *arguments: object) -> Iterator[Any]:
+def mapped(
+    tables: Iterable[Any],
+    actor: type,
+    *arguments: object,
+    raises: tuple[type[Exception], ...] = (IndexingError,),
+) -> Iterator[Any]:
     """Have a pool of `actor(*arguments)`, one to a core, work off Arrow tables; the results in their order.
 
     A result may come in several tables. One table at a time is held here, all of them in Ray's object store,
     which moves to disk what memory does not hold. A worker that dies is started again and its table given to
-    one anew, however often. Raises what the actor raised, where it is one of ours, or `ClusterError`.
+    one anew, however often. Raises what the actor raised, where it is one of `raises`, or
+    `ClusterError`.
     """
     ray, data = _ray(), _data()
     try:
@@ -156,7 +162,7 @@ def mapped(tables: Iterable[Any], actor: type, *arguments: object) -> Iterator[A
         yield from results.iter_batches(batch_size=None, batch_format="pyarrow")
     except ray.exceptions.RayError as error:
         cause = getattr(error, "cause", None)
-        if isinstance(cause, IndexingError):
+        if isinstance(cause, raises):
             cause.args = (_first_line(cause),)  # Ray adds advice on how to have it tried again
             raise cause from None
         raise ClusterError(f"The work on Ray failed: {_first_line(cause or error)}") from error

@@ -25,6 +25,7 @@ from service.campaigns.model import (
     rows_of,
     targets,
 )
+from service.campaigns.on_ray import written_on_ray
 from service.campaigns.results import Results
 from service.campaigns.writing import Writer
 from service.contact.actions import reach_segment
@@ -39,13 +40,20 @@ Progress = Callable[[str, int, int | None], None]
 
 
 async def run_campaign(
-    runtime: Runtime, workspace: str, campaign: Campaign, out: Path, progress: Progress | None = None
+    runtime: Runtime,
+    workspace: str,
+    campaign: Campaign,
+    out: Path,
+    progress: Progress | None = None,
+    *,
+    on_ray: bool = False,
 ) -> tuple[CampaignSummary, tuple[Row, ...]]:
     """Write every unit of a campaign into the folder `out`, and answer the summary with all rows.
 
-    Units found finished there are kept, by the digest of brief, prompt and model; so running it again after
-    a kill loses nothing and repeats nothing. Raises NotFound (segment, item), InvalidInput, Conflict when
-    another run holds the folder, and `EngineError`, after which what was finished stays.
+    Units found finished there are kept, by their digest; so running it again after a kill loses nothing and
+    repeats nothing. Raises NotFound (segment, item), InvalidInput, Conflict when another run has the folder,
+    and `EngineError`, after which what was finished stays.
+    `on_ray`: units are written by the workers of `indexing.on_ray.cluster`, in which it must be called.
     """
     check_campaign(campaign)
     started = time.perf_counter()
@@ -58,7 +66,11 @@ async def run_campaign(
         reused = len(rows)
         missing = [unit for unit in units if unit.digest not in rows]
         at_once = max(1, 2 * runtime.settings.engine_concurrency // campaign.n)
-        async for unit, written in _written(writer, missing, engine, catalog, at_once, progress):
+        if on_ray:
+            given = written_on_ray(runtime, workspace, campaign, missing, catalog, at_once, progress)
+        else:
+            given = _written(writer, missing, engine, catalog, at_once, progress)
+        async for unit, written in given:
             rows[unit.digest] = rows_of(campaign.name, unit, written.variants, written.control)
             results.add(rows[unit.digest])
         ordered = [rows[unit.digest] for unit in units]

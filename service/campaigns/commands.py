@@ -11,6 +11,7 @@ from service.console import NotMet, Progress, json_option, note, print_json, pri
 from service.contact.commands import removed_text
 from service.drafts.commands import copy_text, score_text, verdict
 from service.evaluations.commands import show_figures
+from service.on_ray import LOCAL, connected, on_option
 
 if TYPE_CHECKING:
     from eval.figures import Figures
@@ -34,8 +35,9 @@ def campaign() -> None:
 @click.option(
     "--out", required=True, type=click.Path(path_type=Path), help="Folder of variants.jsonl and summary.json."
 )
+@on_option
 @json_option
-def run_file(file: Path, out: Path, as_json: bool) -> None:
+def run_file(file: Path, out: Path, on: str, as_json: bool) -> None:
     """Write every variant of the campaign FILE, one JSON line each, into the folder OUT.
 
     OUT gets variants.jsonl and summary.json. What is finished there already is kept, so run it again after
@@ -46,12 +48,14 @@ def run_file(file: Path, out: Path, as_json: bool) -> None:
     from service.campaigns.model import load_campaign
 
     plan = load_campaign(file)
-    with Progress() as progress:
+    with connected(on), Progress() as progress:
 
         async def work(runtime: "Runtime") -> "CampaignSummary":
             from service.campaigns.actions import run_campaign
 
-            summary, _ = await run_campaign(runtime, runtime.settings.workspace, plan, out, progress)
+            summary, _ = await run_campaign(
+                runtime, runtime.settings.workspace, plan, out, progress, on_ray=on != LOCAL
+            )
             return summary
 
         summary = run(work)

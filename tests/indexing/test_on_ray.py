@@ -1,13 +1,10 @@
 """A build on a real Ray of two workers, with workers killed: the snapshot is the one built here."""
 
-import os
-import signal
 import sys
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import msgspec
 import numpy as np
@@ -23,6 +20,7 @@ from indexing.profile_building import build_profiles
 from indexing.profiles import TasteParameters
 from indexing.snapshot_files import write_snapshot
 from indexing.world import World
+from tests.indexing.dying_workers import check_killed, dying
 from tests.indexing.plain_embedder import PlainEmbedder
 from tests.indexing.small_world import AS_OF, make_world
 
@@ -43,22 +41,6 @@ def ray() -> Iterator[None]:
 def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(item_vectors, "_TEXTS_AT_ONCE", 2)
     monkeypatch.setattr(profile_building, "CHUNK_EVENTS", 64)
-
-
-def dying(actor: Any, folder: Path) -> type:
-    """The same actor, but of its processes one is killed, in the middle of a part after the second."""
-
-    class Dying(actor):
-        def __call__(self, batch: Any) -> Any:
-            (folder / f"worker-{os.getpid()}").touch()
-            if len([*folder.glob("done-*")]) >= 2 and not (folder / "killed").exists():
-                (folder / "killed").touch(exist_ok=False)
-                os.kill(os.getpid(), signal.SIGKILL)
-            result = super().__call__(batch)
-            (folder / f"done-{uuid4()}").touch()
-            return result
-
-    return Dying
 
 
 def uneven_world() -> World:
@@ -94,10 +76,7 @@ def test_the_snapshot_is_the_local_one_byte_for_byte_although_workers_are_killed
     for stage, total in (("encode", 12), ("profiles", 60)):
         assert [step for step in told if step[0] == stage][-1] == (stage, total, total)
     for stage, parts in (("encoder", 6), ("profiles", 8)):
-        seen = [path.name.partition("-")[0] for path in folders[stage].iterdir()]
-        assert seen.count("killed") == 1, stage
-        assert seen.count("worker") >= 2, stage  # the one killed, and who went on
-        assert seen.count("done") >= parts - 1, stage
+        check_killed(folders[stage], parts)
 
 
 @pytest.mark.slow

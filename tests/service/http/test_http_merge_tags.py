@@ -82,7 +82,7 @@ async def test_the_readers_are_the_drafts_segment_and_everybody_once_it_is_gone(
     made = (await towns.post("/v1/segments", json=segment)).raise_for_status()
     request = {"item_id": "garden-0", "segment": "bathers", "channel": "push", "n": 1}
     draft = (await towns.post("/v1/drafts", json=request)).raise_for_status().json()
-    title = {"title": "For {{ city }}"}
+    title = {"title": "Fernhill garden trowel, {{ city }}"}
     assert failures(await decided(towns, draft, verdict="edited", fields=title)) == {}
     headers = {"If-Match": made.headers["etag"]}
     path = f"/v1/segments/{made.json()['id']}"
