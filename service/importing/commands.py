@@ -53,6 +53,7 @@ def _show(summary: "ImportSummary") -> None:
     rows = [
         (kind, *(f"{count:,}" for count in (c.read, c.stored, c.duplicate, c.rejected, c.filtered)))
         for kind, c in kinds
+        if c.read
     ]
     print_table(header, rows)
     for reason in summary.reasons:

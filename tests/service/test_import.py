@@ -118,7 +118,7 @@ async def test_importing_twice_changes_nothing_and_repeats_in_the_source_stay(
     assert await count_events(runtime, "shop") == 3
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     rows=st.lists(st.sampled_from(range(4)), min_size=1, max_size=12),
     order=st.randoms(use_true_random=False),

@@ -97,7 +97,7 @@ def test_the_optimiser_finds_a_matrix() -> None:
 
 
 @pytest.mark.usefixtures("few_samples")
-@pytest.mark.parametrize("optimiser", ["muon", "adamw"])
+@pytest.mark.parametrize("optimiser", ["muon", pytest.param("adamw", marks=pytest.mark.slow)])
 def test_training_resumed_equals_training_in_one_go(optimiser: Any, tmp_path: Path) -> None:
     recipe = msgspec.structs.replace(SMALL, optimiser=optimiser)
     steps: list[Progress] = []
