@@ -20,7 +20,7 @@ check: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
-	$(BIN)/pyright --threads 2
+	$(BIN)/pyright
 
 test: check
 	$(BIN)/pytest -n 2 -m "not slow and not postgres and not vllm"
