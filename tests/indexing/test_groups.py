@@ -81,7 +81,7 @@ def test_the_plane_shows_the_greatest_variance_and_says_how_much() -> None:
     np.testing.assert_allclose(places.std(axis=0), [3, 2], rtol=0.05)
 
 
-@pytest.mark.parametrize("k", [1, 9])
+@pytest.mark.parametrize("k", [1, pytest.param(9, marks=pytest.mark.slow)])
 def test_the_map_is_a_whole_picture(snapshot: Snapshot, tmp_path: Path, k: int) -> None:
     path = tmp_path / "map.png"
     found = discover(snapshot.tastes, snapshot.item_vectors, k=k)

@@ -43,6 +43,7 @@ async def test_the_demo_world_comes_in_once(tmp_path: Path):
     assert workspace.event_weights["purchase"] == 3
 
 
+@pytest.mark.slow
 async def test_movielens_comes_in_as_films_people_liked(tmp_path: Path, shared_data: Path):
     async with open_runtime(Settings(data_dir=str(tmp_path))) as runtime:
         summary = await import_folder(

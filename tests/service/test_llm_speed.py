@@ -51,6 +51,7 @@ def test_the_engine_opens_in_a_fresh_process() -> None:
     assert 0 < speed.load_seconds(POCKET_FOLDER) < 60
 
 
+@pytest.mark.slow
 def test_a_folder_that_does_not_open_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(EngineError, match="no model in"):
         speed.load_seconds(tmp_path)

@@ -165,6 +165,7 @@ async def test_a_workspace_that_does_not_exist_is_neither_pushed_nor_pulled(one:
             await move(one, "nowhere")
 
 
+@pytest.mark.slow
 def test_the_commands_build_list_push_and_pull(
     one: Runtime, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
