@@ -109,6 +109,8 @@ class Worker:
         if time.monotonic() - self._cared >= self._care_seconds:
             await self._care()
             self._cared = time.monotonic()
+        if self._runtime.draining:
+            return bool(self._tasks)
         room = self._concurrency - sum(held.n for held in self._tasks.values())
         if time.monotonic() < self._rests_until or (
             self._tasks and room < max(1, self._concurrency // MOST_AT_ONCE)

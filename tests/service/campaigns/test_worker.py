@@ -225,6 +225,14 @@ async def test_a_worker_that_ends_gives_back_what_it_cannot_finish(
     assert [(unit.state, unit.tries) for unit in found] == [("queued", 0)] * 12
 
 
+async def test_a_process_that_drains_takes_no_more_units(runtime: Runtime, engine: SlowEngine):
+    campaign_id = await order(runtime)
+    runtime.drain(1)
+    await work(runtime)
+    assert engine.asks == []
+    assert (await job(runtime, campaign_id)).status == "queued"
+
+
 async def test_what_is_cancelled_while_it_is_written_is_dropped(runtime: Runtime, engine: SlowEngine):
     engine.seconds = 60
     campaign_id = await order(runtime)
