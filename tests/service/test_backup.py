@@ -18,6 +18,7 @@ import pytest
 from service.catalog.actions import upsert_items
 from service.catalog.model import Item
 from service.cli import invoke
+from service.migrations.upgrade import newest_schema
 from service.profiles.actions import get_profile, upsert_profiles
 from service.profiles.model import Profile
 from service.runtime import open_runtime
@@ -220,7 +221,8 @@ def test_what_is_not_whole_is_refused_and_leaves_nothing(
         return None if name.endswith("item_vectors.npy") else content
 
     def ahead(name: str, content: bytes) -> bytes:
-        return content.replace(b'"0011"', b'"9999"') if name == "manifest.json" else content
+        newest = f'"{newest_schema()}"'.encode()
+        return content.replace(newest, b'"9999"') if name == "manifest.json" else content
 
     def doubled(name: str, content: bytes) -> bytes:
         return content + content if name == "manifest.json" else content
