@@ -11,7 +11,7 @@ from service.settings import Settings
 
 
 async def found(settings: Settings) -> dict[str, Check]:
-    checks = examination._store_checks(settings, None)  # pyright: ignore[reportPrivateUsage]
+    checks = examination._store_checks(settings, None)  # pyright: ignore[reportPrivateUsage] # the store alone
     return {each.name: each async for each in checks}
 
 

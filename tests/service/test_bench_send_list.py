@@ -24,7 +24,7 @@ async def test_the_script_writes_the_same_bytes(tmp_path: Path, monkeypatch: pyt
 def test_memory_that_grows_by_the_stretch_misses_its_goal() -> None:
     def growth(*mebibytes: int) -> bool | None:
         stretches = [send_list._Stretch(150_000, 1.0, 2.0, each * 2**20) for each in mebibytes]  # pyright: ignore[reportPrivateUsage]
-        rate, found, _ = send_list._figures(stretches)  # pyright: ignore[reportPrivateUsage]
+        rate, found, _ = send_list._figures(stretches)  # pyright: ignore[reportPrivateUsage] # of given times
         assert (rate.value, rate.ratio, rate.met) == (150_000, 2.0, True)
         return found.met
 

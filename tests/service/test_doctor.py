@@ -166,7 +166,7 @@ class _Usage:
 
 
 def test_weights_that_are_not_those_of_the_card_are_told(tmp_path: Path):
-    check = engine_check._files_check  # pyright: ignore[reportPrivateUsage]
+    check = engine_check._files_check  # pyright: ignore[reportPrivateUsage] # with files of our own
     for name in (*engine_check.NEEDED, engine_check.CARD):
         (tmp_path / name).write_bytes((engine_check.POCKET_FOLDER / name).read_bytes())
     listed = hashlib.sha256((tmp_path / "model.safetensors").read_bytes()).hexdigest()

@@ -129,7 +129,7 @@ def test_a_full_disk_leaves_nothing_and_says_so(
 ) -> None:
     from service.campaigns import send_list_files
 
-    opened = send_list_files._locked  # pyright: ignore[reportPrivateUsage]
+    opened = send_list_files._locked  # pyright: ignore[reportPrivateUsage] # between its two steps
     monkeypatch.setattr(send_list_files, "_locked", lambda out: FullDisk(opened(out), room))
 
     def export() -> None:
