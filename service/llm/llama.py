@@ -209,10 +209,12 @@ class LlamaReading:
         """float32[rows, 1, 1, room]: minus infinity in the columns a row does not use."""
 
     def join(self, prompts: Sequence[Sequence[int]]) -> Any:
+        # The variants of a draft have one prompt: it is read once, and what was read of it is copied.
         first, lengths = len(self._lengths), [len(prompt) for prompt in prompts]
+        place_of = {prompt: place for place, prompt in enumerate(dict.fromkeys(map(tuple, prompts)))}
         width = max(lengths)
-        tokens = torch.tensor([[0] * (width - len(prompt)) + list(prompt) for prompt in prompts])
-        unused = torch.tensor([[width - length] for length in lengths])
+        tokens = torch.tensor([[0] * (width - len(prompt)) + list(prompt) for prompt in place_of])
+        unused = torch.tensor([[width - len(prompt)] for prompt in place_of])
         columns = torch.arange(width)
         places = (columns - unused).clamp_min(0)
         # An unused column looks at itself: what looks at nothing becomes NaN, and NaN would spread.
@@ -221,7 +223,12 @@ class LlamaReading:
         self._lengths += lengths
         self._mask[first : len(self._lengths)] = self._unused(lengths)
         memory = self._memory[:, :, first : len(self._lengths), :, self._end - width :]
-        return self._llama.forward(tokens, places, memory, 0, _mask(seen[:, None]))
+        scores = self._llama.forward(tokens, places, memory[:, :, : len(place_of)], 0, _mask(seen[:, None]))
+        if len(place_of) < len(prompts):
+            read = torch.tensor([place_of[tuple(prompt)] for prompt in prompts])
+            memory[..., :width, :] = memory[:, :, read, :, :width]
+            scores = scores[read]
+        return scores
 
     def read(self, tokens: Sequence[int]) -> Any:
         rows = len(self._lengths)

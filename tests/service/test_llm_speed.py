@@ -25,13 +25,17 @@ def test_the_report_has_its_figures_and_goals(asks: list[Ask]) -> None:
         "pocket.speed.unbatched",
         "pocket.speed.batched",
         "pocket.speed.batched_gain",
+        "pocket.speed.one_prompt",
+        "pocket.speed.one_prompt_gain",
         "pocket.first_variant",
         "pocket.load",
     ]
     batched, gain = found["pocket.speed.batched"], found["pocket.speed.batched_gain"]
     assert batched.baseline_value == found["pocket.speed.unbatched"].value
     assert batched.ratio == pytest.approx(gain.value)
-    assert gain.goal == ">= 4"
+    variants, same = found["pocket.speed.one_prompt"], found["pocket.speed.one_prompt_gain"]
+    assert (variants.n, variants.ratio) == (16, pytest.approx(same.value))
+    assert gain.goal == same.goal == ">= 4"
     assert found["pocket.first_variant"].n == 2
     assert (found["pocket.load"].goal, found["pocket.load"].met) == ("<= 2", True)
 

@@ -256,6 +256,35 @@ def test_a_row_is_read_alike_whoever_joins_and_leaves() -> None:
     torch.testing.assert_close(again, wanted[0], rtol=1e-4, atol=1e-4)
 
 
+def test_a_prompt_of_several_rows_is_read_once_and_each_goes_on_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    network = open_model(POCKET_FOLDER).network
+    assert isinstance(network, Llama)
+    rows: list[int] = []
+    whole = network.forward
+
+    def noted(tokens: Any, *rest: Any) -> Any:
+        rows.append(len(tokens))
+        return whole(tokens, *rest)
+
+    monkeypatch.setattr(network, "forward", noted)
+    first, second = [1, 40, 41, 42], [1, 50]
+    with torch.inference_mode():
+        wanted: dict[int, Any] = {}
+        for token in (7, 8, 9):
+            reading = network.begin()
+            reading.join([second if token == 8 else first])
+            wanted[token] = reading.read([token])[0]
+        shared = network.begin()
+        shared.join([[1, 60]])
+        rows.clear()
+        scores = shared.join([first, second, first, first])
+        assert rows == [2]
+        assert torch.equal(scores[0], scores[2])
+        found = shared.read([5, 7, 8, 9, 7])[1:]
+    for token, row in zip((7, 8, 9, 7), found, strict=True):
+        torch.testing.assert_close(row, wanted[token], rtol=1e-4, atol=1e-4)
+
+
 @pytest.mark.parametrize(
     "change",
     [

@@ -51,7 +51,8 @@ def measure_speed(
     """Measure output tokens a second, the wait for a first answer, and loading; medians over `repeats`.
 
     The batched figure is taken over all asks, `BATCH_SIZE` at a time, the unbatched one over the first
-    `ALONE`. Figures of batching are left out with fewer asks than a batch, those of vLLM without the
+    `ALONE`, that of one prompt over every `BATCH_SIZE`th ask, so many variants of each, as drafts are
+    asked for. Figures of batching are left out with fewer asks than a batch, those of vLLM without the
     interpreter of a venv that has it. Raises `ValueError` without asks or repeats, `EngineError` when an
     engine fails, and what `vllm_server` raises.
     """
@@ -76,13 +77,20 @@ async def _in_process(folder: Path, asks: Sequence[Ask], repeats: int) -> list[F
     try:
         await engine.generate(asks[:BATCH_SIZE])
         rounds = [
-            (await answer_alone(engine, asks[:ALONE]), await answer_together(engine, asks))
+            (
+                await answer_alone(engine, asks[:ALONE]),
+                await answer_together(engine, asks),
+                await answer_together(engine, _variants(asks)),
+            )
             for _ in range(repeats)
         ]
     finally:
         await engine.close()
-    alone = [one for one, _ in rounds]
-    speed, together = median(one.tokens_per_second for one in alone), median(speed for _, speed in rounds)
+    alone = [one for one, _, _ in rounds]
+    speed, together, drafts = (
+        median(values)
+        for values in zip(*((one.tokens_per_second, many, same) for one, many, same in rounds), strict=True)
+    )
     waits = [seconds for one in alone for seconds in one.seconds]
     measured = [figure("pocket.speed.unbatched", speed, unit=_UNIT, n=min(ALONE, len(asks)))]
     if len(asks) >= BATCH_SIZE:
@@ -92,13 +100,29 @@ async def _in_process(folder: Path, asks: Sequence[Ask], repeats: int) -> list[F
             # Both of a round are measured next to each other: what else slows the machine slows them alike.
             figure(
                 "pocket.speed.batched_gain",
-                median(many / one.tokens_per_second for one, many in rounds),
+                median(many / one.tokens_per_second for one, many, _ in rounds),
+                n=repeats,
+                at_least=BATCHED_GAIN,
+            ),
+            figure("pocket.speed.one_prompt", drafts, unit=_UNIT, n=len(_variants(asks)), baseline=baseline),
+            figure(
+                "pocket.speed.one_prompt_gain",
+                median(same / one.tokens_per_second for one, _, same in rounds),
                 n=repeats,
                 at_least=BATCHED_GAIN,
             ),
         ]
     measured.append(figure("pocket.first_variant", median(waits), unit="s", n=len(waits)))
     return measured
+
+
+def _variants(asks: Sequence[Ask]) -> list[Ask]:
+    """Ask `BATCH_SIZE` variants of every `BATCH_SIZE`th ask, each with its own seed."""
+    return [
+        msgspec.structs.replace(ask, seed=ask.seed + variant)
+        for ask in asks[::BATCH_SIZE]
+        for variant in range(BATCH_SIZE)
+    ]
 
 
 async def _served(url: str, asks: Sequence[Ask], repeats: int) -> float:
