@@ -32,6 +32,9 @@ MOST_PARAMETERS = 30_000
 POOL_SIZE, POOL_OVERFLOW = 16, 16
 """Connections of a process that stay open, and how many more there may be for a while."""
 
+APPLICATION = "pitchwright"
+"""How PostgreSQL is told who is connected."""
+
 _UNSTORABLE = "{} holds a NUL or half a character, which no database takes: leave that out"
 _REFUSED_TEXT = ("CharacterNotInRepertoireError", "UntranslatableCharacterError", "surrogates not allowed")
 """How PostgreSQL's driver says so."""
@@ -145,17 +148,31 @@ class Database:
         async with self._translated(), self._engine.connect() as connection:
             await connection.exec_driver_sql("SELECT 1")
 
-    async def upgrade(self) -> None:
-        """Bring the schema to this program's; raises DatabaseTooNew for a newer one.
+    async def upgrade(self, to: str | None = None) -> None:
+        """Bring the schema to this program's, or to an older step; raises DatabaseTooNew for a newer one.
 
-        The whole step is one transaction under a lock: of two processes that start together one waits.
+        SQLite: one transaction. PostgreSQL: one for each step, beside whoever is at work
+        (`migrations.beside`). Of two processes that start together one waits.
         """
+        from service.migrations.beside import upgrade_beside
         from service.migrations.upgrade import upgrade
 
-        async with self._turn or nullcontext(), self._translated(), self._writer.begin() as connection:
+        async with self._turn or nullcontext(), self._translated():
             if self.dialect == "postgresql":
-                await connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7205759403792793)")
-            await connection.run_sync(upgrade)
+                await upgrade_beside(self._engine, to)
+                return
+            async with self._writer.begin() as connection:
+                await connection.run_sync(upgrade, to)
+
+    async def downgrade(self, to: str) -> None:
+        """Take the schema back to an older step, in one transaction; what only newer ones hold is lost.
+
+        Nobody else may be at work: see `operations.schema`, which looks.
+        """
+        from service.migrations.upgrade import downgrade
+
+        async with self._turn or nullcontext(), self._translated(), self._writer.begin() as connection:
+            await connection.run_sync(downgrade, to)
 
     async def compact(self) -> bool:
         """Write the database anew, without what was deleted; False while a reader holds the old state.
@@ -343,7 +360,8 @@ def _async_url(url: str) -> URL:
 
 def _postgres_engine(url: URL) -> AsyncEngine:
     try:
-        return create_async_engine(url, pool_pre_ping=True, **_engine_options())
+        named = {"server_settings": {"application_name": APPLICATION}}
+        return create_async_engine(url, pool_pre_ping=True, connect_args=named, **_engine_options())
     except ModuleNotFoundError as error:
         raise ExtraMissing(
             f"PostgreSQL needs a package that is not installed ({error.name}): "
