@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from sqlalchemy import Connection, MetaData, Table, func, select, text
+from sqlalchemy import ClauseElement, Connection, DefaultClause, MetaData, Table, func, select, text
 
 from service.db import APPLICATION, Database
 from service.errors import Conflict, InvalidInput, NotFound
@@ -109,6 +109,7 @@ def _count(connection: Connection, table: Table, column: str | None = None) -> i
     if column is not None:
         value, default = table.c[column], table.c[column].server_default
         query = query.where(value.is_not(None))
-        if default is not None:
-            query = query.where(value != default.arg)
+        if isinstance(default, DefaultClause):
+            usual = default.arg if isinstance(default.arg, ClauseElement) else text(default.arg)
+            query = query.where(value != usual)
     return int(connection.execute(query).scalar_one())

@@ -53,7 +53,7 @@ def downgrade(to: str, yes: bool, as_json: bool) -> None:
         print_json(found)
         return
     print_table(("step", "undone"), [(each.schema, each.says) for each in found.steps])
-    rows = [(each.table, each.column or "all of it", each.rows) for each in found.lost]
+    rows = [(each.table, each.column or "all of it", f"{each.rows:,}") for each in found.lost]
     print_table(("table", "column", "rows that lose something"), rows)
     if found.done:
         note(f"The schema is {to} now. Start the version that has it: this one would bring it up again.")
