@@ -19,8 +19,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engin
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.pool import QueuePool
 
+from service.copying import copied
 from service.errors import DatabaseUnavailable, ExtraMissing, InvalidInput, SettingsError
-from service.refusals import ID_LENGTH, quoted
+from service.refusals import ID_LENGTH, UNSTORABLE, quoted
 from service.settings import mask_url
 from service.sqlite import sqlite_engine
 from service.tracing import span
@@ -35,7 +36,6 @@ POOL_SIZE, POOL_OVERFLOW = 16, 16
 APPLICATION = "pitchwright"
 """How PostgreSQL is told who is connected."""
 
-_UNSTORABLE = "{} holds a NUL or half a character, which no database takes: leave that out"
 _REFUSED_TEXT = ("CharacterNotInRepertoireError", "UntranslatableCharacterError", "surrogates not allowed")
 """How PostgreSQL's driver says so."""
 
@@ -204,10 +204,10 @@ class Database:
         try:
             yield
         except UnicodeEncodeError as error:  # SQLite's, for half a character
-            raise InvalidInput(_UNSTORABLE.format(quoted(error.object))) from error
+            raise InvalidInput(UNSTORABLE.format(quoted(error.object))) from error
         except StatementError as error:
             if any(reason in str(error.orig) for reason in _REFUSED_TEXT):
-                raise InvalidInput(_UNSTORABLE.format("a text")) from error
+                raise InvalidInput(UNSTORABLE.format("a text")) from error
             if isinstance(error.orig, OverflowError):
                 raise InvalidInput(
                     "a time lies outside of the years 1 to 9999 in UTC: name another"
@@ -247,8 +247,8 @@ async def insert_rows(
     A row whose primary key is there stays as it is, unless `replace` names columns to take over: those
     are, where `replace_where` holds (a condition over the stored row and `excluded`, e.g.
     `items.digest <> excluded.digest`); then no key may occur twice in `rows`. `rows` is drawn one
-    statement at a time, so a generator keeps the event loop's waits short. Works alike on SQLite and
-    PostgreSQL, and counts exactly on both, which their `executemany` does not.
+    statement at a time, so a generator keeps the event loop's waits short. PostgreSQL gets more rows than one
+    statement holds by COPY. Both databases count exactly, which their `executemany` does not.
     """
     dialect = session.get_bind().dialect
     target = cast(Table, table.__table__)
@@ -259,6 +259,10 @@ async def insert_rows(
     conflict = _on_conflict(target, replace, replace_where)
     drawn = iter(rows)
     while batch := _bound(list(islice(drawn, size)), binds):
+        if dialect.name == "postgresql" and len(batch) == size:
+            rest = iter(lambda: _bound(list(islice(drawn, size)), binds), [])
+            records = chain(batch, chain.from_iterable(rest))
+            return affected + await copied(connection, target.name, columns, records, conflict)
         names = ", ".join(columns)
         places = _places(len(batch), len(columns), dialect.name)
         # Every name is a column or table of ours; every value travels as a parameter.
