@@ -146,7 +146,7 @@ def compute_traits(
     n = len(events.offsets) - 1
     numbers = {name: np.full(n, np.nan) for name in NUMBERS}
     favourites = {name: np.full(n, -1, dtype=np.int64) for name in ("favourite_category", "second_category")}
-    categories = items["category"].unique().drop_nulls().sort()
+    categories = _names(items["category"])
     goods = _Goods(
         speaking=np.array([max(event_weights.get(name, 0.0), 0.0) for name in (*events.type_names, "")]),
         purchase=events.type_code("purchase"),
@@ -305,7 +305,17 @@ def _preferred_channels(responses: pl.DataFrame, n: int, calendar: Calendar) -> 
     ranked = counted.sort(["profile", "len", "channel"], descending=[False, True, False])
     first = ranked.unique("profile", keep="first", maintain_order=True)
     everyone = pl.DataFrame({"profile": np.arange(n, dtype=np.uint32)})
-    return everyone.join(first, on="profile", how="left", maintain_order="left")["channel"]
+    channels = everyone.join(first, on="profile", how="left", maintain_order="left")["channel"]
+    names = _names(responses["channel"])
+    return names.gather(channels.cast(pl.Enum(names)).to_physical())
+
+
+def _names(values: pl.Series) -> pl.Series:
+    """Sort the different values, and lay their letters in memory in that order.
+
+    Texts are written to a file as they lie there, and after `unique` they lie as its threads happened to go.
+    """
+    return pl.Series(sorted(values.drop_nulls().unique().to_list()), dtype=pl.String)
 
 
 def _codes(categories: pl.Series, names: pl.Series) -> npt.NDArray[np.int64]:

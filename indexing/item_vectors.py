@@ -18,7 +18,8 @@ Digests = npt.NDArray[np.uint8]
 """uint8[n, 16]: BLAKE2b of each item's text; a row of zeros for an item without one."""
 
 _DIGEST_BYTES = 16
-_TEXTS_AT_ONCE = 1_024
+TEXTS_AT_ONCE = 1_024
+"""Of a part: what shares a batch may show in a vector's last bit, so every build has the same parts."""
 
 
 Parts = Iterable[Sequence[str]]
@@ -48,12 +49,15 @@ def encode_items(
     before: EncodedBefore | None,
     report: Callable[[int, int], None],
     encode: Callable[[Parts], Iterable[Vectors]] | None = None,
+    *,
+    texts_at_once: int | None = None,
 ) -> ItemVectors:
     """Encode the items' texts, equal texts once, known ones (by digest) not at all.
 
     `report(done, total)` counts texts to encode. `encode` gives the rows of all parts in their order, some at
-    a time; by default the embedder encodes part after part here. Raises `SnapshotError` when the embedder
-    answers with rows of another shape, with values that are not finite, or not for every text.
+    a time; by default the embedder encodes part after part here. `texts_at_once` is a part's size, by default
+    `TEXTS_AT_ONCE`. Raises `SnapshotError` when the embedder answers with rows of another shape, with values
+    that are not finite, or not for every text.
     """
     texts = item_texts(items)
     digests = _digests(texts)
@@ -65,10 +69,8 @@ def encode_items(
             first_with.setdefault(digests[row].tobytes(), row)
     waiting = sorted(first_with.values(), key=lambda row: (len(texts[row]), row))
     report(0, len(waiting))
-    parts = (
-        [texts[row] for row in waiting[start : start + _TEXTS_AT_ONCE]]
-        for start in range(0, len(waiting), _TEXTS_AT_ONCE)
-    )
+    size = texts_at_once or TEXTS_AT_ONCE
+    parts = ([texts[row] for row in waiting[start : start + size]] for start in range(0, len(waiting), size))
     done = 0
     for encoded in encode(parts) if encode is not None else _encode_here(parts, embedder):
         vectors[waiting[done : done + len(encoded)]] = encoded

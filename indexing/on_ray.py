@@ -48,6 +48,7 @@ def cluster(address: str, workers: int | None = None) -> Generator[None]:
         _knock(where, address)
     ray = _ray()
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # else Ray reports to its makers
+    os.environ.setdefault("RAY_worker_niceness", "0")  # else whatever else runs here leaves workers nothing
     options: dict[str, Any] = (
         {"address": "local", "num_cpus": workers or threads(), "include_dashboard": False}
         if own
@@ -159,7 +160,8 @@ def mapped(
             fn_constructor_args=arguments,
             num_cpus=1,
         )
-        yield from results.iter_batches(batch_size=None, batch_format="pyarrow")
+        # None ahead: a result would be held back until the next one is there.
+        yield from results.iter_batches(prefetch_batches=0, batch_size=None, batch_format="pyarrow")
     except ray.exceptions.RayError as error:
         cause = getattr(error, "cause", None)
         if isinstance(cause, raises):

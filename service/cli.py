@@ -46,6 +46,7 @@ VERBS: Mapping[str, Verb] = {
     "doctor": Verb("service.operations.commands:doctor", "Look at everything the service needs."),
     "backup": Verb("service.operations.commands:backup", "Write store and snapshots into one file."),
     "restore": Verb("service.operations.commands:restore", "Put a backup into an empty folder."),
+    "db": Verb("service.operations.schema_commands:db", "Take the store's schema up, or back."),
     "brand": Verb("service.workspaces.commands:brand", "Show and import the brand: voice, words, claims."),
     "keys": Verb("service.workspaces.commands:keys", "Create, list, rotate and revoke API keys."),
     "traits": Verb("service.profiles.trait_commands:traits", "Encrypt chosen traits, and rotate their keys."),

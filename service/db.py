@@ -19,8 +19,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engin
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.pool import QueuePool
 
+from service.copying import copied
 from service.errors import DatabaseUnavailable, ExtraMissing, InvalidInput, SettingsError
-from service.refusals import ID_LENGTH, quoted
+from service.refusals import ID_LENGTH, UNSTORABLE, quoted
 from service.settings import mask_url
 from service.sqlite import sqlite_engine
 from service.tracing import span
@@ -32,7 +33,9 @@ MOST_PARAMETERS = 30_000
 POOL_SIZE, POOL_OVERFLOW = 16, 16
 """Connections of a process that stay open, and how many more there may be for a while."""
 
-_UNSTORABLE = "{} holds a NUL or half a character, which no database takes: leave that out"
+APPLICATION = "pitchwright"
+"""How PostgreSQL is told who is connected."""
+
 _REFUSED_TEXT = ("CharacterNotInRepertoireError", "UntranslatableCharacterError", "surrogates not allowed")
 """How PostgreSQL's driver says so."""
 
@@ -145,17 +148,31 @@ class Database:
         async with self._translated(), self._engine.connect() as connection:
             await connection.exec_driver_sql("SELECT 1")
 
-    async def upgrade(self) -> None:
-        """Bring the schema to this program's; raises DatabaseTooNew for a newer one.
+    async def upgrade(self, to: str | None = None) -> None:
+        """Bring the schema to this program's, or to an older step; raises DatabaseTooNew for a newer one.
 
-        The whole step is one transaction under a lock: of two processes that start together one waits.
+        SQLite: one transaction. PostgreSQL: one for each step, beside whoever is at work
+        (`migrations.beside`). Of two processes that start together one waits.
         """
+        from service.migrations.beside import upgrade_beside
         from service.migrations.upgrade import upgrade
 
-        async with self._turn or nullcontext(), self._translated(), self._writer.begin() as connection:
+        async with self._turn or nullcontext(), self._translated():
             if self.dialect == "postgresql":
-                await connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7205759403792793)")
-            await connection.run_sync(upgrade)
+                await upgrade_beside(self._engine, to)
+                return
+            async with self._writer.begin() as connection:
+                await connection.run_sync(upgrade, to)
+
+    async def downgrade(self, to: str) -> None:
+        """Take the schema back to an older step, in one transaction; what only newer ones hold is lost.
+
+        Nobody else may be at work: see `operations.schema`, which looks.
+        """
+        from service.migrations.upgrade import downgrade
+
+        async with self._turn or nullcontext(), self._translated(), self._writer.begin() as connection:
+            await connection.run_sync(downgrade, to)
 
     async def compact(self) -> bool:
         """Write the database anew, without what was deleted; False while a reader holds the old state.
@@ -187,10 +204,10 @@ class Database:
         try:
             yield
         except UnicodeEncodeError as error:  # SQLite's, for half a character
-            raise InvalidInput(_UNSTORABLE.format(quoted(error.object))) from error
+            raise InvalidInput(UNSTORABLE.format(quoted(error.object))) from error
         except StatementError as error:
             if any(reason in str(error.orig) for reason in _REFUSED_TEXT):
-                raise InvalidInput(_UNSTORABLE.format("a text")) from error
+                raise InvalidInput(UNSTORABLE.format("a text")) from error
             if isinstance(error.orig, OverflowError):
                 raise InvalidInput(
                     "a time lies outside of the years 1 to 9999 in UTC: name another"
@@ -230,8 +247,8 @@ async def insert_rows(
     A row whose primary key is there stays as it is, unless `replace` names columns to take over: those
     are, where `replace_where` holds (a condition over the stored row and `excluded`, e.g.
     `items.digest <> excluded.digest`); then no key may occur twice in `rows`. `rows` is drawn one
-    statement at a time, so a generator keeps the event loop's waits short. Works alike on SQLite and
-    PostgreSQL, and counts exactly on both, which their `executemany` does not.
+    statement at a time, so a generator keeps the event loop's waits short. PostgreSQL gets more rows than one
+    statement holds by COPY. Both databases count exactly, which their `executemany` does not.
     """
     dialect = session.get_bind().dialect
     target = cast(Table, table.__table__)
@@ -242,6 +259,10 @@ async def insert_rows(
     conflict = _on_conflict(target, replace, replace_where)
     drawn = iter(rows)
     while batch := _bound(list(islice(drawn, size)), binds):
+        if dialect.name == "postgresql" and len(batch) == size:
+            rest = iter(lambda: _bound(list(islice(drawn, size)), binds), [])
+            records = chain(batch, chain.from_iterable(rest))
+            return affected + await copied(connection, target.name, columns, records, conflict)
         names = ", ".join(columns)
         places = _places(len(batch), len(columns), dialect.name)
         # Every name is a column or table of ours; every value travels as a parameter.
@@ -343,7 +364,8 @@ def _async_url(url: str) -> URL:
 
 def _postgres_engine(url: URL) -> AsyncEngine:
     try:
-        return create_async_engine(url, pool_pre_ping=True, **_engine_options())
+        named = {"server_settings": {"application_name": APPLICATION}}
+        return create_async_engine(url, pool_pre_ping=True, connect_args=named, **_engine_options())
     except ModuleNotFoundError as error:
         raise ExtraMissing(
             f"PostgreSQL needs a package that is not installed ({error.name}): "

@@ -10,6 +10,8 @@ from typing import Any, cast
 
 _NOT_IN_IDS = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
 _NOT_IN_TEXT = re.compile("[\x00\ud800-\udfff]")
+UNSTORABLE = "{} holds a NUL or half a character, which no database takes: leave that out"
+
 ID_LENGTH = 200
 DEEPEST_JSON = 20
 LARGEST_INTEGER = 2**63

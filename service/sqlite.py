@@ -4,6 +4,7 @@ import random
 import sqlite3
 import time
 from collections.abc import Callable, Iterable
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,19 @@ def sqlite_file(store: str) -> Path | None:
     """Return the file that a store's URL names; none when that is no SQLite."""
     url = make_url(store)
     return Path(url.database) if url.get_backend_name() == "sqlite" and url.database else None
+
+
+def in_use(file: Path) -> bool:
+    """Whether another connection, of any process, has a database of ours open.
+
+    Each in WAL mode holds a shared lock as long as it is open, and leaving that mode needs the only one.
+    """
+    with closing(sqlite3.connect(file, timeout=0)) as connection:
+        try:
+            connection.execute("PRAGMA journal_mode=DELETE")
+        except sqlite3.OperationalError:
+            return True
+    return False
 
 
 def sqlite_engine(url: URL, **options: Any) -> AsyncEngine:

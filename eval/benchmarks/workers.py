@@ -26,6 +26,8 @@ from indexing.world import World
 
 COMMAND = "pitchwright bench ray"
 EVENTS_PER_PROFILE = 20
+TEXTS_PER_PART = 128
+"""An eighth of a build's, so that a worker gets enough of them for a rate within minutes."""
 CLOSE = 1e-6
 """Vectors may differ by so much: another number of threads adds up in another order."""
 
@@ -40,12 +42,13 @@ class _Run(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Pace:
-    """How fast something is done, once the first of it is done."""
+    """How fast something is done, once each of so many workers may have done the first of it."""
 
-    def __init__(self, then: Callable[[int, int], None]) -> None:
+    def __init__(self, then: Callable[[int, int], None], workers: int) -> None:
         self._begun = time.perf_counter()
         self._told: list[tuple[float, int]] = []
         self._then = then
+        self._workers = workers
 
     def __call__(self, done: int, total: int) -> None:
         if done:
@@ -59,8 +62,8 @@ class _Pace:
 
     @property
     def rate(self) -> float:
-        """So many a second, from the first to the last; of a single part, that part's."""
-        (first, before), (last, done) = self._told[0], self._told[-1]
+        """So many a second, from a part for each worker to the last; of no more parts, those parts'."""
+        (first, before), (last, done) = self._told[: self._workers][-1], self._told[-1]
         return (done - before) / (last - first) if done > before else done / self.first_seconds
 
 
@@ -70,7 +73,7 @@ def measure_workers(
     """Encode and compute a seeded world here and on a Ray of so many workers, and work out what scale takes.
 
     `model` is as in `load_embedder`. Rates count from the first part done to the last, so they say something
-    from about ten parts a worker on (1,024 texts, 131,072 events a part); those of the fewest workers, by
+    from about ten parts a worker on (128 texts, 131,072 events a part); those of the fewest workers, by
     worker, are what scale is worked out from. Raises `EmbedderError`, `ClusterError` and `DatasetError`.
     """
     started = time.perf_counter()
@@ -79,13 +82,13 @@ def measure_workers(
     )
     embedder = load_embedder(model)
     embedder.encode(["what is loaded at the first text is not measured"])
-    here = _run(world, embedder, None, partial(_tell, progress, "here"))
+    here = _run(world, embedder, None, 1, partial(_tell, progress, "here"))
     measured = _figures_of("ray.here", here, None)
     found = here
     for count in sorted(workers, reverse=True):
         with cluster(SCHEME, count):
             ray = RayWorkers(partial(load_embedder, model), embedder.digest)
-            found = _run(world, embedder, ray, partial(_tell, progress, f"{count} workers"))
+            found = _run(world, embedder, ray, count, partial(_tell, progress, f"Ray of {count}"))
         measured += _figures_of(f"ray.workers_{count}", found, here)
         measured.append(
             figure(
@@ -114,13 +117,22 @@ def measure_workers(
 
 
 def _run(
-    world: World, embedder: Embedder, workers: Workers | None, progress: Callable[[str, int, int], None]
+    world: World,
+    embedder: Embedder,
+    workers: Workers | None,
+    count: int,
+    progress: Callable[[str, int, int], None],
 ) -> _Run:
-    encode = _Pace(partial(progress, "encode"))
+    encode = _Pace(partial(progress, "encode"), count)
     vectors = encode_items(
-        world.items, embedder, None, encode, workers.encode if workers is not None else None
+        world.items,
+        embedder,
+        None,
+        encode,
+        workers.encode if workers is not None else None,
+        texts_at_once=TEXTS_PER_PART,
     ).vectors
-    profiles = _Pace(partial(progress, "profiles"))
+    profiles = _Pace(partial(progress, "profiles"), count)
     with tempfile.TemporaryDirectory(prefix="bench-ray-") as folder:
         _, mapped = build_profiles(
             world,

@@ -162,7 +162,10 @@ class Worker:
 
     async def _try(self, lease: Lease) -> _Outcome:
         """Write one unit."""
-        log = self._log.bind(workspace=lease.workspace, campaign=lease.campaign, unit=lease.place.custom_id)
+        # In this task's context: whatever is logged on the way says which unit it was for.
+        structlog.contextvars.bind_contextvars(
+            workspace=lease.workspace, job=lease.campaign, unit=lease.place.custom_id
+        )
         meter: Metered | None = None
         try:
             meter = Metered(await self._runtime.engine())
@@ -175,7 +178,7 @@ class Worker:
         except (ServiceError, PromptError, IndexingError) as error:
             failure = Failure(code=code_of(error), reason=str(error), tokens=meter.tokens if meter else 0)
         except Exception as error:  # whatever it is, it is this unit's, and others go on
-            log.error("a unit failed in a way nobody expected", exc_info=error)
+            self._log.error("a unit failed in a way nobody expected", exc_info=error)
             reason = (
                 f"it failed in a way nobody expected ({type(error).__name__}): the worker's log says more"
             )
@@ -183,7 +186,7 @@ class Worker:
         else:
             self._rest_seconds = 0.0
             return written
-        log.warning("a unit was not written", attempt=lease.tries, reason=failure.reason)
+        self._log.warning("a unit was not written", attempt=lease.tries, reason=failure.reason)
         return failure
 
     async def _write(self, lease: Lease, meter: Metered) -> Written:

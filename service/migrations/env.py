@@ -7,10 +7,16 @@ from service.migrations.schema import metadata
 
 
 def run() -> None:
-    """Run inside the caller's transaction, so that a step is applied wholly or not at all."""
+    """Run each step in a transaction, the caller's if there is one: a step is applied wholly or not at all.
+
+    Only a step that says so leaves it (`autocommit_block`), to build an index beside writers in PostgreSQL.
+    """
     connection: Connection = context.config.attributes["connection"]
-    context.configure(connection=connection, target_metadata=metadata, compare_type=True)
-    context.run_migrations()
+    context.configure(
+        connection=connection, target_metadata=metadata, compare_type=True, transaction_per_migration=True
+    )
+    with context.begin_transaction():
+        context.run_migrations()
 
 
 run()

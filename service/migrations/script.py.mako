@@ -15,3 +15,8 @@ depends_on: str | Sequence[str] | None = None
 def upgrade() -> None:
     """Apply the step."""
     ${upgrades if upgrades else "pass"}
+
+
+def downgrade() -> None:
+    """Undo the step; the first line says what is lost, `pitchwright db downgrade` shows it."""
+    ${downgrades if downgrades else "pass"}

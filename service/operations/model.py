@@ -43,3 +43,31 @@ class BackupManifest(msgspec.Struct, frozen=True, kw_only=True):
     """Fingerprints of the keys that open its encrypted traits; the keys themselves are in no backup."""
     files: dict[str, BackedUpFile]
     """By name in the archive."""
+
+
+class UndoneStep(msgspec.Struct, frozen=True, kw_only=True):
+    """One step of the schema that is taken back, and what its undoing says of itself."""
+
+    schema: str
+    says: str
+
+
+class Lost(msgspec.Struct, frozen=True, kw_only=True):
+    """What an older schema has no place for."""
+
+    table: str
+    column: str | None = None
+    """None for the whole table."""
+    rows: int
+    """That hold something there; of a column, something else than its default."""
+
+
+class Downgrade(msgspec.Struct, frozen=True, kw_only=True):
+    """A schema taken back, or what that would take."""
+
+    before: str
+    after: str
+    done: bool
+    steps: tuple[UndoneStep, ...]
+    """Newest first."""
+    lost: tuple[Lost, ...]

@@ -4,11 +4,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from alembic import command
 from sqlalchemy import Boolean, Connection, DateTime, Float, Integer, LargeBinary, MetaData, select
 
 from service.db import Database
-from service.migrations.upgrade import configuration, current_schema, newest_schema
+from service.migrations.upgrade import current_schema, newest_schema
 from service.settings import Settings
 
 MOMENT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -42,8 +41,7 @@ def rows(connection: Connection) -> dict[str, list[dict[str, Any]]]:
 
 
 def filled(connection: Connection) -> dict[str, list[dict[str, Any]]]:
-    """The first schema with a row in each of its tables."""
-    command.upgrade(configuration(connection), "0001")
+    """A row in each table of the first schema."""
     held = MetaData()
     held.reflect(connection)
     for table in held.sorted_tables:
@@ -57,6 +55,7 @@ def filled(connection: Connection) -> dict[str, list[dict[str, Any]]]:
 async def test_all_steps_keep_what_was_there(settings: Settings):
     database = await Database.open(settings.store_url)
     try:
+        await database.upgrade("0001")
         async with database.write() as session:
             before = await (await session.connection()).run_sync(filled)
         assert len(before) >= 12

@@ -16,6 +16,8 @@ from sqlalchemy import event, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.audit.store import AuditStore
+from service.campaigns.leases import LeaseStore
+from service.campaigns.store import CampaignStore, open_jobs
 from service.contact.store import ContactStore
 from service.drafts.store import DraftStore
 from service.events.store import EventStore
@@ -30,7 +32,7 @@ from tests.contracts.conftest import NOW, Clock
 
 pytestmark = [pytest.mark.slow, pytest.mark.postgres]
 
-EVENTS, OTHERS = 200_000, 20_000
+EVENTS, OTHERS = 1_000_000, 20_000
 """Rows of events, and of every other table that grows."""
 AT = "timestamptz '2026-01-01 00:00:00+00' + number * interval '10 s'"
 # Each with a row for each number; `AT` is its time.
@@ -63,6 +65,17 @@ FILLED = {
         "'shop', 'd-' || number, 'w-' || 1 + number % 3, 'webhook.test', '{}', "
         "CASE WHEN number % 1000 = 0 THEN 'pending' ELSE 'delivered' END, 1, AT, AT"
     ),
+    "campaigns (workspace_id, id, name, definition, n, state, total, completed, failed, tokens, seconds, "
+    "budget, errors, created_at, updated_at)": (
+        "'shop', 'c-' || number, 'c', '{}', 1, CASE number WHEN 7 THEN 'running' ELSE 'completed' END, 1, 1, "
+        "0, 0, 0, '{}', '[]', AT, AT"
+    ),
+    "campaign_units (workspace_id, campaign_id, ordinal, custom_id, segment, item_id, channel, tone, "
+    "language, state, lease_owner, lease_until, tries, tokens, digest, cached, variants)": (
+        "'shop', 'c-' || CASE WHEN number % 2 = 0 THEN 7 ELSE number END, number, 'u-' || number, 's', "
+        "'i-1', 'email', 'friendly', 'en', CASE WHEN number % 500 = 0 THEN 'queued' "
+        "WHEN number % 502 = 0 THEN 'leased' ELSE 'done' END, 'w', AT, 1, 0, 'd-' || number, false, '[]'"
+    ),
 }
 EVENT_COLUMNS = (
     "workspace_id",
@@ -88,6 +101,14 @@ HOT: dict[str, Asks] = {
     "the first page of drafts": lambda session: DraftStore(session, "shop").page(None, 50),
     "another page of drafts": lambda session: DraftStore(session, "shop").page("202600010000", 50),
     "an item's drafts": lambda session: DraftStore(session, "shop").page(None, 50, item_id="i-7"),
+    "units to write": lambda session: LeaseStore(session, "shop", "c-7").take("me", 8, LATE, LATE),
+    "units that are held": lambda session: LeaseStore(session, "shop", "c-7").renew("w", LATE),
+    "whether a lease ran out": lambda session: LeaseStore(session, "shop", "c-7").needs_sweep(LATE),
+    "leases that ran out": lambda session: LeaseStore(session, "shop", "c-7").sweep(LATE),
+    "a page of units": lambda session: CampaignStore(session, "shop").units("c-7", 500, 50),
+    "a page of campaigns": lambda session: CampaignStore(session, "shop").page("c-70", 50, LATE),
+    "a unit written before": lambda session: CampaignStore(session, "shop").answered("d-77"),
+    "campaigns that are open": lambda session: open_jobs(session, None),
     "a key": lambda session: find_key(session, "x77"),
     "a page of the audit log": lambda session: AuditStore(session, "shop").page(15_000, 100),
     "the audit log since": lambda session: AuditStore(session, "shop").page(0, 100, since=LATE),

@@ -4,7 +4,6 @@ import asyncio
 from datetime import UTC, datetime
 
 import pytest
-from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, text
@@ -14,7 +13,6 @@ from service.contact.model import PERSONAL, ContactPolicy
 from service.db import Database
 from service.errors import DatabaseTooNew
 from service.migrations.schema import metadata
-from service.migrations.upgrade import configuration
 from service.privacy.actions import list_erasures
 from service.privacy.model import Removed
 from service.profiles.actions import list_profiles, upsert_profiles
@@ -44,12 +42,12 @@ def test_every_primary_key_starts_with_the_workspace():
 
 async def test_tombstones_of_older_stores_become_receipts(settings: Settings):
     def old_store(connection: Connection) -> None:
-        command.upgrade(configuration(connection), "0006")
         moment = "2026-01-02 03:04:05+00:00" if connection.dialect.name == "postgresql" else _SQLITE_MOMENT
         for statement in _OLD_ROWS:
             connection.execute(text(statement.replace("AT", f"'{moment}'")))
 
     database = await Database.open(settings.store_url)
+    await database.upgrade("0006")
     async with database.write() as session:
         await (await session.connection()).run_sync(old_store)
     await database.close()
@@ -79,12 +77,12 @@ _OLD_ROWS = (
 
 async def test_whoever_unsubscribed_before_consent_was_kept_is_taken_at_their_word(settings: Settings):
     def old_store(connection: Connection) -> None:
-        command.upgrade(configuration(connection), "0008")
         moment = "2026-01-02 03:04:05+00:00" if connection.dialect.name == "postgresql" else _SQLITE_MOMENT
         for statement in _OLD_EVENTS:
             connection.execute(text(statement.replace("AT", f"'{moment}'")))
 
     database = await Database.open(settings.store_url)
+    await database.upgrade("0008")
     async with database.write() as session:
         await (await session.connection()).run_sync(old_store)
     await database.close()

@@ -1,6 +1,7 @@
 """Computed traits: against plain Python, alone and among others, across time zones, in rules and on disk."""
 
 from datetime import UTC, datetime, timedelta
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -163,6 +164,21 @@ def test_a_snapshot_keeps_them_and_rules_read_them_alike_live(tmp_path: Path) ->
         now = explain(definition, snapshot, None, person=live)
         assert stored == now
         assert stored.matched == (row in members)
+
+
+def test_the_same_events_give_the_same_bytes_however_long_the_names_are() -> None:
+    items = pl.DataFrame([{**each, "category": f"{row}, a long category"} for row, each in enumerate(ITEMS)])
+    bought: dict[str, Any] = {"type": "purchase", "value": 1.0, "time": AS_OF}
+    people = [[{**bought, "item": row, "channel": f"{row}, a long channel"}] for row in range(len(ITEMS))]
+    calendar, heard = Calendar(as_of=AS_OF, timezone=LONDON), responses(people)
+
+    def written() -> bytes:
+        file = BytesIO()
+        traits = compute_traits(columns(people), items, calendar, WEIGHTS, responses=heard)
+        traits.frame.rechunk().write_ipc(file)
+        return file.getvalue()
+
+    assert len({written() for _ in range(8)}) == 1
 
 
 def test_an_older_snapshot_has_none_and_says_so() -> None:

@@ -39,7 +39,7 @@ def ray() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(item_vectors, "_TEXTS_AT_ONCE", 2)
+    monkeypatch.setattr(item_vectors, "TEXTS_AT_ONCE", 2)
     monkeypatch.setattr(profile_building, "CHUNK_EVENTS", 64)
 
 

@@ -207,3 +207,23 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("workspace_id", "segment_id", "version", name="pk_segment_versions"),
     )
+
+
+def downgrade() -> None:
+    """Drop every table: nothing of the store is left."""
+    for table in (
+        "segment_versions",
+        "events",
+        "erasures",
+        "consents",
+        "suppressions",
+        "segments",
+        "profiles",
+        "leases",
+        "items",
+        "idempotency_keys",
+        "drafts",
+        "api_keys",
+        "workspaces",
+    ):
+        op.drop_table(table)

@@ -31,3 +31,8 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["workspace_id"], ["workspaces.id"], name="fk_prompt_changes_workspaces"),
         sa.PrimaryKeyConstraint("workspace_id", "name", "revision", name="pk_prompt_changes"),
     )
+
+
+def downgrade() -> None:
+    """Drop what workspaces changed about prompts: the shipped ones count again."""
+    op.drop_table("prompt_changes")

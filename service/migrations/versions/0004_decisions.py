@@ -37,3 +37,8 @@ def upgrade() -> None:
             "workspace_id", "draft_id", "variant_id", "number", name="pk_draft_decisions"
         ),
     )
+
+
+def downgrade() -> None:
+    """Drop what people decided about variants, with the edited texts."""
+    op.drop_table("draft_decisions")

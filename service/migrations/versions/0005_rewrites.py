@@ -1,4 +1,4 @@
-"""Drafts that rewrite a variant know their parent, and are found by it."""
+"""Drafts that rewrite a variant know their parent."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -15,6 +15,9 @@ def upgrade() -> None:
     """Add the parent; drafts that are there have none."""
     op.add_column("drafts", sa.Column("parent_draft_id", ID, nullable=True))
     op.add_column("drafts", sa.Column("parent_variant_id", ID, nullable=True))
-    op.create_index(
-        "ix_drafts_workspace_id_parent_draft_id", "drafts", ["workspace_id", "parent_draft_id"], unique=False
-    )
+
+
+def downgrade() -> None:
+    """Forget which variant a draft rewrites."""
+    op.drop_column("drafts", "parent_variant_id")
+    op.drop_column("drafts", "parent_draft_id")

@@ -5,7 +5,7 @@ from alembic import op
 from sqlalchemy.dialects.postgresql import JSONB
 
 revision = "0006"
-down_revision = "0005"
+down_revision = "0005a"
 branch_labels = None
 depends_on = None
 
@@ -18,9 +18,6 @@ def upgrade() -> None:
     """Profiles that are there are merged into none, and nobody knows when their traits were said."""
     op.add_column("profiles", sa.Column("merged_into", ID, nullable=True))
     op.add_column("profiles", sa.Column("trait_times", JSON, nullable=False, server_default="{}"))
-    op.create_index(
-        "ix_profiles_workspace_id_merged_into", "profiles", ["workspace_id", "merged_into"], unique=False
-    )
     op.create_table(
         "findings",
         sa.Column("workspace_id", ID, nullable=False),
@@ -37,3 +34,10 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("workspace_id", "source", "kind", "about", name="pk_findings"),
     )
+
+
+def downgrade() -> None:
+    """Forget who was merged into whom (those stay, empty), when traits were said, and what was odd."""
+    op.drop_table("findings")
+    op.drop_column("profiles", "trait_times")
+    op.drop_column("profiles", "merged_into")

@@ -11,7 +11,7 @@ from alembic import op
 from sqlalchemy.dialects.postgresql import JSONB
 
 revision = "0007"
-down_revision = "0006"
+down_revision = "0006a"
 branch_labels = None
 depends_on = None
 
@@ -143,3 +143,32 @@ def _write_receipts(erased: Sequence[sa.Row[Any]], keys: dict[str, bytes]) -> No
 
 def _subject(key: bytes, profile_id: str) -> str:
     return blake2b(profile_id.encode(), key=key, digest_size=16).hexdigest()
+
+
+def downgrade() -> None:
+    """Drop receipts (nothing keeps who was erased from coming back), expiry, audit log and retention.
+
+    Of somebody erased there is no id left to make a tombstone of.
+    """
+    op.drop_table("privacy_spending")
+    op.drop_table("audit_entries")
+    op.drop_column("api_keys", "expires_at")
+    op.drop_column("workspaces", "events_removed_at")
+    op.drop_column("workspaces", "retention_days")
+    op.drop_table("erased_subjects")
+    op.drop_table("erasures")
+    op.drop_table("pseudonym_keys")
+    op.add_column("profiles", sa.Column("erased_at", INSTANT, nullable=True))
+    op.create_table(
+        "erasures",
+        sa.Column("workspace_id", ID, nullable=False),
+        sa.Column("profile_id", ID, nullable=False),
+        sa.Column("erased_at", INSTANT, nullable=False),
+        sa.Column("events", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["workspace_id", "profile_id"],
+            ["profiles.workspace_id", "profiles.id"],
+            name="fk_erasures_profiles",
+        ),
+        sa.PrimaryKeyConstraint("workspace_id", "profile_id", name="pk_erasures"),
+    )

@@ -35,3 +35,8 @@ def upgrade() -> None:
     op.create_index(
         "ix_exports_workspace_id_expires_at", "exports", ["workspace_id", "expires_at"], unique=False
     )
+
+
+def downgrade() -> None:
+    """Drop the exports; their files stay in the data folder."""
+    op.drop_table("exports")

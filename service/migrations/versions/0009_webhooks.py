@@ -70,3 +70,10 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["workspace_id"], ["workspaces.id"], name="fk_webhook_tellings_workspaces"),
         sa.PrimaryKeyConstraint("workspace_id", name="pk_webhook_tellings"),
     )
+
+
+def downgrade() -> None:
+    """Drop webhooks and whatever is on its way to them."""
+    op.drop_table("webhook_tellings")
+    op.drop_table("webhook_deliveries")
+    op.drop_table("webhooks")

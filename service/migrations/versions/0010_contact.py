@@ -15,7 +15,19 @@ INSTANT = sa.DateTime(timezone=True)
 
 
 def upgrade() -> None:
-    """Add the columns and the table, and take those who unsubscribed at their word."""
+    """Take those who unsubscribed at their word, and add the columns and the table.
+
+    In this order: events are read for long, and the columns lock tables that every request reads.
+    """
+    for channel in ("email", "push", "sms"):
+        op.execute(
+            sa.text(
+                "INSERT INTO consents (workspace_id, profile_id, channel, granted, source, changed_at) "
+                "SELECT workspace_id, profile_id, CAST(:channel AS VARCHAR(32)), 1 = 0, 'unsubscribe', "
+                "MAX(occurred_at) FROM events WHERE type IN ('unsubscribe', 'complaint') "
+                "GROUP BY workspace_id, profile_id ON CONFLICT DO NOTHING"
+            ).bindparams(channel=channel)
+        )
     op.add_column("workspaces", sa.Column("contact", JSON, nullable=False, server_default="{}"))
     op.add_column("exports", sa.Column("channel", sa.String(length=32), nullable=True))
     op.add_column("exports", sa.Column("removed", JSON, nullable=False, server_default="[]"))
@@ -31,12 +43,11 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("workspace_id", "subject", "channel", name="pk_suppressed_addresses"),
     )
-    for channel in ("email", "push", "sms"):
-        op.execute(
-            sa.text(
-                "INSERT INTO consents (workspace_id, profile_id, channel, granted, source, changed_at) "
-                "SELECT workspace_id, profile_id, CAST(:channel AS VARCHAR(32)), 1 = 0, 'unsubscribe', "
-                "MAX(occurred_at) FROM events WHERE type IN ('unsubscribe', 'complaint') "
-                "GROUP BY workspace_id, profile_id ON CONFLICT DO NOTHING"
-            ).bindparams(channel=channel)
-        )
+
+
+def downgrade() -> None:
+    """Drop policies and suppressed addresses, who may be written to again; words about consent stay."""
+    op.drop_table("suppressed_addresses")
+    op.drop_column("exports", "removed")
+    op.drop_column("exports", "channel")
+    op.drop_column("workspaces", "contact")

@@ -18,3 +18,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("fingerprint", name="pk_trait_keys"),
     )
     op.add_column("exports", sa.Column("masked", sa.Boolean(), nullable=False, server_default=sa.false()))
+
+
+def downgrade() -> None:
+    """Forget which keys traits are encrypted with, and which exports are masked: they read as plain."""
+    op.drop_column("exports", "masked")
+    op.drop_table("trait_keys")

@@ -85,3 +85,9 @@ def upgrade() -> None:
     op.create_index(
         "ix_campaign_units_workspace_id_digest", "campaign_units", ["workspace_id", "digest"], unique=False
     )
+
+
+def downgrade() -> None:
+    """Drop campaigns and their units, with the copy that was written."""
+    op.drop_table("campaign_units")
+    op.drop_table("campaigns")

@@ -2,12 +2,15 @@
 
 import asyncio
 import re
+from collections.abc import Sequence
 from datetime import timedelta
+from typing import Any
 
 import pytest
+import structlog
 
 from prompts.catalog import Catalog
-from prompts.engine import Ask
+from prompts.engine import Answer, Ask
 from prompts.errors import EngineUnavailable
 from service.campaigns import ordering, worker
 from service.campaigns.model import Budget
@@ -39,6 +42,24 @@ async def test_every_unit_is_written_once_and_the_campaign_completes(runtime: Ru
     assert done.tokens == sum(unit.tokens for unit in found) == 15 * len(engine.asks)
     (told,) = await list_deliveries(runtime, "shop", webhook.id)
     assert told.body["data"]["request_counts"] == {"total": 12, "completed": 12, "failed": 0}
+
+
+async def test_what_is_logged_on_the_way_names_the_unit(
+    runtime: Runtime, engine: SlowEngine, monkeypatch: pytest.MonkeyPatch
+):
+    seen = list[dict[str, Any]]()
+    generate = engine.generate
+
+    async def noted(asks: Sequence[Ask], **more: Any) -> list[Answer]:
+        seen.append(structlog.contextvars.get_contextvars())
+        return await generate(asks, **more)
+
+    monkeypatch.setattr(engine, "generate", noted)
+    campaign_id = await order(runtime)
+    await work(runtime)
+    assert {(each["workspace"], each["job"]) for each in seen} == {("shop", campaign_id)}
+    assert {each["unit"] for each in seen} == {unit.custom_id for unit in await units(runtime, campaign_id)}
+    assert "unit" not in structlog.contextvars.get_contextvars()
 
 
 async def test_two_workers_share_a_campaign(runtime: Runtime, engine: SlowEngine):
