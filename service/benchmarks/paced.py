@@ -132,8 +132,9 @@ class PacedApp:
     def _alike(self, body: Mapping[str, Any]) -> Recorded:
         """Answer a prompt that was not recorded, in the fields it asks for where an answer has them."""
         wanted: dict[str, Any] = body.get("response_format", {}).get("json_schema", {}).get("schema", {})
-        alike = self._by_form.get(frozenset(wanted.get("properties", ())), [self._any])
-        return alike[body["seed"] % len(alike)]
+        form = frozenset(wanted.get("properties", ()))
+        alike = self._by_form.get(form) if form else None
+        return alike[body["seed"] % len(alike)] if alike else self._any
 
 
 def _form(text: str) -> frozenset[str]:
