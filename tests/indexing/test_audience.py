@@ -225,7 +225,7 @@ def test_an_evaluation_that_nobody_holds_is_gone_at_once_and_its_world_with_it()
     world = copy(WORLD)
     evaluation = Evaluation(Population.of(world), EMBEDDER, {})
     evaluation.select(
-        parse_definition({"any": [{"like": "tea", "top": 2}, {"event": "view", "op": "ge", "value": 1}]})
+        parse_definition({"any": [{"like": "7", "top": 2}, {"event": "view", "op": "ge", "value": 1}]})
     )
     left = weakref.ref(world)
     gc.disable()  # which would find it as well, some day
