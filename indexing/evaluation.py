@@ -67,12 +67,17 @@ class Evaluation:
         self.people = people
         self.segments = segments
         self._embedder = embedder
-        self._whole = whole or self
+        self._other = whole
         self._outcomes: dict[str, Outcome] = {}
         self._segments: dict[str, Scored] = {}
         self._queries: dict[str, Vectors] = {}
         self._cutoffs: dict[str, Cutoff | None] = {}
         self._groups: dict[str, SeedGroup] = {}
+
+    @property
+    def _whole(self) -> "Evaluation":
+        # Not kept: one that refers to itself stays, with its snapshot, until a collector looks for cycles.
+        return self if self._other is None else self._other
 
     def select(self, definition: Definition) -> Scored:
         """Evaluate a definition over everyone here."""

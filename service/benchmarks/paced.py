@@ -95,7 +95,11 @@ class PacedApp:
     def __init__(self, answers: Path, tokens_per_second: float) -> None:
         read = msgspec.json.decode(answers.read_bytes(), type=dict[str, dict[int, Recorded]])
         self._answers = read
-        self._any = next(iter(next(iter(read.values())).values()))
+        every = [answer for by_seed in read.values() for answer in by_seed.values()]
+        self._any = every[0]
+        self._by_form = dict[frozenset[str], list[Recorded]]()
+        for answer in every:
+            self._by_form.setdefault(_form(answer.text), []).append(answer)
         self._pace = Pace(tokens_per_second)
 
     async def __call__(self, scope: dict[str, Any], receive: _Receive, send: _Send) -> None:
@@ -116,7 +120,7 @@ class PacedApp:
 
     async def _complete(self, body: dict[str, Any]) -> dict[str, Any]:
         known = self._answers.get(prompt_key(body["messages"]), {})
-        answer = known.get(body["seed"]) or next(iter(known.values()), self._any)
+        answer = known.get(body["seed"]) or next(iter(known.values()), None) or self._alike(body)
         await self._pace.write(answer.tokens)
         message = {"role": "assistant", "content": answer.text}
         return {
@@ -124,6 +128,21 @@ class PacedApp:
             "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
             "usage": {"prompt_tokens": 0, "completion_tokens": answer.tokens},
         }
+
+    def _alike(self, body: Mapping[str, Any]) -> Recorded:
+        """Answer a prompt that was not recorded, in the fields it asks for where an answer has them."""
+        wanted: dict[str, Any] = body.get("response_format", {}).get("json_schema", {}).get("schema", {})
+        form = frozenset(wanted.get("properties", ()))
+        alike = self._by_form.get(form) if form else None
+        return alike[body["seed"] % len(alike)] if alike else self._any
+
+
+def _form(text: str) -> frozenset[str]:
+    """Name the fields of an answer; none where it is no JSON object."""
+    try:
+        return frozenset(msgspec.json.decode(text, type=dict[str, Any]))
+    except msgspec.DecodeError:
+        return frozenset()
 
 
 async def _body(receive: _Receive) -> bytes:

@@ -85,9 +85,7 @@ async def build_demo(runtime: Runtime, seed: int, progress: Progress | None = No
     workspace = runtime.settings.workspace
     folder = Path(runtime.settings.data_dir)
     stages = Stages()
-    await stages.run("shop", _shop(runtime, workspace, folder, seed, stages, progress))
-    info = await stages.run("snapshot", _snapshot(runtime, workspace, stages, progress))
-    audiences = await stages.run("audiences", _audiences(runtime, workspace))
+    info, audiences = await build_shop(runtime, seed, progress, stages)
     out = folder / f"campaign-{workspace}"
     variants = await stages.run("campaign", _campaign(runtime, workspace, out, stages, progress))
     engine = (await runtime.engine()).info
@@ -105,6 +103,17 @@ async def build_demo(runtime: Runtime, seed: int, progress: Progress | None = No
         reused=tuple(stages.reused),
         engine=f"{engine.name}/{engine.model}",
     )
+
+
+async def build_shop(
+    runtime: Runtime, seed: int, progress: Progress | None = None, stages: Stages | None = None
+) -> tuple[SnapshotInfo, tuple[DemoAudience, ...]]:
+    """Build what is missing of the demo without copy, in the runtime's workspace and data folder."""
+    stages, workspace = stages or Stages(), runtime.settings.workspace
+    folder = Path(runtime.settings.data_dir)
+    await stages.run("shop", _shop(runtime, workspace, folder, seed, stages, progress))
+    info = await stages.run("snapshot", _snapshot(runtime, workspace, stages, progress))
+    return info, await stages.run("audiences", _audiences(runtime, workspace))
 
 
 def demo_campaign() -> Campaign:

@@ -39,6 +39,8 @@ from service.workspaces.actions import get_workspace
 IDS_AT_ONCE = 50_000
 REMEMBERED = 32
 """Evaluations kept per process; at a million profiles a rule takes one megabyte, a `like` five."""
+SNAPSHOTS_REMEMBERED = 2
+"""The newest of a workspace whose evaluations are kept: each holds all of its snapshot open."""
 
 
 class Selection:
@@ -131,8 +133,16 @@ class Memory:
         self.errors: dict[tuple[str, str], tuple[int, str]] = {}
 
     def keep(self, key: tuple[str, str, str], selection: Selection) -> None:
-        """Remember an evaluation, forgetting those longest unasked."""
+        """Remember an evaluation, forgetting those longest unasked, and those of older snapshots.
+
+        One of an older snapshot, for pages that began with it, is remembered until the next one is.
+        """
         self.selections[key] = selection
+        workspace, version, _ = key
+        versions = sorted({theirs for owner, theirs, _ in self.selections if owner == workspace})
+        older = set(versions[:-SNAPSHOTS_REMEMBERED]) - {version}
+        for each in [each for each in self.selections if each[0] == workspace and each[1] in older]:
+            del self.selections[each]
         while len(self.selections) > REMEMBERED:
             self.selections.popitem(last=False)
 

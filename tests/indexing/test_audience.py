@@ -1,5 +1,9 @@
 """Evaluating definitions: against plain Python, against explanations, against one profile's own rows."""
 
+import gc
+import weakref
+from copy import copy
+
 import numpy as np
 import polars as pl
 import pytest
@@ -215,3 +219,18 @@ def test_nearest_says_by_how_much() -> None:
     row = int(members.rows[0])
     (reason,) = explain(rule, WORLD, EMBEDDER, row=row).reasons
     assert reason.words.startswith('tastes nearest to "Item 0": nearer by 0.')
+
+
+def test_an_evaluation_that_nobody_holds_is_gone_at_once_and_its_world_with_it() -> None:
+    world = copy(WORLD)
+    evaluation = Evaluation(Population.of(world), EMBEDDER, {})
+    evaluation.select(
+        parse_definition({"any": [{"like": "7", "top": 2}, {"event": "view", "op": "ge", "value": 1}]})
+    )
+    left = weakref.ref(world)
+    gc.disable()  # which would find it as well, some day
+    try:
+        del world, evaluation
+        assert left() is None
+    finally:
+        gc.enable()

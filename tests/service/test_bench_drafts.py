@@ -50,20 +50,29 @@ def test_the_stand_in_speaks_the_protocol_and_knows_its_recorded_answers(tmp_pat
     ask = Ask(messages=(Message(role="user", content="channel: push"),), seed=7)
     key = ask_key(ask)
     assert key == prompt_key([{"role": "user", "content": "channel: push"}])
-    save_answers(tmp_path / "answers.json", {key: {7: Recorded("seven", 3), 8: Recorded("eight", 4)}})
+    email = Recorded('{"subject": "nine", "body": "ten"}', 6)
+    save_answers(
+        tmp_path / "answers.json",
+        {key: {7: Recorded("seven", 3), 8: Recorded("eight", 4)}, "of another": {1: email}},
+    )
     url = f"http://127.0.0.1:{(port := free_port())}"
     arguments = ("-m", "service.benchmarks.paced", tmp_path / "answers.json", "2000", str(port))
     with started(arguments, f"{url}/health", tmp_path / "log") as process:
         assert httpx.get(f"{url}/v1/models").json()["data"][0]["id"] == "paced"
 
-        def asked(content: str, seed: int) -> str:
-            body = {"messages": [{"role": "user", "content": content}], "seed": seed}
+        def asked(content: str, seed: int, *fields: str) -> str:
+            schema = {"properties": {field: {"type": "string"} for field in fields}}
+            body: dict[str, object] = {"messages": [{"role": "user", "content": content}], "seed": seed}
+            if fields:
+                body["response_format"] = {"type": "json_schema", "json_schema": {"schema": schema}}
             answer = httpx.post(f"{url}/v1/chat/completions", json=body).json()
             return answer["choices"][0]["message"]["content"]
 
         assert [asked("channel: push", 7), asked("channel: push", 8)] == ["seven", "eight"]
         assert asked("channel: push", 99) == asked("anything", 1) == "seven"
-        assert httpx.get(f"{url}/metrics").text == "vllm:generation_tokens_total{} 13\n"
+        assert asked("anything", 1, "body", "subject") == email.text
+        assert asked("anything", 1, "title") == "seven"
+        assert httpx.get(f"{url}/metrics").text == "vllm:generation_tokens_total{} 22\n"
         assert httpx.get(f"{url}/nothing").status_code == 404
         used = cpu_seconds(process)
         assert used is not None

@@ -14,9 +14,11 @@ from service.profiles.actions import erase_profile, upsert_profiles
 from service.profiles.model import Profile
 from service.runtime import Runtime
 from service.segments import actions, previews
-from service.segments.members import list_members, match_profile
+from service.segments.members import count_members, list_members, match_profile
 from service.segments.model import MembersCursor, SegmentPatch
-from service.snapshots.actions import build_snapshot
+from service.segments.selection import SNAPSHOTS_REMEMBERED, memory_of
+from service.snapshots.actions import build_snapshot, list_snapshots
+from service.snapshots.replicas import KEEP
 from tests.indexing.plain_embedder import PlainEmbedder
 from tests.service.segments.people_shop import BRITISH, NOW, W
 
@@ -121,6 +123,20 @@ async def test_a_cursor_keeps_its_snapshot_and_its_definition(runtime: Runtime) 
     seen = [member.profile_id for member in (*first.members, *second.members)]
     assert seen == [f"p{n:02}" for n in range(0, 60, 2)]
     assert (await list_members(runtime, W, segment.id)).count == 0
+
+
+async def test_audiences_that_were_looked_at_hold_no_old_snapshot(runtime: Runtime) -> None:
+    segment = await actions.create_segment(runtime, W, "British", BRITISH)
+    begun = await list_members(runtime, W, segment.id, limit=10)
+    for _ in range(KEEP + 1):
+        await build_snapshot(runtime, W)
+        await count_members(runtime, W, segment.id)
+    published = [info.version for info in await list_snapshots(runtime, W)]
+    assert published[KEEP:] == [begun.snapshot], "the first is leased by its cursor, the others are gone"
+    held = {version for _, version, _ in memory_of(runtime).selections}
+    assert held == set(published[:SNAPSHOTS_REMEMBERED])
+    rest = await list_members(runtime, W, segment.id, cursor=begun.next, limit=100)
+    assert (rest.snapshot, len(rest.members)) == (begun.snapshot, 20)
 
 
 async def test_a_cursor_that_is_gone_or_foreign_is_refused(runtime: Runtime) -> None:
