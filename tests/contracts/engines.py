@@ -7,8 +7,6 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
-import httpx
-
 from prompts.engine import EngineInfo
 from service.llm.load import POCKET_FOLDER
 from service.llm.local_model import open_tokens
@@ -71,13 +69,6 @@ async def vllm_in_process(llm: Any, timeout_seconds: float = 60.0) -> AsyncGener
     info = EngineInfo(name="vllm", model="pocket@session", dialect="pocket", languages=("en",))
     longest = llm.model_config.max_model_len
     yield VllmEngine(llm, open_tokens(POCKET_FOLDER), info, longest=longest, timeout_seconds=timeout_seconds)
-
-
-async def running(client: httpx.AsyncClient, url: str) -> float:
-    """How many requests a vLLM is working on, by its own metric."""
-    text = (await client.get(f"{url.removesuffix('/v1')}/metrics")).text
-    lines = [line for line in text.splitlines() if line.startswith("vllm:num_requests_running{")]
-    return sum(float(line.rsplit(" ", 1)[1]) for line in lines)
 
 
 @contextmanager

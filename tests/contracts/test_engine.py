@@ -24,7 +24,6 @@ from service.llm.pocket.sketch import CHANNELS
 from service.llm.vllm_engine import VllmEngine
 from tests.contracts.engines import (
     openai_engine,
-    running,
     transformers_engine,
     vllm_engine,
     vllm_in_process,
@@ -158,18 +157,23 @@ async def test_calls_at_the_same_time_do_not_mix(engine: Engine) -> None:
 
 @pytest.mark.vllm
 async def test_vllm_itself_says_that_nothing_runs_when_a_listener_goes_away(vllm_url: str) -> None:
+    def running(text: str) -> float:
+        lines = [line for line in text.splitlines() if line.startswith("vllm:num_requests_running{")]
+        return sum(float(line.rsplit(" ", 1)[1]) for line in lines)
+
     heard = asyncio.Event()
     long = ask(one_per_channel()[1], temperature=1.0, json_schema=None, max_tokens=400)
     async with vllm_engine(vllm_url) as engine, httpx.AsyncClient() as client:
         asks = [msgspec.structs.replace(long, seed=seed) for seed in range(64)]
         task = asyncio.create_task(engine.generate(asks, on_text=lambda _place, _text: heard.set()))
         await heard.wait()
-        assert await running(client, vllm_url) > 0
+        metrics = f"{vllm_url.removesuffix('/v1')}/metrics"
+        assert running((await client.get(metrics)).text) > 0
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
         left = 1.0
         for _ in range(50):
-            if (left := await running(client, vllm_url)) == 0:
+            if (left := running((await client.get(metrics)).text)) == 0:
                 break
             await asyncio.sleep(0.1)
         assert left == 0

@@ -3,14 +3,11 @@
 import asyncio
 import json
 from collections.abc import AsyncGenerator
-from pathlib import Path
 from typing import Any
 
 import httpx
-import pytest
 
 from service.app import create_app
-from tests.contracts.engines import running, vllm_server
 from tests.service.chat_server import Reply, Request, chat_server, completion, event, models, piece
 from tests.service.http.listening import listening
 from tests.service.http.shop import Shop, client_of
@@ -119,27 +116,6 @@ async def test_whoever_goes_away_ends_the_writing_at_the_engine_and_gives_the_tu
                 while app.state.runtime.admission.busy:
                     await client.get(f"{address}/health/live")
             assert (await client.get(drafts)).json()["results"] == []
-
-
-@pytest.mark.vllm
-async def test_vllm_itself_says_that_nothing_runs_when_a_reader_goes_away(shop: Shop, tmp_path: Path):
-    key = {"Authorization": f"Bearer {shop.keys['default/copy']}"}
-    with vllm_server(tmp_path / "log") as url:
-        settings = shop.settings(
-            log_level="error", engine_url=url, engine_model="pocket", engine_dialect="pocket"
-        )
-        app = create_app(settings, background=False)
-        async with listening(app, settings) as address, httpx.AsyncClient(headers=key, timeout=60) as client:
-            many = {**FULL, "channel": "email", "n": 20}
-            async with client.stream("POST", f"{address}/v1/drafts", json=many, headers=EVENTS) as response:
-                async for line in response.aiter_lines():
-                    if line == "event: token":
-                        break
-                assert await running(client, url) > 0
-            async with asyncio.timeout(5):
-                while await running(client, url):
-                    pass
-            assert app.state.runtime.admission.busy == 0
 
 
 async def test_overload_is_said_before_work_is_accepted_and_others_get_in(shop: Shop):
