@@ -278,9 +278,10 @@ def parse(channel: str, file_name: str, text: str, partials: Mapping[str, str] |
     front = _front(where, matter)
     expected = (channel, named["name"], int(named["version"]))
     if (front.channel, front.name, front.version) != expected:
-        raise TemplateError(f"{where}: front matter says {front.channel}/{front.name}.v{front.version}")
+        said = f"{front.channel}/{front.name}.v{front.version}"
+        raise TemplateError(f"{where}: front matter says {said}: change it there, or rename the file")
     if front.version not in {change.version for change in front.changelog}:
-        raise TemplateError(f"{where}: the changelog has no entry for version {front.version}")
+        raise TemplateError(f"{where}: the changelog has no entry for version {front.version}: add one")
     if set(front.output) != {field.name for field in CHANNELS[channel].fields}:
         raise TemplateError(f"{where}: output {sorted(front.output)} are not the fields of {channel}")
     included = _included(where, body, partials or {})

@@ -59,7 +59,7 @@ def score(brief: Brief, variants: Sequence[Variant], embedder: Embedder) -> list
         return [Unscored(name=NAME, reason="there is no other text to compare with") for _ in variants]
     proxy = shipped()
     if isinstance(proxy, str):
-        return [Unscored(name=NAME, reason=proxy) for _ in variants]
+        return [Unscored(name=NAME, reason=proxy, failed=True) for _ in variants]
     opinions = proxy.compare([lines[place] for place in mine], [control] if control else None, by_word=True)
     beside = "the text in use today" if control else "the draft's others"
     answers: list[Score | Unscored | None] = [None] * len(variants)

@@ -148,8 +148,11 @@ def _sound(name: str, answers: Sequence[Answer], expected: int) -> Sequence[Answ
             f"scorer {name!r} answered {len(answers)} scores for {expected} variants: give one each"
         )
     for answer in answers:
-        if isinstance(answer, Score) and not np.isfinite(answer.value):
-            raise ScorerError(f"scorer {name!r} answered {answer.value}: a score must be finite")
+        if not isinstance(answer, Score):
+            continue
+        for number in (answer.value, answer.low, answer.high):
+            if number is not None and not np.isfinite(number):
+                raise ScorerError(f"scorer {name!r} answered {number}: score and interval must be finite")
     return answers
 
 

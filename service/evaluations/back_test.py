@@ -40,7 +40,8 @@ async def back_test(
         async with runtime.database.read() as session:
             drafts = await copies_of_drafts(session, workspace, variants)
         found = await runtime.run(_outcomes, read, drafts)
-    test = await runtime.run(run_back_test, found, text_proxies(), progress)
+    proxies, missing = text_proxies()
+    test = await runtime.run(run_back_test, found, proxies, progress)
     measured = await runtime.run(agreement, test, seed)
     summary = figures(
         "pitchwright eval proxies",
@@ -49,15 +50,20 @@ async def back_test(
         seed=seed,
         data=data,
     )
-    return summary, (*notes, *verdicts(measured))
+    return summary, (*notes, *missing, *verdicts(measured))
 
 
-def text_proxies() -> Mapping[str, Proxy]:
-    """Return the proxies that read texts, by name; history is put to the test beside them."""
-    from eval.scorers.headline import shipped
+def text_proxies() -> tuple[Mapping[str, Proxy], tuple[str, ...]]:
+    """Return the proxies that read texts, by name, and why one is not among them.
+
+    History is put to the test beside them.
+    """
+    from eval.scorers.headline import NAME, shipped
 
     proxy = shipped()
-    return {} if isinstance(proxy, str) else {proxy.name: proxy}
+    if isinstance(proxy, str):
+        return {}, (f"{NAME} is not put to the test: {proxy}",)
+    return {proxy.name: proxy}, ()
 
 
 def _outcomes(read: EventFile, drafts: Mapping[str, Copy]) -> Outcomes:

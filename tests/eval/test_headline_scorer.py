@@ -3,10 +3,13 @@
 import msgspec
 import pytest
 
+from eval.errors import ProxyError
+from eval.proxies.headline.model import HeadlineProxy
 from eval.scorers import headline
 from eval.scorers.headline import first_line
-from eval.scorers.registry import merit, rank
+from eval.scorers.registry import broken, merit, rank, score_variants
 from indexing.embedder import Embedder
+from indexing.errors import EmbedderError
 from prompts.brief import Brief
 from prompts.variant import CONTROL, Score, Unscored, Variant
 from tests.eval.written import MakeVariant
@@ -60,12 +63,26 @@ def test_it_says_why_it_has_no_number(brief: Brief, make_variant: MakeVariant, e
     assert short.reason == "don't know: fewer than 3 words"
 
 
-def test_without_the_encoder_it_says_what_is_missing(
-    brief: Brief, make_variant: MakeVariant, embedder: Embedder, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    "error",
+    [ProxyError("made for another encoder than the one at hand"), EmbedderError("no encoder here")],
+)
+def test_a_proxy_that_cannot_be_loaded_is_a_broken_scorer_and_is_counted(
+    brief: Brief,
+    make_variant: MakeVariant,
+    embedder: Embedder,
+    monkeypatch: pytest.MonkeyPatch,
+    error: Exception,
 ) -> None:
-    monkeypatch.setattr(headline, "shipped", lambda: "no encoder here")
-    answers = headline.score(brief, [make_variant({"title": TOLD}), make_variant({"title": PLAIN})], embedder)
-    assert [answer.reason for answer in answers if isinstance(answer, Unscored)] == ["no encoder here"] * 2
+    def refused() -> HeadlineProxy:
+        raise error
+
+    monkeypatch.setattr(headline, "_loaded", {})
+    monkeypatch.setattr(HeadlineProxy, "load", refused)
+    written = [make_variant({"title": TOLD}), make_variant({"title": PLAIN})]
+    scored = score_variants(brief, written, embedder, {"headline": headline.score})
+    assert [entry.reason for variant in scored for entry in variant.unscored] == [str(error)] * 2
+    assert broken(scored) == {"headline": 2}
 
 
 def scored(variant: Variant, **scores: float) -> Variant:

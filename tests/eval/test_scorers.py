@@ -132,7 +132,13 @@ def test_hard_copy_reads_worse_and_other_languages_are_not_judged(
 
 @pytest.mark.parametrize(
     "answers",
-    [[], [Score(name="x", value=math.nan)], [Score(name="x", value=1.0), Score(name="x", value=1.0)]],
+    [
+        [],
+        [Score(name="x", value=math.nan)],
+        [Score(name="x", value=0.5, low=-math.inf, high=0.6)],
+        [Score(name="x", value=0.5, low=0.4, high=math.nan)],
+        [Score(name="x", value=1.0), Score(name="x", value=1.0)],
+    ],
 )
 def test_what_is_no_score_is_refused_and_stated(
     brief: Brief, make_variant: MakeVariant, embedder: Embedder, answers: list[Score | None]

@@ -11,6 +11,7 @@ import pytest
 
 from eval.proxies.history.history import Place
 from eval.proxies.outcomes import Copy
+from eval.scorers import headline
 from service.cli import invoke
 from service.console import Usage
 from service.evaluations.outcome_files import copies_in, frame_of, read_events
@@ -96,6 +97,16 @@ def test_too_little_is_said_to_be_too_little(tmp_path: Path, capsys: pytest.Capt
     assert "row 3: occurred_at" in captured.err
     assert invoke(["--data-dir", str(tmp_path / "var"), "eval", "proxies"]) == 1
     assert invoke([*arguments, "--outcomes", str(tmp_path / "none.csv")]) == 2
+
+
+def test_a_proxy_that_cannot_be_loaded_is_told_of_and_not_left_out_in_silence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(headline, "shipped", lambda: "the artefact was made for another encoder")
+    assert invoke(["--data-dir", str(tmp_path / "var"), "eval", "proxies", "--json"]) == 1
+    assert "headline is not put to the test: the artefact was made for" in " ".join(
+        capsys.readouterr().err.split()
+    )
 
 
 def test_a_log_that_says_enough_is_concluded_from(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

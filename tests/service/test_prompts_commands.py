@@ -202,9 +202,7 @@ def test_the_readme_shows_what_the_commands_print(
     source = (SHIPPED / "push" / "full.v2.md.j2").read_text()
     line = '  - {version: 3, date: "2026-11-26", change: no emoji for those who left}\n'
     source = source.replace("version: 2\n", "version: 3\n").replace("changelog:\n", f"changelog:\n{line}")
-    source = source.replace(
-        "where the tone is playful.", "where the tone is playful{% if stage_word %}; MORE{% endif %}."
-    )
+    source = source.replace("\nuser:\n", "\nuser:\n{% if stage_word %}\nLeave emoji out.\n{% endif %}\n")
     file = tmp_path / "my-prompts" / "push" / "full.v3.md.j2"
     file.parent.mkdir(parents=True)
     file.write_text(source)

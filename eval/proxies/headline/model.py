@@ -185,7 +185,7 @@ class HeadlineProxy:
         strange = float(strangeness(row[None], self._covariance)[0])
         if strange > self.manifest.strangest:
             most = self.manifest.strangest
-            return f"too unlike the headlines it has read ({strange:.2f}, at most {most:.2f})"
+            return f"too unlike the headlines it has read ({strange:.3f}, at most {most:.3f})"
         return ""
 
     def compare(

@@ -90,7 +90,7 @@ async def test_a_scorer_that_breaks_is_stated_and_counted_and_the_draft_is_there
         failed = {entry["name"]: entry["reason"] for entry in variant["unscored"] if entry["failed"]}
         assert failed == {
             "broke": "the scorer failed: KeyError: 'no such model'",
-            "nan": "scorer 'nan' answered nan: a score must be finite",
+            "nan": "scorer 'nan' answered nan: score and interval must be finite",
         }
         assert "audience" in {score["name"] for score in variant["scores"]}
     metrics = (await client.get("/metrics")).text

@@ -7,7 +7,9 @@ from typing import Any
 
 import httpx
 
+from service.app import create_app
 from tests.service.chat_server import Reply, Request, chat_server, completion, event, models, piece
+from tests.service.http.listening import listening
 from tests.service.http.shop import Shop, client_of
 from tests.service.http.test_http_drafts import FULL, SHORT
 
@@ -81,6 +83,39 @@ async def test_an_engine_that_fails_while_it_writes_ends_the_stream_with_a_probl
     problem = told[-1][1]
     assert (problem["status"], problem["type"]) == (503, "urn:pitchwright:problem:engine-unavailable")
     assert problem["request_id"] == response.headers["x-request-id"]
+
+
+async def test_whoever_goes_away_ends_the_writing_at_the_engine_and_gives_the_turn_back(shop: Shop):
+    left = asyncio.Event()
+
+    async def endless() -> AsyncGenerator[bytes]:
+        try:
+            while True:
+                yield piece("ha")
+                await asyncio.sleep(0.01)
+        finally:
+            left.set()
+
+    async def handle(request: Request) -> Reply:
+        return models("m") if request.path == "/v1/models" else Reply(pieces=endless())
+
+    key = {"Authorization": f"Bearer {shop.keys['default/copy']}"}
+    async with chat_server(handle) as url:
+        settings = shop.settings(log_level="error", engine_url=url, engine_model="m")
+        app = create_app(settings, background=False)
+        async with listening(app, settings) as address, httpx.AsyncClient(headers=key, timeout=60) as client:
+            drafts = f"{address}/v1/drafts"
+            async with client.stream("POST", drafts, json=FULL, headers=EVENTS) as response:
+                async for line in response.aiter_lines():
+                    if line == "event: token":
+                        break
+                assert app.state.runtime.admission.busy == 1
+                assert not left.is_set()
+            async with asyncio.timeout(30):
+                await left.wait()
+                while app.state.runtime.admission.busy:
+                    await client.get(f"{address}/health/live")
+            assert (await client.get(drafts)).json()["results"] == []
 
 
 async def test_overload_is_said_before_work_is_accepted_and_others_get_in(shop: Shop):
