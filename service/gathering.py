@@ -1,17 +1,17 @@
-"""CPU work of many requests done in one call of the executor, where doing it together is cheaper.
+"""Work of many requests done in one call, where doing it together is cheaper: in the executor, or the store.
 
 A call that comes while another is under way waits and shares the next one with all that come meanwhile: a
 lone request waits for nobody, and the busier it is, the more is shared.
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any, Generic, NamedTuple, TypeVar
 
 J = TypeVar("J")
 R = TypeVar("R")
 
-Work = Callable[[Sequence[J]], Sequence[R]]
+Work = Callable[[Sequence[J]], Sequence[R] | Awaitable[Sequence[R]]]
 """Does jobs; one result each, in order."""
 
 
@@ -21,7 +21,10 @@ class _Job(NamedTuple, Generic[J, R]):
 
 
 class Gathering(Generic[J, R]):
-    """Gathers jobs while others are done, at most `most` for one call; `run` is `Runtime.run`."""
+    """Gathers jobs while others are done, at most `most` for one call.
+
+    `run` calls the work: `Runtime.run`, or `awaited` for work that waits for others.
+    """
 
     def __init__(self, run: Callable[..., Coroutine[Any, Any, Any]], work: Work[J, R], most: int) -> None:
         self._run = run
@@ -67,3 +70,8 @@ class Gathering(Generic[J, R]):
         for job, result in zip(taken, results, strict=True):
             if not job.done.done():
                 job.done.set_result(result)
+
+
+async def awaited(work: Callable[[Sequence[J]], Awaitable[Sequence[R]]], asked: Sequence[J]) -> Sequence[R]:
+    """Do work in the event loop, as the `run` of a gathering."""
+    return await work(asked)

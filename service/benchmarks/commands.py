@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from service.benchmarks.campaign_commands import campaign
 from service.console import (
     Progress,
     Usage,
@@ -32,6 +33,9 @@ def bench() -> None:
 
     Example: pitchwright bench index --profiles 20000 --items 2000
     """
+
+
+bench.add_command(campaign)
 
 
 @bench.command()
