@@ -28,7 +28,7 @@ from service.benchmarks.paced import MODEL, Recorded, ask_key
 from service.benchmarks.processes import cpu_seconds
 from service.benchmarks.rig import Progress, paced_engine
 from service.campaigns.choice import choose_items
-from service.campaigns.model import Campaign, places
+from service.campaigns.model import Campaign, ItemQuery, places
 from service.campaigns.writing import Writer
 from service.llm.chat_wire import request_body
 from service.llm.load import POCKET_FOLDER
@@ -114,7 +114,7 @@ async def benchmark_campaign(plan: Plan, settings: Settings, progress: Progress 
         catalogue = max(items, math.ceil(plan.memory_units / PER_ITEM)) + kinds
         tell("filling the shop", 0, None)
         served, staged, recording = [
-            await _shop(settings, folder / name, url, catalogue, kinds)
+            await shop(settings, folder / name, url, catalogue, kinds)
             for name, url in zip(("served", "staged", "recording"), (*urls, None), strict=True)
         ]
         campaign = campaign_of(items, seed=plan.seed)
@@ -146,7 +146,8 @@ async def benchmark_campaign(plan: Plan, settings: Settings, progress: Progress 
     return figures(command, figures_of(plan, measured), seconds=seconds, seed=plan.seed, data=data)
 
 
-async def _shop(settings: Settings, folder: Path, url: str | None, items: int, kinds: int) -> Settings:
+async def shop(settings: Settings, folder: Path, url: str | None, items: int, kinds: int) -> Settings:
+    """Make a store with a filled shop and the embedded engine's settings."""
     own = msgspec.structs.replace(
         settings,
         data_dir=str(folder),
@@ -260,8 +261,8 @@ class _Run:
         return float(text.rsplit(" ", 1)[1])
 
 
-def _first(items: int, campaign: Campaign):
-    return msgspec.structs.replace(campaign.items_where, limit=items)
+def _first(items: int, campaign: Campaign) -> ItemQuery:
+    return msgspec.structs.replace(campaign.items_where or ItemQuery(), limit=items)
 
 
 def figures_of(plan: Plan, seen: Measured) -> list[Figure]:

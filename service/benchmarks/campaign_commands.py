@@ -1,5 +1,6 @@
 """`pitchwright bench campaign`."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -13,9 +14,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option(
-    "--units", type=click.IntRange(min=20), default=2_000, show_default=True, help="Units to write."
-)
+@click.option("--units", type=click.IntRange(min=20), default=2_000, show_default=True, help="Units.")
 @click.option(
     "--rate",
     type=click.FloatRange(min=1),
@@ -33,6 +32,11 @@ if TYPE_CHECKING:
     show_default=True,
     help="Units over which memory is watched; 0 leaves that out.",
 )
+@click.option(
+    "--vllm-python",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Measure the real vLLM with this Python in the stand-in's place, on the embedded model's weights.",
+)
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Decides all copy.")
 @click.option(
     "--database-url",
@@ -41,18 +45,28 @@ if TYPE_CHECKING:
 )
 @json_option
 def campaign(
-    units: int, rate: float, slots: int, memory_units: int, seed: int, database_url: str | None, as_json: bool
+    units: int,
+    rate: float,
+    slots: int,
+    memory_units: int,
+    vllm_python: Path | None,
+    seed: int,
+    database_url: str | None,
+    as_json: bool,
 ) -> None:
     """Measure how full a campaign keeps an engine, what a unit costs, and whether memory stays flat.
 
     A campaign is ordered over HTTP and written by `pitchwright worker`, a process of its own; the engine is a
     stand-in with a fixed rate and fixed slots. Beside it the same prompts are sent straight, as many at a
     time, and one after the other. Then units go through stage after stage, and many more are written at once
-    while the worker's memory is watched (half an hour for 100,000). Exit code 1 when a goal is missed.
+    while the worker's memory is watched (half an hour for 100,000). With --vllm-python the comparison is
+    vLLM's own offline batch, and its prefix cache is asked about ordered and random units. Exit code 1 when a
+    goal is missed.
 
     Example: pitchwright bench campaign --units 200 --memory-units 0 --json
     """
     from service.benchmarks.campaign import Plan, benchmark_campaign
+    from service.benchmarks.campaign_vllm import benchmark_on_vllm
 
     plan = Plan(
         units=units,
@@ -65,6 +79,8 @@ def campaign(
     with Progress() as progress:
 
         async def work(runtime: "Runtime") -> "Figures":
+            if vllm_python is not None:
+                return await benchmark_on_vllm(plan, vllm_python, runtime.settings, progress)
             return await benchmark_campaign(plan, runtime.settings, progress)
 
         summary = run(work)
