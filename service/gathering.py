@@ -23,13 +23,21 @@ class _Job(NamedTuple, Generic[J, R]):
 class Gathering(Generic[J, R]):
     """Gathers jobs while others are done, at most `most` for one call.
 
-    `run` calls the work: `Runtime.run`, or `awaited` for work that waits for others.
+    `run` calls the work: `Runtime.run`, or `awaited` for work that waits for others. Jobs nobody is in a
+    hurry for wait `pause_seconds` for others before each call.
     """
 
-    def __init__(self, run: Callable[..., Coroutine[Any, Any, Any]], work: Work[J, R], most: int) -> None:
+    def __init__(
+        self,
+        run: Callable[..., Coroutine[Any, Any, Any]],
+        work: Work[J, R],
+        most: int,
+        pause_seconds: float = 0.0,
+    ) -> None:
         self._run = run
         self._work = work
         self._most = most
+        self._pause_seconds = pause_seconds
         self._waiting: list[_Job[J, R]] = []
         self._working: asyncio.Task[None] | None = None
 
@@ -46,6 +54,8 @@ class Gathering(Generic[J, R]):
 
     async def _work_all(self) -> None:
         while self._waiting:
+            if self._pause_seconds and len(self._waiting) < self._most:
+                await asyncio.sleep(self._pause_seconds)
             wanted = [job for job in self._waiting if not job.done.done()]
             taken, self._waiting = wanted[: self._most], wanted[self._most :]
             if not taken:

@@ -23,7 +23,7 @@ from prompts.copywriter import first_asks
 from prompts.engine import Ask
 from service.benchmarks.bare import own_databases
 from service.benchmarks.campaign_desk import PER_ITEM, Desk, campaign_of, desk, fill_shop
-from service.benchmarks.campaign_stages import stages
+from service.benchmarks.campaign_stages import COUNTED, WARM, stages
 from service.benchmarks.paced import MODEL, Recorded, ask_key
 from service.benchmarks.processes import cpu_seconds
 from service.benchmarks.rig import Progress, paced_engine
@@ -133,7 +133,9 @@ async def benchmark_campaign(plan: Plan, settings: Settings, progress: Progress 
         run = _Run(plan, await stack.enter_async_context(running), client, engine, tell)
         measured = await run.measure(campaign, asks)
         tell("stage after stage", 0, None)
-        taken = await stages(staged, campaign, base_url(engine), answers)
+        # A whole campaign: where an item comes first its title is encoded, in the next segments it is known.
+        few = min(items, math.ceil((WARM + COUNTED) / PER_ITEM))
+        taken = await stages(staged, campaign_of(few, seed=plan.seed), base_url(engine), answers)
         measured = msgspec.structs.replace(measured, stages=taken)
     command = f"pitchwright bench campaign --units {plan.units} --memory-units {plan.memory_units}"
     command += "" if plan.server is None else " --database-url URL"

@@ -28,7 +28,7 @@ from service.settings import Settings
 
 WARM, COUNTED = 20, 200
 """Units that are not counted, in which models load and caches fill; and units that are."""
-BATCH = 8
+BATCH = 12
 """Units a transaction takes or finishes."""
 OWNER = "bench"
 
@@ -94,12 +94,12 @@ async def stages(
         async def work(wanted: int) -> dict[str, float]:
             clock = _Clock()
             with clock.stage("take"):
-                leases = []
-                while len(leases) < wanted:
+                leases = list[Lease]()
+                while room := wanted - len(leases):
                     async with runtime.database.write() as session:
                         now = runtime.now()
                         store = LeaseStore(session, workspace, job.id)
-                        leases += await store.take(OWNER, BATCH, now, now + timedelta(hours=1))
+                        leases += await store.take(OWNER, min(BATCH, room), now, now + timedelta(hours=1))
             with clock.stage("look_up"):
                 units, catalog = list[Unit](), await writer.catalog()
                 for chunk in _batches(leases, BATCH):
@@ -129,9 +129,10 @@ async def stages(
                         await LeaseStore(session, workspace, job.id).finish(OWNER, chunk, runtime.now())
             return {name: seconds / len(leases) for name, seconds in clock.seconds.items()}
 
-        await work(min(WARM, job.request_counts.total // 2))
-        left = job.request_counts.total - WARM
-        return await work(max(BATCH, min(COUNTED, left)))
+        total = job.request_counts.total
+        warm = min(WARM, total // 2)
+        await work(warm)
+        return await work(min(COUNTED, total - warm))
 
 
 def _batches(all_of_them: Sequence[T], size: int) -> Iterator[Sequence[T]]:

@@ -20,7 +20,7 @@ from prompts.errors import EngineOverloaded, EngineUnavailable, PromptError
 from service.campaigns.job import Failure, Job, Lease, Written, code_of
 from service.campaigns.leases import LeaseStore
 from service.campaigns.store import CampaignStore, open_jobs
-from service.campaigns.writing import READ_TOGETHER, Metered, Writer
+from service.campaigns.writing import Metered, Writer
 from service.errors import DependencyError, Overloaded, ServiceError
 from service.runtime import Runtime
 from service.webhooks.model import Event
@@ -41,8 +41,9 @@ MOST_AT_ONCE = 8
 GATHER_SECONDS = 0.1
 """How long it waits for so many more to end once a unit has, so that a transaction records several."""
 
-LOOKED_UP_AT_ONCE = 2 * READ_TOGETHER
-"""Units that are looked up at a time: while some are read, others are made briefs."""
+LOOKED_UP_AT_ONCE = 16
+"""Units whose facts are looked up at a time: were each of another campaign, they would be half as many reads
+as the database has connections for."""
 
 _Key = tuple[str, str]
 """Workspace and campaign."""

@@ -37,8 +37,10 @@ from service.workspaces.model import Workspace
 
 OnVariant = Callable[[int, Variant], None]
 
-READ_TOGETHER = 32
+READ_TOGETHER = 16
 """Units whose facts are read in one look at the store."""
+SCORED_APART_SECONDS = 0.2
+"""How long written units wait for others: the more are scored together, the less each costs."""
 
 _RULES = ("prompts", "eval.scorers", "eval.proxies.headline")
 """Where what decides a unit's copy, its checks and its scores is written, besides the prompts themselves."""
@@ -151,7 +153,9 @@ class Writer:
     ) -> Written:
         """Write, check, score and rank a unit's variants. Raises as `prompts.copywriter.write` does."""
         variants = await write(unit.brief, engine, catalog, snapshot=unit.snapshot, on_variant=on_variant)
-        scored, control = await score_beside(self._runtime, unit.asked, variants, unit.control)
+        scored, control = await score_beside(
+            self._runtime, unit.asked, variants, unit.control, SCORED_APART_SECONDS
+        )
         return Written(digest=unit.digest, variants=tuple(rank(scored)), control=control)
 
     async def _find_catalogs(self, asked: Sequence[None]) -> list[Catalog]:
