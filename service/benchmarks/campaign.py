@@ -282,6 +282,7 @@ def figures_of(plan: Plan, seen: Measured) -> list[Figure]:
             baseline=("sent straight", straight / capacity),
             at_least=BUSY,
         ),
+        figure("campaign.loop.tokens_per_second", loop, unit=unit, n=LOOPED),
         figure("campaign.loop.ratio", whole / loop, n=LOOPED, at_least=TIMES_THE_LOOP),
         figure("campaign.units_per_second", seen.units / seen.whole.seconds, unit="units/s", n=seen.units),
         figure("campaign.passed", seen.passed, n=seen.units),

@@ -41,7 +41,7 @@ RATIO = 0.6
 LONGEST = {"pocket": 512, "full": 4096}
 """Tokens of prompt and answer, by dialect; the weights were trained for the first."""
 PROBED = 200
-"""Units whose prompts of the full dialect are read in both orders."""
+"""Units, at most, whose prompts of the full dialect are read in both orders."""
 BLOCK, CACHED = 32, 65_536
 """Tokens of a block of the prefix cache, and of all its blocks: some forty prompts, as on a busy server."""
 AT_ONCE = 16
@@ -72,11 +72,12 @@ async def benchmark_on_vllm(
         url = None
         if plan.server is not None:
             [url] = await stack.enter_async_context(own_databases(plan.server, 1))
-        items, probed = math.ceil(plan.units / PER_ITEM), math.ceil(PROBED / PER_ITEM)
+        items = math.ceil(plan.units / PER_ITEM)
+        probed = min(items, math.ceil(PROBED / PER_ITEM))
         kinds = len(load_facts().products)
         tell("filling the shop", 0, None)
-        served = await shop(settings, folder / "served", url, max(items, probed), kinds)
-        preparing = await shop(settings, folder / "preparing", None, max(items, probed), kinds)
+        served = await shop(settings, folder / "served", url, items, kinds)
+        preparing = await shop(settings, folder / "preparing", None, items, kinds)
         campaign = campaign_of(items, seed=plan.seed)
         async with open_runtime(preparing) as runtime:
             asks = await unit_asks(runtime, campaign)

@@ -39,7 +39,7 @@ OnVariant = Callable[[int, Variant], None]
 
 READ_TOGETHER = 16
 """Units whose facts are read in one look at the store."""
-SCORED_APART_SECONDS = 0.2
+SCORED_APART_SECONDS = 0.1
 """How long written units wait for others: the more are scored together, the less each costs."""
 
 _RULES = ("prompts", "eval.scorers", "eval.proxies.headline")
