@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import httpx
 import msgspec
@@ -134,14 +135,14 @@ class Desk:
 
     async def passed(self, campaign_id: str) -> float:
         """Say what share of a campaign's units has a variant that passed its checks."""
-        link, good, total = f"/v1/campaigns/{campaign_id}/units?limit=100", 0, 0
-        while link:
-            page = (await self._client.get(link)).raise_for_status().json()
-            good += sum(
-                any(one["status"] == "passed" for one in each["variants"]) for each in page["results"]
-            )
-            total += len(page["results"])
-            link = (page["paging"]["next"] or {}).get("link")
+        good, total = 0, 0
+        link: str | None = f"/v1/campaigns/{campaign_id}/units?limit=100"
+        while link is not None:
+            page: Any = (await self._client.get(link)).raise_for_status().json()
+            units = [{one["status"] for one in each["variants"]} for each in page["results"]]
+            good, total = good + sum("passed" in each for each in units), total + len(units)
+            following = page["paging"]["next"]
+            link = None if following is None else str(following["link"])
         return good / total
 
 

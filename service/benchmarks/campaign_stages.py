@@ -16,6 +16,7 @@ import msgspec
 
 from prompts.copywriter import first_asks, write
 from prompts.engine import Answer, Ask, EngineInfo, OnText
+from prompts.variant import Variant
 from service.benchmarks.paced import MODEL, Recorded, ask_key
 from service.campaigns.job import Lease, Written
 from service.campaigns.leases import LeaseStore
@@ -114,7 +115,7 @@ async def stages(
             # Writing renders, too, which was counted before.
             clock.seconds["check"] -= clock.seconds["render"]
             with clock.stage("score"):
-                scored = []
+                scored = list[tuple[list[Variant], Variant | None]]()
                 for chunk in _batches(list(zip(units, written, strict=True)), MOST_TOGETHER):
                     scored += await asyncio.gather(
                         *(score_beside(runtime, unit.asked, variants, None) for unit, variants in chunk)
