@@ -151,11 +151,13 @@ class CampaignStore:
         )
         # Of many that are the same one is read.
         places = {digest: place for digest, *place in (await self._session.execute(done)).tuples()}
-        rows = [await self._session.get_one(UnitRow, (self._workspace, *place)) for place in places.values()]
-        return {
-            digest: Written(digest=digest, variants=unit.variants, control=unit.control, cached=True)
-            for digest, unit in zip(places, map(_unit, rows), strict=True)
-        }
+        answers: dict[str, Written] = {}
+        for digest, place in places.items():
+            unit = _unit(await self._session.get_one(UnitRow, (self._workspace, *place)))
+            answers[str(digest)] = Written(
+                digest=str(digest), variants=unit.variants, control=unit.control, cached=True
+            )
+        return answers
 
     async def _row(self, campaign_id: str) -> CampaignRow:
         return self._found(await self._session.get(CampaignRow, (self._workspace, campaign_id)), campaign_id)
