@@ -46,6 +46,9 @@ LOOPED = 24
 """Units the loop writes."""
 SETTLED = 1_000
 """Units after which memory is first judged."""
+MARK_SECONDS = 0.25
+MIDDLE = (0.2, 0.8)
+"""Shares of the time between which an engine is as busy as in a campaign without beginning and end."""
 INSTANT = 1e9
 """Tokens a second of the engine while memory is judged."""
 
@@ -85,6 +88,8 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
 
     units: int
     whole: Rate
+    marks: Sequence[Rate] = ()
+    """Of the whole, up to moments on the way."""
     straight: Rate
     loop: Rate
     cpu_seconds: float | None
@@ -216,13 +221,23 @@ class _Run:
         self._tell("asking straight", 0, None)
         straight = await self._straight(asks, self._plan.concurrency)
         tokens, used = await self._tokens(), cpu_seconds(self._desk.worker)
+        begun, marks = time.perf_counter(), list[Rate]()
+
+        async def watch() -> None:
+            while True:
+                marks.append(Rate(await self._tokens() - before, time.perf_counter() - begun))
+                await asyncio.sleep(MARK_SECONDS)
+
+        before, watching = tokens, asyncio.create_task(watch())
         ordered = await self._desk.order(campaign)
         job = await self._desk.written(ordered, lambda done, _: self._tell("writing units", done, len(asks)))
+        watching.cancel()
         tokens, spent = await self._tokens() - tokens, cpu_seconds(self._desk.worker)
         ended = job.completed_at or job.updated_at
         return Measured(
             units=len(asks),
             whole=Rate(tokens, (ended - job.created_at).total_seconds()),
+            marks=marks,
             straight=straight,
             loop=loop,
             cpu_seconds=None if spent is None or used is None else spent - used,
@@ -282,6 +297,7 @@ def figures_of(plan: Plan, seen: Measured) -> list[Figure]:
             baseline=("sent straight", straight / capacity),
             at_least=BUSY,
         ),
+        *middle_figures(seen.marks, capacity),
         figure("campaign.loop.tokens_per_second", loop, unit=unit, n=LOOPED),
         figure("campaign.loop.ratio", whole / loop, n=LOOPED, at_least=TIMES_THE_LOOP),
         figure("campaign.units_per_second", seen.units / seen.whole.seconds, unit="units/s", n=seen.units),
@@ -296,6 +312,16 @@ def figures_of(plan: Plan, seen: Measured) -> list[Figure]:
         total = 1000 * sum(seen.stages.values())
         made.append(figure("campaign.cpu.all_stages", total, unit="ms", baseline=against))
     return made + memory_figures(seen.memory)
+
+
+def middle_figures(marks: Sequence[Rate], capacity: float) -> list[Figure]:
+    """Say how busy the engine was between the beginning and the end; nothing of a run too short to say."""
+    first, last = (share * marks[-1].seconds if marks else 0.0 for share in MIDDLE)
+    inside = [mark for mark in marks if first <= mark.seconds <= last]
+    if len(inside) < 2:
+        return []
+    between = Rate(inside[-1].tokens - inside[0].tokens, inside[-1].seconds - inside[0].seconds)
+    return [figure("campaign.engine.busy_midway", between.per_second / capacity, n=len(inside))]
 
 
 def memory_figures(samples: Sequence[tuple[int, int | None]]) -> list[Figure]:

@@ -9,7 +9,7 @@ import pytest
 
 from eval.figures import Figure
 from prompts.engine import Ask, Message
-from service.benchmarks.campaign import Measured, Plan, Rate, figures_of, memory_figures
+from service.benchmarks.campaign import Measured, Plan, Rate, figures_of, memory_figures, middle_figures
 from service.benchmarks.campaign_vllm import Batch, cache_figures, shuffled, vllm_figures
 from service.benchmarks.paced import Pace
 from service.cli import invoke
@@ -71,6 +71,13 @@ def test_what_is_busy_is_the_share_of_the_rate_and_the_loop_is_beside_it():
     assert found["campaign.cpu.all_stages"].value == pytest.approx(10.0)
     assert found["campaign.cpu.all_stages"].ratio == pytest.approx(0.5)
     assert "campaign.memory.ratio" not in found
+
+
+def test_midway_counts_neither_the_beginning_nor_the_end():
+    marks = [Rate(max(0.0, second - 2) * 1000.0, float(second)) for second in range(13)]
+    found = by_name(middle_figures([*marks, Rate(marks[-1].tokens, 13.0)], 2000.0))
+    assert found["campaign.engine.busy_midway"].value == pytest.approx(0.5)
+    assert middle_figures(marks[:2], 2000.0) == middle_figures([], 2000.0) == []
 
 
 def test_memory_at_the_end_is_beside_that_after_a_thousand_units():
