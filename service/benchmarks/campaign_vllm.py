@@ -204,7 +204,7 @@ async def _offline(
 
     done = await asyncio.to_thread(run)
     if done.returncode:
-        raise DependencyError(f"vLLM's offline batch failed: {(done.stdout + done.stderr)[-2000:]}")
+        raise DependencyError(f"vLLM's offline batch failed: {(done.stderr + done.stdout)[-8000:]}")
     return msgspec.json.decode(result.read_bytes(), type=list[Batch])
 
 
