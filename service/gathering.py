@@ -1,17 +1,17 @@
-"""CPU work of many requests done in one call of the executor, where doing it together is cheaper.
+"""Work of many requests done in one call, where doing it together is cheaper: in the executor, or the store.
 
 A call that comes while another is under way waits and shares the next one with all that come meanwhile: a
 lone request waits for nobody, and the busier it is, the more is shared.
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any, Generic, NamedTuple, TypeVar
 
 J = TypeVar("J")
 R = TypeVar("R")
 
-Work = Callable[[Sequence[J]], Sequence[R]]
+Work = Callable[[Sequence[J]], Sequence[R] | Awaitable[Sequence[R]]]
 """Does jobs; one result each, in order."""
 
 
@@ -21,12 +21,23 @@ class _Job(NamedTuple, Generic[J, R]):
 
 
 class Gathering(Generic[J, R]):
-    """Gathers jobs while others are done, at most `most` for one call; `run` is `Runtime.run`."""
+    """Gathers jobs while others are done, at most `most` for one call.
 
-    def __init__(self, run: Callable[..., Coroutine[Any, Any, Any]], work: Work[J, R], most: int) -> None:
+    `run` calls the work: `Runtime.run`, or `awaited` for work that waits for others. Jobs nobody is in a
+    hurry for wait `pause_seconds` for others before each call.
+    """
+
+    def __init__(
+        self,
+        run: Callable[..., Coroutine[Any, Any, Any]],
+        work: Work[J, R],
+        most: int,
+        pause_seconds: float = 0.0,
+    ) -> None:
         self._run = run
         self._work = work
         self._most = most
+        self._pause_seconds = pause_seconds
         self._waiting: list[_Job[J, R]] = []
         self._working: asyncio.Task[None] | None = None
 
@@ -43,6 +54,8 @@ class Gathering(Generic[J, R]):
 
     async def _work_all(self) -> None:
         while self._waiting:
+            if self._pause_seconds and len(self._waiting) < self._most:
+                await asyncio.sleep(self._pause_seconds)
             wanted = [job for job in self._waiting if not job.done.done()]
             taken, self._waiting = wanted[: self._most], wanted[self._most :]
             if not taken:
@@ -67,3 +80,8 @@ class Gathering(Generic[J, R]):
         for job, result in zip(taken, results, strict=True):
             if not job.done.done():
                 job.done.set_result(result)
+
+
+async def awaited(work: Callable[[Sequence[J]], Awaitable[Sequence[R]]], asked: Sequence[J]) -> Sequence[R]:
+    """Do work in the event loop, as the `run` of a gathering."""
+    return await work(asked)

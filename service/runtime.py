@@ -94,7 +94,7 @@ class Runtime:
         self.measured: Callable[[Engine], Engine] = lambda engine: engine
         """What goes around the engine when it is loaded: an application counts its work."""
         self._jobs: set[asyncio.Task[None]] = set()
-        self._gatherings: dict[Work[Any, Any], Gathering[Any, Any]] = {}
+        self._gatherings: dict[tuple[Work[Any, Any], float], Gathering[Any, Any]] = {}
         self._ends_at: float | None = None
 
     def now(self) -> datetime:
@@ -105,13 +105,14 @@ class Runtime:
         """Run CPU work in the one bounded executor; raises Overloaded when its queue is full."""
         return await self.executor.run(function, *args, **kwargs)
 
-    async def run_together(self, work: Work[J, R], asked: J) -> R:
+    async def run_together(self, work: Work[J, R], asked: J, pause_seconds: float = 0.0) -> R:
         """Run a job in the executor, in one call with those that others ask of the same work meanwhile.
 
-        Raises what `run` does for this job by itself.
+        One that is in no hurry waits for others, with those of the same pause. Raises what `run` does for
+        this job by itself.
         """
         gathering: Gathering[J, R] = self._gatherings.setdefault(
-            work, Gathering(self.run, work, MOST_TOGETHER)
+            (work, pause_seconds), Gathering(self.run, work, MOST_TOGETHER, pause_seconds)
         )
         return await gathering.do(asked)
 

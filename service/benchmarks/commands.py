@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from service.benchmarks.campaign_commands import campaign
 from service.benchmarks.soak_command import soak
 from service.console import (
     Progress,
@@ -35,6 +36,7 @@ def bench() -> None:
     """
 
 
+bench.add_command(campaign)
 bench.add_command(soak)
 
 

@@ -1,8 +1,10 @@
 """A stand-in for an engine on a GPU machine elsewhere: chat completions at a fixed number of tokens a second.
 
 All answers under way share the rate evenly, as a server that batches does; answers are recorded ones, given
-by prompt and seed. It runs in a process of its own and costs next to nothing: what is measured stands before
-it.
+by prompt and seed. With `slots` it writes so many at a time, each at its part of the rate and no faster: a
+request alone then gets what one row of a server's batch gets, not the whole machine, and what is more than
+the slots waits in line, first come first served. It runs in a process of its own and costs next to nothing:
+what is measured stands before it.
 """
 
 import asyncio
@@ -48,10 +50,11 @@ def save_answers(path: Path, answers: Mapping[str, Mapping[int, Recorded]]) -> N
 
 
 class Pace:
-    """Shares a fixed rate among all answers under way."""
+    """Shares a fixed rate among all answers under way, or among slots."""
 
-    def __init__(self, tokens_per_second: float) -> None:
+    def __init__(self, tokens_per_second: float, slots: int | None = None) -> None:
         self.rate = tokens_per_second
+        self._slots = slots
         self._left: dict[asyncio.Future[None], float] = {}
         self._ticking: asyncio.Task[None] | None = None
         self.generated = 0
@@ -75,8 +78,15 @@ class Pace:
         while self._left:
             await asyncio.sleep(TICK_SECONDS)
             now = time.perf_counter()
-            self._share((now - before) * self.rate)
+            tokens = (now - before) * self.rate
+            if self._slots is None:
+                self._share(tokens)
+            else:
+                self._fill_slots(tokens / self._slots, self._slots)
             before = now
+            for done in [done for done, left in self._left.items() if left <= 1e-9]:
+                del self._left[done]
+                done.set_result(None)
 
     def _share(self, tokens: float) -> None:
         """Give each answer its part; what one does not need goes to the others."""
@@ -84,15 +94,24 @@ class Pace:
             part = min(left, tokens / (len(self._left) - place))
             tokens -= part
             self._left[done] = left - part
-        for done in [done for done, left in self._left.items() if left <= 1e-9]:
-            del self._left[done]
-            done.set_result(None)
+
+    def _fill_slots(self, tokens: float, slots: int) -> None:
+        """Give each slot its part; what its answer does not need goes to the next in line."""
+        under_way = list(self._left)
+        waiting = iter(under_way[slots:])
+        for first in under_way[:slots]:
+            room, done = tokens, first
+            while done is not None:
+                part = min(self._left[done], room)
+                self._left[done] -= part
+                room -= part
+                done = next(waiting, None) if room > 0 else None
 
 
 class PacedApp:
     """The ASGI application."""
 
-    def __init__(self, answers: Path, tokens_per_second: float) -> None:
+    def __init__(self, answers: Path, tokens_per_second: float, slots: int | None = None) -> None:
         read = msgspec.json.decode(answers.read_bytes(), type=dict[str, dict[int, Recorded]])
         self._answers = read
         every = [answer for by_seed in read.values() for answer in by_seed.values()]
@@ -100,7 +119,7 @@ class PacedApp:
         self._by_form = dict[frozenset[str], list[Recorded]]()
         for answer in every:
             self._by_form.setdefault(_form(answer.text), []).append(answer)
-        self._pace = Pace(tokens_per_second)
+        self._pace = Pace(tokens_per_second, slots)
 
     async def __call__(self, scope: dict[str, Any], receive: _Receive, send: _Send) -> None:
         if scope["type"] != "http":
@@ -163,7 +182,7 @@ async def _reply(send: _Send, value: object, status: int = 200) -> None:
     await send({"type": "http.response.body", "body": body})
 
 
-def serve(answers: Path, tokens_per_second: float, port: int) -> None:
+def serve(answers: Path, tokens_per_second: float, port: int, slots: int | None = None) -> None:
     """Serve until a signal ends it."""
     from functools import partial
 
@@ -179,10 +198,10 @@ def serve(answers: Path, tokens_per_second: float, port: int) -> None:
         workers=1,
         log_level=LogLevels.warning,
     )
-    server.serve(target_loader=partial(PacedApp, answers, tokens_per_second), wrap_loader=False)
+    server.serve(target_loader=partial(PacedApp, answers, tokens_per_second, slots), wrap_loader=False)
 
 
 if __name__ == "__main__":
     import sys
 
-    serve(Path(sys.argv[1]), float(sys.argv[2]), int(sys.argv[3]))
+    serve(Path(sys.argv[1]), float(sys.argv[2]), int(sys.argv[3]), *map(int, sys.argv[4:]))

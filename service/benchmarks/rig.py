@@ -54,12 +54,16 @@ async def record(briefs: Sequence[Brief], tell: Progress) -> dict[str, dict[int,
 
 @contextmanager
 def paced_engine(
-    answers: Mapping[str, Mapping[int, Recorded]], tokens_per_second: float, folder: Path
+    answers: Mapping[str, Mapping[int, Recorded]],
+    tokens_per_second: float,
+    folder: Path,
+    slots: int | None = None,
 ) -> Generator[str]:
     """Run the stand-in until the block ends; give its address."""
     path, port = folder / "answers.json", free_port()
     save_answers(path, answers)
-    arguments = ("-m", "service.benchmarks.paced", path, str(tokens_per_second), str(port))
+    numbers = (tokens_per_second, port) if slots is None else (tokens_per_second, port, slots)
+    arguments = ("-m", "service.benchmarks.paced", path, *map(str, numbers))
     url = f"http://127.0.0.1:{port}"
     with started(arguments, f"{url}/health", folder / "engine.log"):
         yield url

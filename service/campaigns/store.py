@@ -144,16 +144,20 @@ class CampaignStore:
         again = {"state": "queued", "tries": 0, "reason": None, "finished_at": None}
         return await self._changed(failed.values(**again))
 
-    async def answered(self, digest: str) -> Written | None:
-        """Look an identical unit up that is done, in any campaign of the workspace."""
-        query = select(UnitRow).where(
-            UnitRow.workspace_id == self._workspace, UnitRow.digest == digest, UnitRow.state == "done"
+    async def answered(self, digests: Sequence[str]) -> dict[str, Written]:
+        """Look identical units up that are done, in any campaign of the workspace, by digest."""
+        done = select(UnitRow.digest, UnitRow.campaign_id, UnitRow.ordinal).where(
+            UnitRow.workspace_id == self._workspace, UnitRow.digest.in_(digests), UnitRow.state == "done"
         )
-        row = await self._session.scalar(query.limit(1))
-        if row is None:
-            return None
-        unit = _unit(row)
-        return Written(digest=digest, variants=unit.variants, control=unit.control, cached=True)
+        # Of many that are the same one is read.
+        places = {digest: place for digest, *place in (await self._session.execute(done)).tuples()}
+        answers: dict[str, Written] = {}
+        for digest, place in places.items():
+            unit = _unit(await self._session.get_one(UnitRow, (self._workspace, *place)))
+            answers[str(digest)] = Written(
+                digest=str(digest), variants=unit.variants, control=unit.control, cached=True
+            )
+        return answers
 
     async def _row(self, campaign_id: str) -> CampaignRow:
         return self._found(await self._session.get(CampaignRow, (self._workspace, campaign_id)), campaign_id)

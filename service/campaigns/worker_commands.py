@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 @click.option(
     "--concurrency",
     type=click.IntRange(1, 4096),
-    help="Variants under way at a time [twice PITCHWRIGHT_ENGINE_CONCURRENCY].",
+    help="Variants under way at a time [three times PITCHWRIGHT_ENGINE_CONCURRENCY].",
 )
 @click.option("--until-done", is_flag=True, help="End when no campaign has units left to be taken.")
 def worker(only: str | None, concurrency: int | None, until_done: bool) -> None:
@@ -33,7 +33,8 @@ def worker(only: str | None, concurrency: int | None, until_done: bool) -> None:
     async def work(runtime: "Runtime") -> None:
         from service.campaigns.worker import Worker
 
-        at_once = concurrency or 2 * runtime.settings.engine_concurrency
+        # While a third is with the engine, others are looked up, and others scored and stored.
+        at_once = concurrency or 3 * runtime.settings.engine_concurrency
         working = Worker(runtime, concurrency=at_once, workspace=only)
         await until_told(working.run(until_done=until_done))
 

@@ -1,14 +1,17 @@
-"""A campaign's units, each looked up and written by itself: by `campaign run` and by every worker alike."""
+"""A campaign's units, each looked up and written by itself: by `campaign run` and by every worker alike.
 
-import asyncio
+What units need of the store at the same time is read together, and each is told alone what is wrong with it.
+"""
+
 import functools
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from importlib import resources
 from importlib.resources.abc import Traversable
+from typing import NamedTuple
 
 from eval.scorers.registry import rank
-from prompts.brief import Audience
+from prompts.brief import Audience, Product
 from prompts.catalog import Catalog, Template
 from prompts.copywriter import write
 from prompts.engine import Answer, Ask, Engine, EngineInfo, OnText
@@ -16,16 +19,28 @@ from prompts.errors import BriefError, TemplateError
 from prompts.variant import Variant
 from service.campaigns.job import Written
 from service.campaigns.model import Campaign, Place, Target, Unit, targets, unit_digest
+from service.campaigns.store import CampaignStore
+from service.catalog.actions import get_items
+from service.catalog.model import Item
 from service.drafts.actions import prepare_brief
 from service.drafts.control import score_beside
+from service.drafts.facts import product_of
 from service.drafts.model import DraftRequest
 from service.errors import InvalidInput
+from service.gathering import Gathering, awaited
 from service.prompts.actions import catalog_of
 from service.runtime import Runtime
 from service.segments.actions import get_segment
 from service.segments.previews import audience_of, describe_segment
+from service.workspaces.actions import get_workspace
+from service.workspaces.model import Workspace
 
 OnVariant = Callable[[int, Variant], None]
+
+READ_TOGETHER = 16
+"""Units whose facts are read in one look at the store."""
+SCORED_APART_SECONDS = 0.1
+"""How long written units wait for others: the more are scored together, the less each costs."""
 
 _RULES = ("prompts", "eval.scorers", "eval.proxies.headline")
 """Where what decides a unit's copy, its checks and its scores is written, besides the prompts themselves."""
@@ -66,6 +81,15 @@ class Metered:
         await self._engine.close()
 
 
+class _Facts(NamedTuple):
+    """What the store says of a unit."""
+
+    workspace: Workspace
+    item: Item
+    audience: Audience
+    snapshot: str
+
+
 class Writer:
     """Writes the units of one campaign; what its segments are is looked up once per snapshot."""
 
@@ -75,15 +99,16 @@ class Writer:
         self._workspace = workspace
         self._targets = {target.segment: target for target in targets(campaign)}
         self._audiences: dict[str, tuple[tuple[str, int, str], Audience | None]] = {}
-        self._looking = asyncio.Lock()
+        self._catalogs = Gathering[None, Catalog](awaited, self._find_catalogs, READ_TOGETHER)
+        self._facts = Gathering[Place, _Facts](awaited, self._look_up, READ_TOGETHER)
+        self._answers = Gathering[str, Written | None](awaited, self._find_answers, READ_TOGETHER)
 
     async def catalog(self) -> Catalog:
         """Return the workspace's prompts, with those the campaign names in the place of those in use.
 
         Raises InvalidInput for a prompt that is not there, and as `catalog_of` does.
         """
-        catalog = await catalog_of(self._runtime, self._workspace)
-        return named_prompts(catalog, self.campaign, (await self._runtime.engine()).info)
+        return await self._catalogs.do(None)
 
     async def prepare(self, place: Place, catalog: Catalog) -> Unit:
         """Look up what a unit names, as it is now: item, audience, brand.
@@ -92,13 +117,13 @@ class Writer:
         other unit. Raises NotFound (segment, item), InvalidInput (an empty segment), and as
         `prepare_brief` does.
         """
-        runtime, workspace, campaign = self._runtime, self._workspace, self.campaign
-        audience, snapshot = await self._audience(place.segment)
-        request = _request(campaign, self._targets[place.segment], audience, place)
-        prepared = await prepare_brief(runtime, workspace, request)
+        runtime, campaign = self._runtime, self.campaign
+        facts = await self._facts.do(place)
+        product = product_of(facts.item, facts.workspace.currency)
+        request = _request(campaign, self._targets[place.segment], facts.audience, place, product)
+        prepared = await prepare_brief(runtime, self._workspace, request, facts.workspace)
         engine, embedder = await runtime.engine(), await runtime.embedder()
         prompt = catalog.get(place.channel, engine.info.dialect)
-        rules = await runtime.run(rules_digest)
         return Unit(
             custom_id=place.custom_id,
             segment=place.segment,
@@ -113,19 +138,44 @@ class Writer:
                 engine.info.name,
                 engine.info.model,
                 embedder.digest,
-                rules,
+                rules_digest(),
             ),
-            snapshot=snapshot,
+            snapshot=facts.snapshot,
             control=prepared.control,
         )
+
+    async def answer(self, unit: Unit) -> Written | None:
+        """Return what an identical unit was answered with; none where the campaign is to be written anew."""
+        return None if self.campaign.fresh else await self._answers.do(unit.digest)
 
     async def write(
         self, unit: Unit, engine: Engine, catalog: Catalog, on_variant: OnVariant | None = None
     ) -> Written:
         """Write, check, score and rank a unit's variants. Raises as `prompts.copywriter.write` does."""
         variants = await write(unit.brief, engine, catalog, snapshot=unit.snapshot, on_variant=on_variant)
-        scored, control = await score_beside(self._runtime, unit.asked, variants, unit.control)
+        scored, control = await score_beside(
+            self._runtime, unit.asked, variants, unit.control, SCORED_APART_SECONDS
+        )
         return Written(digest=unit.digest, variants=tuple(rank(scored)), control=control)
+
+    async def _find_catalogs(self, asked: Sequence[None]) -> list[Catalog]:
+        catalog = await catalog_of(self._runtime, self._workspace)
+        named = named_prompts(catalog, self.campaign, (await self._runtime.engine()).info)
+        return [named for _ in asked]
+
+    async def _look_up(self, asked: Sequence[Place]) -> list[_Facts]:
+        """Read what units name. Raises for all what is wrong with one: they are then asked again alone."""
+        runtime, workspace = self._runtime, self._workspace
+        audiences = {name: await self._audience(name) for name in {place.segment for place in asked}}
+        settings = await get_workspace(runtime, workspace)
+        items = await get_items(runtime, workspace, [place.item_id for place in asked])
+        await runtime.run(rules_digest)  # from here on it is known
+        return [_Facts(settings, items[place.item_id], *audiences[place.segment]) for place in asked]
+
+    async def _find_answers(self, asked: Sequence[str]) -> list[Written | None]:
+        async with self._runtime.database.read() as session:
+            found = await CampaignStore(session, self._workspace).answered(asked)
+        return [found.get(digest) for digest in asked]
 
     async def _audience(self, segment: str) -> tuple[Audience, str]:
         """Describe a segment, again once its definition or the snapshot is another; with the snapshot."""
@@ -133,12 +183,11 @@ class Writer:
         found = await get_segment(runtime, workspace, segment)
         snapshot = (await runtime.snapshot(workspace)).version
         state = (found.id, found.version, snapshot)
-        async with self._looking:
-            known = self._audiences.get(segment)
-            if known is None or known[0] != state:
-                described = await describe_segment(runtime, workspace, segment)
-                audience = audience_of(described) if described.description.size else None
-                known = self._audiences[segment] = (state, audience)
+        known = self._audiences.get(segment)
+        if known is None or known[0] != state:
+            described = await describe_segment(runtime, workspace, segment)
+            audience = audience_of(described) if described.description.size else None
+            known = self._audiences[segment] = (state, audience)
         if known[1] is None:
             raise InvalidInput(
                 f"segment {segment!r} has no members in snapshot {snapshot}: there is nobody to write for"
@@ -195,10 +244,12 @@ def _files(folder: Traversable) -> Iterator[Traversable]:
             yield each
 
 
-def _request(campaign: Campaign, target: Target, audience: Audience, place: Place) -> DraftRequest:
+def _request(
+    campaign: Campaign, target: Target, audience: Audience, place: Place, product: Product
+) -> DraftRequest:
     return DraftRequest(
         channel=place.channel,
-        item_id=place.item_id,
+        product=product,
         audience=audience,
         offer=target.offer,
         tone=place.tone,

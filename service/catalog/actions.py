@@ -1,6 +1,6 @@
 """Store, read and remove items."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from service.catalog.model import Item, refusal
@@ -33,6 +33,15 @@ async def get_item(runtime: Runtime, workspace: str, item_id: str) -> Item:
     if item is None:
         raise NotFound(f"no item {item_id!r} in workspace {workspace!r}")
     return item
+
+
+async def get_items(runtime: Runtime, workspace: str, item_ids: Sequence[str]) -> dict[str, Item]:
+    """Return items by id; raises NotFound where one is not there."""
+    async with runtime.database.read() as session:
+        items = await ItemStore(session, workspace).get_many(item_ids)
+    for missing in (each for each in item_ids if each not in items):
+        raise NotFound(f"no item {missing!r} in workspace {workspace!r}")
+    return items
 
 
 async def list_items(

@@ -114,14 +114,17 @@ async def write_prepared(
     )
 
 
-async def prepare_brief(runtime: Runtime, workspace: str, request: DraftRequest) -> Prepared:
+async def prepare_brief(
+    runtime: Runtime, workspace: str, request: DraftRequest, known: Workspace | None = None
+) -> Prepared:
     """Look up the item and the audience a request names. Raises as `create_draft` does.
 
-    Whether there is room to write it is asked first, so that a refusal costs next to nothing.
+    Whether there is room to write it is asked first, so that a refusal costs next to nothing. `known`: the
+    workspace, where it was looked up already.
     """
     _check(request)
     runtime.admission.ask(workspace, request.n)
-    settings = await get_workspace(runtime, workspace)
+    settings = known or await get_workspace(runtime, workspace)
     product = await _product(runtime, settings, request)
     whom = await find_audience(
         runtime,

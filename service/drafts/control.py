@@ -27,15 +27,20 @@ async def control_of(runtime: Runtime, brief: Brief, fields: Fields | None) -> V
 
 
 async def score_beside(
-    runtime: Runtime, brief: Brief, variants: Sequence[Variant], control: Variant | None
+    runtime: Runtime,
+    brief: Brief,
+    variants: Sequence[Variant],
+    control: Variant | None,
+    pause_seconds: float = 0.0,
 ) -> tuple[list[Variant], Variant | None]:
     """Score variants, and with them the control, by the same scorers as one of their number.
 
-    What drafts say that are scored at the same time is encoded together.
+    What drafts say that are scored at the same time is encoded together; copy that nobody waits for may wait
+    a moment for more of it.
     """
     together = [*variants, *([control] if control is not None else [])]
     asked = _Asked(await runtime.embedder(), brief, together)
-    scored = await runtime.run_together(_score, asked)
+    scored = await runtime.run_together(_score, asked, pause_seconds)
     return scored[: len(variants)], scored[-1] if control is not None else None
 
 

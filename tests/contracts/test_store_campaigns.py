@@ -231,10 +231,10 @@ async def test_an_identical_unit_answers_in_its_own_workspace_alone(runtime: Run
     await add(runtime, 1)
     await finish(runtime, "w", await take(runtime, "w"))
     async with runtime.database.read() as session:
-        found = await CampaignStore(session, W).answered(DONE.digest)
-        assert found is not None
+        answered = await CampaignStore(session, W).answered([DONE.digest, "e" * 32])
+        assert set(answered) == {DONE.digest}
+        found = answered[DONE.digest]
         assert (found.variants, found.tokens, found.cached) == ((COPY,), 0, True)
-        assert await CampaignStore(session, "other").answered(DONE.digest) is None
-        assert await CampaignStore(session, W).answered("e" * 32) is None
+        assert await CampaignStore(session, "other").answered([DONE.digest]) == {}
         with pytest.raises(NotFound, match="no campaign"):
             await CampaignStore(session, "other").get(C, NOW)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from service.errors import Overloaded
-from service.gathering import Gathering
+from service.gathering import Gathering, awaited
 
 
 class Bench:
@@ -73,3 +73,28 @@ async def test_where_the_executor_goes_whoever_waits_is_told() -> None:
 
     with pytest.raises(asyncio.CancelledError):
         await Gathering[int, int](gone, doubled, 4).do(1)
+
+
+async def test_jobs_in_no_hurry_wait_for_others_and_a_full_call_waits_for_none() -> None:
+    bench = Bench()
+    bench.gate.set()
+    gathering = Gathering[int, int](bench.run, doubled, 3, pause_seconds=0.05)
+    first = asyncio.create_task(gathering.do(1))
+    await asyncio.sleep(0.01)
+    assert not bench.calls
+    assert await asyncio.gather(first, gathering.do(2)) == [2, 4]
+    assert bench.calls == [[1, 2]]
+    patient = Gathering[int, int](bench.run, doubled, 3, pause_seconds=60)
+    async with asyncio.timeout(5):
+        assert await asyncio.gather(*map(patient.do, (3, 4, 5))) == [6, 8, 10]
+
+
+async def test_work_that_waits_for_others_is_gathered_as_well() -> None:
+    async def read(asked: Sequence[int]) -> list[int]:
+        await asyncio.sleep(0)
+        return doubled(asked)
+
+    gathering = Gathering[int, int](awaited, read, 4)
+    assert await asyncio.gather(*map(gathering.do, (1, 2, 3))) == [2, 4, 6]
+    with pytest.raises(Overloaded):
+        await gathering.do(0)

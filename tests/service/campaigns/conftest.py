@@ -40,10 +40,10 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> SlowEngine:
 
 
 async def unscored(
-    runtime: Runtime, brief: Brief, variants: Sequence[Variant], control: Variant | None
+    runtime: Runtime, brief: Brief, variants: Sequence[Variant], control: Variant | None, pause_seconds: float
 ) -> tuple[list[Variant], Variant | None]:
     """Stand in for the scorers, which take longer than all the rest."""
-    del runtime, brief
+    del runtime, brief, pause_seconds
     return list(variants), control
 
 

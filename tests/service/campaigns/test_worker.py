@@ -178,6 +178,7 @@ async def test_what_failed_is_tried_again_when_asked(runtime: Runtime, engine: S
 
 
 async def test_an_engine_that_is_down_is_no_units_fault(runtime: Runtime, engine: SlowEngine, monkeypatch):
+    monkeypatch.setattr(worker, "FIRST_REST_SECONDS", 0.01)
     monkeypatch.setattr(worker, "LOOK_SECONDS", 0.01)
     engine.well = False
     refused = 30
