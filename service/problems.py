@@ -245,7 +245,7 @@ def _field_problems(request: Request[Any, Any, Any], error: ValidationException)
 
 
 def _kind_of(request: Request[Any, Any, Any], parameter: str) -> Any:
-    """The type of a parameter of the route's handler; none when it has no such parameter."""
+    """Return the type of a parameter of the route's handler; none when it has no such parameter."""
     found = request.route_handler.parsed_fn_signature.parameters.get(parameter)
     return None if found is None else found.annotation
 

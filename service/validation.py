@@ -47,7 +47,7 @@ def told(reason: str, value: Any, kind: Any = None, path: str = "$") -> str:
 
 
 def choices_at(kind: Any, path: str) -> tuple[Any, ...]:
-    """The values that may stand at a path of a `kind`, where its type lists them."""
+    """List the values that may stand at a path of a `kind`, where its type lists them."""
     places: list[inspect.Type] = [inspect.type_info(kind)]
     for step in _STEP.finditer(path):
         places = [inner for each in places for inner in _inside(each, step["name"])]
@@ -56,14 +56,12 @@ def choices_at(kind: Any, path: str) -> tuple[Any, ...]:
 
 
 def _inside(place: inspect.Type, name: str | None) -> Iterator[inspect.Type]:
-    """The types a field of this name, or an element, of a place may have."""
+    """Give the types that a field of this name, or an element, of a place may have."""
     for each in _alternatives(place):
         match each:
             case inspect.StructType():
                 yield from (field.type for field in each.fields if field.encode_name == name)
-            case inspect.DictType():
-                yield each.value_type
-            case inspect.ListType() | inspect.VarTupleType() | inspect.SetType() | inspect.FrozenSetType():
+            case inspect.ListType() | inspect.VarTupleType():
                 yield each.item_type
             case _:
                 pass
