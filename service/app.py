@@ -39,7 +39,7 @@ from service.health import ROUTES as HEALTH
 from service.idempotency import Idempotency
 from service.llm.measured import MeasuredEngine
 from service.masking import Masking
-from service.openapi import PUBLIC, LimitedTuples
+from service.openapi import PUBLIC, ClosedStructs, LimitedTuples
 from service.parameters import known_parameters
 from service.privacy.masks import Masks
 from service.privacy.retention import retain_forever
@@ -129,7 +129,7 @@ def create_app(settings: Settings, *, background: bool = True) -> Litestar:
         guards=[known_parameters],
         exception_handlers={Exception: problems},
         openapi_config=_openapi_config(),
-        plugins=[LimitedTuples()],
+        plugins=[LimitedTuples(), ClosedStructs()],
         logging_config=None,
         request_max_body_size=settings.max_body_bytes,
         state=State(

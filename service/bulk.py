@@ -60,7 +60,7 @@ def parse_rows(body: bytes, media_type: str, kind: type[Row], max_rows: int) -> 
             parsed.rows.append(decoder.decode(text))
             parsed.places.append(place)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            parsed.rejects.append(_reject(place, bytes(text), error))
+            parsed.rejects.append(_reject(place, bytes(text), error, kind))
     return parsed
 
 
@@ -79,7 +79,7 @@ def _lines(body: bytes) -> list[bytes]:
     return [line for line in body.splitlines() if line.strip()]
 
 
-def _reject(place: int, text: bytes, error: Exception) -> Reject:
+def _reject(place: int, text: bytes, error: Exception, kind: type[Any]) -> Reject:
     if not isinstance(error, msgspec.ValidationError):
         return Reject(row=place, id="", reason=f"not JSON: {error}")
     try:
@@ -90,6 +90,6 @@ def _reject(place: int, text: bytes, error: Exception) -> Reject:
         RecursionError,
     ) as later:  # it was refused before its end
         return Reject(row=place, id="", reason=f"not JSON: {later}")
-    problem = explain(error, whole)
+    problem = explain(error, whole, kind)
     identity = cast("dict[str, Any]", whole).get("id", "") if isinstance(whole, dict) else ""
     return Reject(row=place, id=str(identity)[:200], reason=f"{problem.path}: {problem.reason}")

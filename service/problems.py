@@ -236,10 +236,18 @@ def _field_problems(request: Request[Any, Any, Any], error: ValidationException)
     if path == _BODY or path.startswith((f"{_BODY}.", f"{_BODY}[")):
         path = "$" + path.removeprefix(_BODY)
         value = value_at(_decoded(request.scope["state"].get("body")), path)
+        kind, place = _kind_of(request, "data"), path
     else:
         path = path.removeprefix("$.")
         value = request.query_params.get(path, request.path_params.get(path))
-    return (FieldProblem(path=path, reason=told(reason, value), value=cut(value)),)
+        kind, place = _kind_of(request, path), "$"
+    return (FieldProblem(path=path, reason=told(reason, value, kind, place), value=cut(value)),)
+
+
+def _kind_of(request: Request[Any, Any, Any], parameter: str) -> Any:
+    """Return the type of a parameter of the route's handler; none when it has no such parameter."""
+    found = request.route_handler.parsed_fn_signature.parameters.get(parameter)
+    return None if found is None else found.annotation
 
 
 def _decoded(body: Any) -> Any:

@@ -1,9 +1,11 @@
 """Why the shape of a value was refused, as a JSON path, a reason and the value: for bodies and rows alike."""
 
 import re
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
+from msgspec import inspect
 
 MAX_QUOTED_CHARACTERS = 200
 
@@ -21,11 +23,11 @@ class FieldProblem(msgspec.Struct, frozen=True, kw_only=True):
     """The refused value, cut short when long; null when there was none."""
 
 
-def explain(error: msgspec.ValidationError, whole: Any) -> FieldProblem:
-    """Say what `error` refused in `whole`, the decoded value it was raised for."""
+def explain(error: msgspec.ValidationError, whole: Any, kind: Any) -> FieldProblem:
+    """Say what `error` refused in `whole`, the decoded value that should have been a `kind`."""
     reason, path = reason_and_path(error)
     value = value_at(whole, path)
-    return FieldProblem(path=path, reason=told(reason, value), value=cut(value))
+    return FieldProblem(path=path, reason=told(reason, value, kind, path), value=cut(value))
 
 
 def reason_and_path(error: msgspec.ValidationError) -> tuple[str, str]:
@@ -34,9 +36,41 @@ def reason_and_path(error: msgspec.ValidationError) -> tuple[str, str]:
     return (found["reason"], found["path"] or "$") if found else (str(error), "$")
 
 
-def told(reason: str, value: Any) -> str:
-    """Add the value to the reason, unless it is a whole object or list."""
+def told(reason: str, value: Any, kind: Any = None, path: str = "$") -> str:
+    """Add the value to the reason, unless it is a whole object or list.
+
+    Where a `kind` lists what may stand at the path, the reason is that list.
+    """
+    if reason.startswith("Invalid enum value") and (choices := choices_at(kind, path)):
+        return f"{cut(value)!r} is none of {', '.join(map(str, choices))}"
     return reason if value is None or isinstance(value, dict | list) else f"{reason}: {cut(value)!r}"
+
+
+def choices_at(kind: Any, path: str) -> tuple[Any, ...]:
+    """List the values that may stand at a path of a `kind`, where its type lists them."""
+    places: list[inspect.Type] = [inspect.type_info(kind)]
+    for step in _STEP.finditer(path):
+        places = [inner for each in places for inner in _inside(each, step["name"])]
+    found = [each for place in places for each in _alternatives(place)]
+    return tuple(value for each in found if isinstance(each, inspect.LiteralType) for value in each.values)
+
+
+def _inside(place: inspect.Type, name: str | None) -> Iterator[inspect.Type]:
+    """Give the types that a field of this name, or an element, of a place may have."""
+    for each in _alternatives(place):
+        match each:
+            case inspect.StructType():
+                yield from (field.type for field in each.fields if field.encode_name == name)
+            case inspect.ListType() | inspect.VarTupleType():
+                yield each.item_type
+            case _:
+                pass
+
+
+def _alternatives(place: inspect.Type) -> Sequence[inspect.Type]:
+    while isinstance(place, inspect.Metadata):
+        place = place.type
+    return place.types if isinstance(place, inspect.UnionType) else (place,)
 
 
 def value_at(value: Any, path: str) -> Any:

@@ -48,7 +48,7 @@ _COUNTS: dict[str, Any] = {
         summary="Store items",
         description="One that is there is replaced as a whole. A row that cannot be stored is in `rejects` "
         "and stops no other; the status is 200 even then, so read the counts.",
-        rows="item",
+        rows=Item,
         request=[_ITEM],
         response=_COUNTS,
         problems=(413,),

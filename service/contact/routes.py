@@ -66,7 +66,7 @@ async def show_consent(
         summary="Note the consent of many",
         description="One word about one channel a row. A row that cannot be stored, such as one of an "
         "unknown profile, is in `rejects` and stops no other; the status is 200 even then.",
-        rows="word about a channel",
+        rows=ConsentFact,
         request=[FACT],
         response=_COUNTED,
         problems=(413,),
@@ -99,7 +99,7 @@ async def set_consents(
         description="Each row has one of `profile_id`, `email` and `phone`, and a `channel`; without one it "
         "is every channel. An address is kept as a keyed hash: the list then names nobody and outlives "
         "erasure. Nobody on the list is written to, whatever was consented to.",
-        rows="suppression",
+        rows=SuppressionEntry,
         request=[{"email": "ada@mail.example", "channel": "email", "reason": "bounced"}],
         response=_COUNTED,
         problems=(413,),

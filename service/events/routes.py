@@ -38,7 +38,7 @@ _EVENT: dict[str, Any] = {
         description="An event whose id is stored already is a duplicate and changes nothing, so sending "
         "again is harmless; one whose id is stored with other content is refused. The body may be gzip. "
         "A row that cannot be stored is in `rejects` and stops no other. The status is 200 even then.",
-        rows="event",
+        rows=Event,
         request=[_EVENT],
         response={"read": 1, "stored": 1, "duplicate": 0, "rejected": 0, "rejects": []},
         problems=(408, 413),

@@ -31,7 +31,7 @@ _PROFILE: dict[str, Any] = {
         summary="Store profiles",
         description="The traits of one that is there are replaced as a whole; an erased one is rejected. A "
         "row that cannot be stored is in `rejects` and stops no other; the status is 200 even then.",
-        rows="profile",
+        rows=Profile,
         request=[_PROFILE],
         response={"read": 1, "stored": 1, "duplicate": 0, "rejected": 0, "rejects": []},
         problems=(413,),

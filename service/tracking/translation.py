@@ -57,7 +57,7 @@ def read_calls(batch: Sequence[dict[str, Any]]) -> tuple[list[tuple[int, Call, M
         try:
             message = msgspec.convert(said, Message)
         except msgspec.ValidationError as error:
-            problem = explain(error, said)
+            problem = explain(error, said, Message)
             rejects.append(
                 Reject(
                     row=place,

@@ -56,5 +56,6 @@ def test_an_afternoon_goes_as_the_readme_says(tmp_path: Path):
     assert match["matched"] is False
     assert reach["allowed"] == 1
     assert webhook["secret"].startswith("whsec_")
-    assert receipt["removed"]
+    assert {"store.profiles", "files.snapshots"} <= {each["where"] for each in receipt["removed"]}
+    assert receipt["completed_at"] is not None
     assert left["count"] == 0

@@ -22,6 +22,8 @@ from service.runtime import open_runtime
 from service.settings import Settings
 from service.webhooks.model import Webhook, new_secret
 from service.webhooks.store import WebhookStore
+from tests.contracts.stores import Store
+from tests.contracts.stores import store as store
 from tests.journeys.hostile import anything, changed, encoded, from_schema, in_path, in_query, raw_bodies
 from tests.service.http.shop import NOW, Shop, client_of, make_shop
 
@@ -97,10 +99,11 @@ Ask = Callable[[Sent], httpx.Response]
 
 
 @pytest.fixture(scope="module")
-def ask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ask]:
+def ask(store: Store, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ask]:
     """Send requests to the real service on one event loop, which must bear all of them."""
+    url = store.empty()
     with asyncio.Runner() as runner:
-        shop: Shop = runner.run(make_shop(tmp_path_factory.mktemp("fuzz") / "var"))
+        shop: Shop = runner.run(make_shop(tmp_path_factory.mktemp("fuzz") / "var", url))
         runner.run(keep_known(shop.settings()))
         serving = client_of(shop.settings(), shop.keys["default/admin"])
         client = runner.run(serving.__aenter__())

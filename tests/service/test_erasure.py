@@ -1,4 +1,4 @@
-"""Erasure, looked for afterwards in every table and every byte of every file."""
+"""Erasure, on both stores, looked for afterwards in every table and every byte of every file."""
 
 import asyncio
 import io
@@ -50,6 +50,8 @@ from service.webhooks.actions import create_webhook
 from service.workspaces.actions import create_workspace
 from service.workspaces.model import Remembered
 from service.workspaces.store import IdempotencyStore
+from tests.contracts.stores import database_url as database_url
+from tests.contracts.stores import store as store
 from tests.contracts.test_store_rooms import draft
 from tests.indexing.plain_embedder import PlainEmbedder
 
@@ -70,10 +72,13 @@ class Clock:
 
 
 @pytest.fixture
-async def runtime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Runtime]:
+async def runtime(
+    database_url: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Runtime]:
     monkeypatch.setattr("service.runtime._load_embedder", lambda _: PlainEmbedder())
     settings = Settings(
         data_dir=str(tmp_path / "var"),
+        database_url=database_url,
         executor_threads=2,
         embedder="offline",
         snapshot_url=str(tmp_path / "bucket"),

@@ -1,18 +1,18 @@
-"""Fixtures of the HTTP tests."""
+"""Fixtures of the HTTP tests, which run on both stores."""
 
 import asyncio
-import shutil
 from collections.abc import AsyncGenerator, Iterator
 from pathlib import Path
 
 import httpx
-import msgspec
 import pytest
 
 from indexing.embedder import Embedder
 from service import runtime
 from service.settings import Settings
-from tests.service.http.shop import Shop, client_of, make_shop
+from tests.contracts.stores import Store
+from tests.contracts.stores import store as store
+from tests.service.http.shop import Shop, client_of, copy_of, make_shop
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -30,15 +30,14 @@ def one_embedder() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def made_shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
-    return asyncio.run(make_shop(tmp_path_factory.mktemp("shop") / "var"))
+def made_shop(store: Store, tmp_path_factory: pytest.TempPathFactory) -> Shop:
+    return asyncio.run(make_shop(tmp_path_factory.mktemp("shop") / "var", store.empty()))
 
 
 @pytest.fixture
-def shop(made_shop: Shop, tmp_path: Path) -> Shop:
-    folder = tmp_path / "var"
-    shutil.copytree(made_shop.folder, folder)
-    return msgspec.structs.replace(made_shop, folder=folder)
+def shop(store: Store, made_shop: Shop, tmp_path: Path) -> Iterator[Shop]:
+    with copy_of(made_shop, store, tmp_path / "var") as copy:
+        yield copy
 
 
 @pytest.fixture

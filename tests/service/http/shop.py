@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
@@ -24,6 +24,7 @@ from service.settings import Settings
 from service.snapshots.actions import build_snapshot
 from service.workspaces.actions import create_key, create_workspace, set_workspace
 from service.workspaces.model import WorkspacePatch
+from tests.contracts.stores import Store
 from tests.service.loop_guard import guarded_loop
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -47,6 +48,7 @@ class Shop(msgspec.Struct, frozen=True, kw_only=True):
     """Where the shop lies and which keys open it."""
 
     folder: Path
+    database_url: str | None = None
     keys: dict[str, str]
     """Key text by `workspace/scope`."""
     segment: str
@@ -54,7 +56,13 @@ class Shop(msgspec.Struct, frozen=True, kw_only=True):
 
     def settings(self, **changes: Any) -> Settings:
         """Settings for this shop."""
-        return Settings(data_dir=str(self.folder), embedder="offline", executor_threads=2, **changes)
+        return settings_of(self.folder, self.database_url, **changes)
+
+
+def settings_of(folder: Path, database_url: str | None, **changes: Any) -> Settings:
+    """Settings of a small service."""
+    known: dict[str, Any] = {"embedder": "offline", "executor_threads": 2}
+    return Settings(data_dir=str(folder), database_url=database_url, **{**known, **changes})
 
 
 def items() -> list[Item]:
@@ -91,9 +99,9 @@ def events() -> list[Event]:
     ]
 
 
-async def make_shop(folder: Path) -> Shop:
+async def make_shop(folder: Path, database_url: str | None = None) -> Shop:
     """Fill the store, build the snapshot of `default`, make keys; `other` has one item and no snapshot."""
-    settings = Settings(data_dir=str(folder), embedder="offline", executor_threads=2)
+    settings = settings_of(folder, database_url)
     keys: dict[str, str] = {}
     async with open_runtime(settings) as runtime:
         for workspace in ("default", "other"):
@@ -111,7 +119,14 @@ async def make_shop(folder: Path) -> Shop:
         await record_events(runtime, "default", events())
         await build_snapshot(runtime, "default")
         segment = await create_segment(runtime, "default", "gardeners", {"like": "gardening"})
-    return Shop(folder=folder, keys=keys, segment=segment.id)
+    return Shop(folder=folder, database_url=database_url, keys=keys, segment=segment.id)
+
+
+@contextlib.contextmanager
+def copy_of(shop: Shop, store: Store, folder: Path) -> Iterator[Shop]:
+    """A copy of a shop that nothing has open, for a test to change."""
+    with store.copied(shop.folder, shop.database_url, folder) as url:
+        yield msgspec.structs.replace(shop, folder=folder, database_url=url)
 
 
 @contextlib.asynccontextmanager

@@ -9,8 +9,7 @@ import gzip
 import io
 import json
 import re
-import shutil
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterator
 from itertools import product
 from typing import Any
 
@@ -31,7 +30,8 @@ from service.segments.actions import create_segment
 from service.settings import Settings
 from service.snapshots.actions import build_snapshot
 from service.workspaces.actions import create_key
-from tests.service.http.shop import Shop, client_of
+from tests.contracts.stores import Store
+from tests.service.http.shop import Shop, client_of, copy_of
 from tests.service.http.test_http_access import ROUTES
 from tests.service.http.test_http_isolation import OPERATIONS, body_of
 
@@ -77,13 +77,11 @@ def people() -> list[Profile]:
 
 
 @pytest.fixture(scope="module")
-def told_shop(made_shop: Shop, tmp_path_factory: pytest.TempPathFactory) -> Shop:
+def told_shop(store: Store, made_shop: Shop, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     """The shop with people worth hiding, segments that name them, and an analyst's key."""
-    folder = tmp_path_factory.mktemp("analyst") / "var"
-    shutil.copytree(made_shop.folder, folder)
-    shop = msgspec.structs.replace(made_shop, folder=folder)
-    key = asyncio.run(furnish(shop))
-    return msgspec.structs.replace(shop, keys={**shop.keys, "default/analyst": key})
+    with copy_of(made_shop, store, tmp_path_factory.mktemp("analyst") / "var") as shop:
+        key = asyncio.run(furnish(shop))
+        yield msgspec.structs.replace(shop, keys={**shop.keys, "default/analyst": key})
 
 
 async def furnish(shop: Shop) -> str:

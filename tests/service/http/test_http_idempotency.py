@@ -4,6 +4,7 @@ import asyncio
 from datetime import UTC, datetime
 
 import httpx
+from sqlalchemy import text
 
 from service.app import create_app
 from service.openapi import PUBLIC
@@ -99,22 +100,14 @@ async def test_a_request_that_still_runs_is_a_conflict(shop: Shop):
 
 async def _fingerprint_of(shop: Shop) -> str:
     """What the service notes of this very request."""
-    import sqlite3
-
     async with client_of(shop.settings(), shop.keys["default/admin"]) as client:
         (
             await client.post("/v1/segments", json=SEGMENT, headers={"Idempotency-Key": "probe"})
         ).raise_for_status()
 
-    def read() -> str:
-        with sqlite3.connect(shop.folder / "pitchwright.db") as connection:
-            found = connection.execute(
-                "SELECT fingerprint FROM idempotency_keys WHERE key = 'probe'"
-            ).fetchone()
-        connection.close()
-        return str(found[0])
-
-    return await asyncio.to_thread(read)
+    noted = text("SELECT fingerprint FROM idempotency_keys WHERE key = 'probe'")
+    async with open_runtime(shop.settings()) as runtime, runtime.database.read() as session:
+        return str(await session.scalar(noted))
 
 
 async def test_a_key_that_is_none_is_refused(client: httpx.AsyncClient):

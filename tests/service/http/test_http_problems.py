@@ -51,6 +51,19 @@ async def test_a_value_of_the_wrong_shape_is_named_by_its_path(client: httpx.Asy
         assert told in body["detail"]
 
 
+async def test_what_is_none_of_a_list_is_told_the_list(client: httpx.AsyncClient):
+    hook = {"url": "https://crm.example/hook", "events": ["export.ready", "segment.changed"]}
+    body = problem(await client.post("/v1/webhooks", json=hook), 400)
+    assert body["detail"].startswith("$.events[1]: 'segment.changed' is none of campaign.done, export.ready,")
+    body = problem(await client.get("/v1/segments/gardeners/match/p-1?at=noon"), 400)
+    assert body["detail"] == "at: 'noon' is none of live, snapshot"
+    row = {"profile_id": "p-1", "channel": "email", "word": "yes"}
+    counts = (await client.post("/v1/consents", json=[row])).json()
+    assert counts["rejects"][0]["reason"] == "$.word: 'yes' is none of denied, granted"
+    counts = (await client.post("/v1/batch", json={"batch": [{"type": "trick", "userId": "p-1"}]})).json()
+    assert "$.type: 'trick' is none of" in counts["rejects"][0]["reason"]
+
+
 async def test_a_missing_field_is_named(client: httpx.AsyncClient):
     body = problem(await client.post("/v1/drafts", json={"item_id": "garden-0"}), 400)
     assert "channel" in body["detail"]

@@ -54,10 +54,10 @@ async def test_metrics_count_by_route_template(client: httpx.AsyncClient):
     assert "pitchwright_engine_in_flight 0.0" in metrics
 
 
-async def test_readiness_names_each_part(client: httpx.AsyncClient):
+async def test_readiness_names_each_part(client: httpx.AsyncClient, shop: Shop):
     response = await client.get("/health/ready")
     body = response.json()
-    assert body["store"] == {"status": "ok", "detail": "sqlite"}
+    assert body["store"] == {"status": "ok", "detail": "postgresql" if shop.database_url else "sqlite"}
     assert body["snapshot"]["status"] == "ok"
     assert "1 of 2 workspaces" in body["snapshot"]["detail"]
     assert body["engine"]["status"] == "ok"

@@ -7,9 +7,12 @@ from typing import Any
 import httpx
 import pytest
 from cryptography.fernet import Fernet
+from sqlalchemy import text
 
 from service.app import create_app
+from service.migrations.schema import metadata
 from service.paging import encode_cursor
+from service.runtime import open_runtime
 from tests.service.chat_server import Reply, Request, chat_server
 from tests.service.http.shop import Shop, client_of, serving
 
@@ -171,6 +174,9 @@ async def test_a_remembered_answer_with_a_secret_is_kept_sealed_and_replayed_in_
         rotated = await client.post(rotate, json=body, headers={"Idempotency-Key": "twice"})
         again = await client.post(rotate, json=body, headers={"Idempotency-Key": "twice"})
         assert again.json() == rotated.json()
-    stored = b"".join([each.read_bytes() for each in shop.folder.glob("*.db*")])
+    async with open_runtime(settings) as runtime, runtime.database.read() as session:
+        raw = [text(f"SELECT * FROM {each.name}") for each in metadata.sorted_tables]  # noqa: S608 -- our own names
+        stored = [repr((await session.execute(each)).all()) for each in raw]
+    assert any("https://crm.example" in rows for rows in stored)
     for secret in (first.json()["secret"], rotated.json()["secret"]):
-        assert secret.encode() not in stored
+        assert not [rows for rows in stored if secret in rows]

@@ -25,12 +25,12 @@ BRITISH = {"trait": "country", "op": "eq", "value": "GB"}
 W = "shop"
 
 
-def settings_of(folder: Path) -> Settings:
-    return Settings(data_dir=str(folder), embedder="offline", executor_threads=2)
+def settings_of(folder: Path, database_url: str | None) -> Settings:
+    return Settings(data_dir=str(folder), database_url=database_url, embedder="offline", executor_threads=2)
 
 
-async def fill_shop(folder: Path) -> None:
-    async with open_runtime(settings_of(folder), clock=lambda: NOW) as opened:
+async def fill_shop(folder: Path, database_url: str | None) -> None:
+    async with open_runtime(settings_of(folder, database_url), clock=lambda: NOW) as opened:
         await create_workspace(opened, W)
         await set_workspace(opened, W, WorkspacePatch(reference_time="now"))
         await upsert_items(opened, W, ITEMS)

@@ -1,32 +1,37 @@
-"""The shop of 60 people, filled once and copied for each test."""
+"""The shop of 60 people, filled once on each store and copied for each test."""
 
 import asyncio
-import shutil
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterator
 from pathlib import Path
 
 import pytest
 
 from service.runtime import Runtime, open_runtime
+from service.settings import Settings
 from tests.contracts.conftest import Clock
+from tests.contracts.stores import Store
+from tests.contracts.stores import store as store
 from tests.indexing.plain_embedder import PlainEmbedder
 from tests.service.segments.people_shop import fill_shop, settings_of
 
 
 @pytest.fixture(scope="session")
-def filled_shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("people") / "var"
+def filled_shop(store: Store, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    folder, url = tmp_path_factory.mktemp("people") / "var", store.empty()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("service.runtime._load_embedder", lambda _: PlainEmbedder())
-        asyncio.run(fill_shop(folder))
-    return folder
+        asyncio.run(fill_shop(folder, url))
+    return settings_of(folder, url)
 
 
 @pytest.fixture
-async def runtime(
-    filled_shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> AsyncGenerator[Runtime]:
+def copied_shop(store: Store, filled_shop: Settings, tmp_path: Path) -> Iterator[Settings]:
+    with store.copied(Path(filled_shop.data_dir), filled_shop.database_url, tmp_path / "var") as url:
+        yield settings_of(tmp_path / "var", url)
+
+
+@pytest.fixture
+async def runtime(copied_shop: Settings, monkeypatch: pytest.MonkeyPatch) -> AsyncGenerator[Runtime]:
     monkeypatch.setattr("service.runtime._load_embedder", lambda _: PlainEmbedder())
-    shutil.copytree(filled_shop, tmp_path / "var")
-    async with open_runtime(settings_of(tmp_path / "var"), clock=Clock()) as opened:
+    async with open_runtime(copied_shop, clock=Clock()) as opened:
         yield opened
