@@ -93,7 +93,10 @@ class Writer:
         `prepare_brief` does.
         """
         runtime, workspace, campaign = self._runtime, self._workspace, self.campaign
-        audience, snapshot = await self._audience(place.segment)
+        if place.profile_id is None:
+            audience, snapshot = await self._audience(place.segment)
+        else:  # described by what the profile did, as in a draft for one
+            audience, snapshot = None, None
         request = _request(campaign, self._targets[place.segment], audience, place)
         prepared = await prepare_brief(runtime, workspace, request)
         engine, embedder = await runtime.engine(), await runtime.embedder()
@@ -195,10 +198,11 @@ def _files(folder: Traversable) -> Iterator[Traversable]:
             yield each
 
 
-def _request(campaign: Campaign, target: Target, audience: Audience, place: Place) -> DraftRequest:
+def _request(campaign: Campaign, target: Target, audience: Audience | None, place: Place) -> DraftRequest:
     return DraftRequest(
         channel=place.channel,
         item_id=place.item_id,
+        profile_id=place.profile_id,
         audience=audience,
         offer=target.offer,
         tone=place.tone,
@@ -210,6 +214,7 @@ def _request(campaign: Campaign, target: Target, audience: Audience, place: Plac
         # A campaign that is resumed writes on from the same briefs, whatever was accepted meanwhile.
         examples=0,
         n=campaign.n,
+        # Not of the person: who is alike is answered alike, and once.
         seed=_seed(f"{campaign.seed}/{place.segment}/{place.item_id}/{place.channel}"),
     )
 

@@ -85,7 +85,12 @@ def test_no_choice_is_left_open(document: dict[str, Any]):
 def test_a_file_is_documented_by_its_media_types_whole_and_in_part(document: dict[str, Any]):
     answers = document["paths"]["/v1/exports/{export_id}/file"]["get"]["responses"]
     for status in ("200", "206"):
-        assert set(answers[status]["content"]) == {"application/gzip", "application/vnd.apache.parquet"}
+        assert set(answers[status]["content"]) == {
+            "application/gzip",
+            "application/vnd.apache.parquet",
+            "application/x-ndjson",
+            "text/csv",
+        }
 
 
 def test_the_examples_of_bodies_are_read_by_the_service(document: dict[str, Any]):
