@@ -37,9 +37,9 @@ from tests.service.chat_server import chat_server, serving
 KILLS = 50
 ITEMS = tuple(f"can-{number}" for number in range(500))
 LONGEST_LIFE_SECONDS = 0.25
-SERVICE_KILLS = 6
+SERVICE_KILLS = 4
 """Of the service and the engine in turn."""
-SERVED = 100
+SERVED = 80
 """Items, of twice as many units, while these are killed."""
 
 
