@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry, Gauge, Info, ProcessCollector
 
 from eval.figures import version
 from indexing.errors import IndexingError
+from service.campaigns.store import count_campaigns, count_open_units
 from service.errors import ServiceError
 from service.exports.store import count_exports
 from service.llm.measured import MeasuredEngine
@@ -39,6 +40,9 @@ class Gauges:
         self.connections = gauge("store_connections", "Connections to the store.", "state")
         self.connections_limit = gauge("store_connections_limit", "Most connections to the store at a time.")
         self.jobs = gauge("jobs", "Jobs that have not expired, by kind and state.", "kind", "state")
+        self.campaign_units = gauge(
+            "campaign_units", "Units of campaigns that are not over, by state.", "state"
+        )
         self.deliveries = gauge("webhook_deliveries", "Deliveries to webhooks that did not arrive.", "state")
         self.overdue_seconds = gauge(
             "webhook_overdue_seconds", "How long the oldest delivery has been due; 0 when none is."
@@ -53,7 +57,7 @@ class Gauges:
         self._read_process(runtime)
         usage = await asyncio.to_thread(shutil.disk_usage, runtime.settings.data_dir)
         self.free_bytes.set(usage.free)
-        for each in (self.jobs, self.deliveries, self.snapshot_age_seconds):
+        for each in (self.jobs, self.campaign_units, self.deliveries, self.snapshot_age_seconds):
             each.clear()
         try:
             await self._read_store(runtime)
@@ -81,9 +85,14 @@ class Gauges:
         now = runtime.now()
         async with runtime.database.read() as session:
             exports = await count_exports(session, now)
+            campaigns, units = await count_campaigns(session), await count_open_units(session)
             waiting = await backlog(session, now)
         for state, count in exports.items():
             self.jobs.labels("export", state).set(count)
+        for state, count in campaigns.items():
+            self.jobs.labels("campaign", state).set(count)
+        for state, count in units.items():
+            self.campaign_units.labels(state).set(count)
         self.deliveries.labels("pending").set(waiting.pending)
         self.deliveries.labels("dead").set(waiting.dead)
         self.overdue_seconds.set(waiting.overdue_seconds)

@@ -11,7 +11,7 @@ def setting(text: str, **limits: Any) -> msgspec.Meta:
 
 
 class OperatingSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """How the service ends, who is told what it does, and whether it writes campaigns."""
+    """How the service ends, who is told what it does, and what it does about campaigns."""
 
     drain_seconds: Annotated[
         float,
@@ -44,3 +44,12 @@ class OperatingSettings(msgspec.Struct, frozen=True, kw_only=True):
             "Whether `serve` writes campaigns, beside requests; `false` leaves them to `pitchwright worker`."
         ),
     ] = True
+    campaign_days: Annotated[
+        int,
+        setting(
+            "Days after which `serve` deletes campaigns that are over, with what was written for them; 0 "
+            "keeps them for ever.",
+            ge=0,
+            le=36_500,
+        ),
+    ] = 90

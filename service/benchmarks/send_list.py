@@ -28,9 +28,10 @@ from eval.figures import Figure, Figures, figure, figures
 from prompts.merge_tags import FIRST_NAME
 from service.benchmarks.processes import resident_bytes
 from service.benchmarks.rig import Progress
-from service.campaigns.send_list import SendList, SendUnit, SendVariant
+from service.campaigns.send_list import SendList
 from service.campaigns.send_list_export import write_members
 from service.campaigns.send_list_files import SendListFiles
+from service.campaigns.send_list_filling import SendUnit, SendVariant
 from service.profiles.actions import upsert_profiles
 from service.profiles.model import Profile
 from service.runtime import open_runtime

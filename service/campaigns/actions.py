@@ -29,6 +29,7 @@ from service.campaigns.on_ray import written_on_ray
 from service.campaigns.results import Results
 from service.campaigns.writing import Writer
 from service.contact.actions import reach_segment
+from service.errors import InvalidInput
 from service.runtime import Runtime
 from service.webhooks.model import Event
 from service.webhooks.store import DeliveryStore
@@ -56,6 +57,11 @@ async def run_campaign(
     `on_ray`: units are written by the workers of `indexing.on_ray.cluster`, in which it must be called.
     """
     check_campaign(campaign)
+    if campaign.per == "person":
+        raise InvalidInput(
+            "per: person is for campaigns that are ordered over HTTP: a folder does not forget a member who "
+            "is erased. Write `per: audience`, or send the file to POST /v1/campaigns"
+        )
     started = time.perf_counter()
     engine = await runtime.engine()
     writer = Writer(runtime, workspace, campaign)

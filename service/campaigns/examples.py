@@ -50,6 +50,7 @@ UNIT: dict[str, Any] = {
     "channel": "push",
     "tone": "friendly",
     "language": "en",
+    "profile_id": None,
     "state": "done",
     "tries": 1,
     "reason": None,
@@ -74,4 +75,25 @@ UNIT: dict[str, Any] = {
         }
     ],
     "control": None,
+}
+
+SEND_LIST: dict[str, Any] = {
+    "id": "8e2a1b4d6c8f4a3b9d0e1f2a3b4c5d6e",
+    "segment": None,
+    "definition_version": None,
+    "campaign": "20261126T161500000000-5f0c1d2e3a4b",
+    "snapshot": "20261126T000000Z-3fa9c1d2",
+    "as_of": "2026-11-26T00:00:00Z",
+    "channel": "email",
+    "removed": [],
+    "send_list": None,
+    "format": "csv",
+    "status": "running",
+    "count": 0,
+    "bytes": None,
+    "error": None,
+    "masked": False,
+    "created_at": "2026-11-26T17:00:00Z",
+    "touched_at": "2026-11-26T17:00:00Z",
+    "expires_at": "2026-11-27T17:00:00Z",
 }

@@ -14,6 +14,7 @@ UnitState = Literal["queued", "leased", "done", "failed", "cancelled"]
 
 OPEN: tuple[JobState, ...] = ("queued", "running", "paused")
 """States in which something may still be written."""
+ENDED: tuple[JobState, ...] = ("completed", "cancelled", "failed")
 MOST_TRIES = 3
 """A unit that was begun so often and is not done is set aside."""
 MOST_ERRORS = 20
@@ -83,6 +84,8 @@ class JobUnit(msgspec.Struct, frozen=True, kw_only=True):
     channel: str
     tone: str
     language: str
+    profile_id: str | None
+    """Whom it is for, of a campaign that writes for each person."""
     state: UnitState
     tries: int
     reason: str | None

@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from service.campaigns.job import (
     MOST_ERRORS,
     MOST_TRIES,
+    OPEN,
     Failure,
     Job,
     JobError,
@@ -110,9 +111,11 @@ class LeaseStore:
         """Write down what became of units, of those the owner still holds, and what that means.
 
         A failed try leaves its unit to be tried again, `MOST_TRIES` times in all. Returns the campaign when
-        this ended it.
+        this ended it. Of a campaign that was deleted meanwhile nothing is written down.
         """
-        row = await CampaignStore(self._session, self._workspace).locked(self._campaign_id)
+        row = await CampaignStore(self._session, self._workspace).find_locked(self._campaign_id)
+        if row is None:
+            return None
         for lease, outcome in outcomes:
             row.tokens += outcome.tokens
             done = isinstance(outcome, Written)
@@ -137,7 +140,9 @@ class LeaseStore:
 
         Pauses the campaign when its budget is spent. Returns the campaign when this ended it.
         """
-        row = await CampaignStore(self._session, self._workspace).locked(self._campaign_id)
+        row = await CampaignStore(self._session, self._workspace).find_locked(self._campaign_id)
+        if row is None:
+            return None
         expired = and_(self._units(), UnitRow.state == "leased", UnitRow.lease_until <= now)
         aside = await self._session.scalars(
             update(UnitRow)
@@ -155,10 +160,12 @@ class LeaseStore:
         return self._settle(row, now)
 
     async def needs_sweep(self, now: datetime) -> bool:
-        """Whether a lease ran out or the time is spent, without changing anything."""
+        """Whether a lease ran out, the time is spent or an erasure took the last unit that was open."""
         campaign = await self._session.scalar(select(CampaignRow).where(self._campaign()))
         if campaign is None:
             return False
+        if campaign.completed + campaign.failed >= campaign.total:
+            return True
         if campaign.state == "running" and _overspent(campaign, now):
             return True
         expired = select(UnitRow.ordinal).where(
@@ -169,11 +176,12 @@ class LeaseStore:
     def _settle(self, row: CampaignRow, now: datetime) -> Job | None:
         """Move a campaign on to where its counts and its budget say it is."""
         row.updated_at = now
-        if row.state not in ("running", "paused"):
+        if row.state not in OPEN:
             return None
         if row.completed + row.failed >= row.total:
             stop_clock(row, now)
-            row.state, row.reason, row.ended_at = "completed" if row.completed else "failed", None, now
+            none_written = row.failed and not row.completed
+            row.state, row.reason, row.ended_at = "failed" if none_written else "completed", None, now
             return job_of(row, now)
         if row.state == "running" and (reason := _overspent(row, now)):
             stop_clock(row, now)

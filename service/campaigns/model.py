@@ -5,7 +5,7 @@ import itertools
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 import yaml
@@ -13,7 +13,7 @@ import yaml
 from prompts.brief import Audience, Brand, Brief, Goal, Offer, Tone
 from prompts.channels import CHANNELS
 from prompts.variant import CheckResult, Fields, Provenance, Score, Unscored, Variant
-from service.contact.model import Reach
+from service.contact.model import PERSONAL, Reach
 from service.errors import InvalidInput
 
 MAX_UNITS = 100_000
@@ -85,6 +85,9 @@ class Campaign(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     brand: Brand | None = None
     """The workspace's own when left out."""
     personalise: bool = False
+    per: Literal["audience", "person"] = "audience"
+    """`audience`: copy is written once for each segment, and filled for its members. `person`: once for each
+    member who may be written to, from his or her own interests; members of like interests share a text."""
     seed: int = 0
 
 
@@ -92,12 +95,15 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     """Where a unit stands in its campaign, before anything is looked up."""
 
     custom_id: str
-    """`<segment>/<item>/<channel>`, and `/<tone>`, `/<language>` where the campaign names several."""
+    """`<segment>/<item>/<channel>`, and `/<tone>`, `/<language>` where the campaign names several, and the
+    number of the person where it writes for each."""
     segment: str
     item_id: str
     channel: str
     tone: Tone
     language: str
+    profile_id: str | None = None
+    """Whom it is for, of a campaign that writes for each person."""
 
 
 class Unit(msgspec.Struct, frozen=True, kw_only=True):
@@ -145,6 +151,10 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     """Scorers that have no number for it, and why."""
     control: Variant | None = None
     """The text in use today, checked and scored beside its unit's variants."""
+
+    @property
+    def profile_id(self) -> None:
+        """Nobody: what is written into a folder is written for audiences."""
 
 
 class UnitCounts(msgspec.Struct, frozen=True, kw_only=True):
@@ -208,13 +218,24 @@ def check_campaign(campaign: Campaign) -> None:
             raise InvalidInput(f"prompts or control name channel {channel!r}, which is none of `channels`")
     if campaign.items and campaign.items_where:
         raise InvalidInput("items and items_where both say what to write about: name one of them")
+    if campaign.per == "person":
+        for channel in campaign.channels:
+            if channel not in PERSONAL:
+                raise InvalidInput(
+                    f"per: person writes to people, and a {CHANNELS[channel].title} has no one reader: leave "
+                    "it out, or write `per: audience`"
+                )
     named = {
         "segment": [target.segment for target in targets(campaign)],
         "channel": campaign.channels,
         "item": campaign.items,
         "tone": campaign.tones,
         "language": campaign.languages,
-        **{f"item of {target.segment}": target.items for target in targets(campaign)},
+        **{
+            f"item of {target.segment}": target.items
+            for target in campaign.segments
+            if isinstance(target, Target)
+        },
     }
     for what, values in named.items():
         repeated = [value for value, times in Counter(values).items() if times > 1]

@@ -7,7 +7,8 @@ import msgspec
 from service.campaigns.choice import choose_items
 from service.campaigns.job import OPEN, Job, JobState, JobUnit, UnitState, spent
 from service.campaigns.leases import stop_clock
-from service.campaigns.model import Budget, Campaign, check_campaign, places, targets
+from service.campaigns.model import Budget, Campaign, check_campaign, targets
+from service.campaigns.people import listed_places
 from service.campaigns.store import CampaignStore, job_of
 from service.campaigns.tables import CampaignRow
 from service.campaigns.writing import check_prompts
@@ -31,7 +32,7 @@ async def order_campaign(runtime: Runtime, workspace: str, campaign: Campaign) -
     check_prompts(await catalog_of(runtime, workspace), campaign)
     chosen = await choose_items(runtime, workspace, campaign)
     await _check_items(runtime, workspace, {item for items in chosen.values() for item in items})
-    units = list(places(campaign, chosen))
+    units = list(await listed_places(runtime, workspace, campaign, chosen))
     if len({unit.custom_id for unit in units}) < len(units):
         raise InvalidInput("two units would have one custom_id: rename segments or items with / in them")
     now = runtime.now()

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
 from eval.figures import Figure, Figures, Interval, bootstrap, figure, figures
@@ -10,8 +10,10 @@ from prompts.catalog import Catalog
 from prompts.channels import CHANNELS
 from prompts.copywriter import first_asks
 from service.campaigns.choice import choose_items
-from service.campaigns.model import Campaign, Place, Unit, check_campaign, places
+from service.campaigns.model import Campaign, Place, Unit, check_campaign
+from service.campaigns.people import count_units, listed_places, reached_people
 from service.campaigns.writing import Metered, Writer
+from service.contact.model import PERSONAL
 from service.runtime import Runtime
 
 Progress = Callable[[str, int, int | None], None]
@@ -28,12 +30,17 @@ async def plan_campaign(
 ) -> Figures:
     """Count a campaign's units and prompts; estimate its tokens and seconds by writing `probe` of its units.
 
-    Raises as ordering the campaign would, and with a probe `EngineError`.
+    Beside each stands what the same would be with a unit for each person, or, where that is ordered, for each
+    audience: by its units alone, as if one cost the same. Where people are alike they share a text, so that
+    a unit each is the most it can come to. Raises as ordering the campaign would, and with a probe
+    `EngineError`.
     """
     check_campaign(campaign)
     started = time.perf_counter()
     writer = Writer(runtime, workspace, campaign)
-    listed = list(places(campaign, await choose_items(runtime, workspace, campaign)))
+    chosen = await choose_items(runtime, workspace, campaign)
+    listed = list(await listed_places(runtime, workspace, campaign, chosen))
+    other = await _other_units(runtime, workspace, campaign, chosen)
     engine, catalog = await runtime.engine(), await writer.catalog()
     units: list[Unit] = []
     drawn = _spread(listed, max(RENDERED, probe))
@@ -46,11 +53,26 @@ async def plan_campaign(
     meters, seconds = await _probe(runtime, writer, _spread(units, probe), catalog)
     return figures(
         "campaign plan",
-        [*_counted(campaign, listed, lengths, meters), *_estimated(campaign, len(listed), meters, seconds)],
+        [
+            *_counted(campaign, listed, lengths, meters, other),
+            *_estimated(campaign, len(listed), meters, seconds, other),
+        ],
         seconds=time.perf_counter() - started,
         seed=campaign.seed,
         data={"engine": f"{engine.info.name}/{engine.info.model}"},
     )
+
+
+async def _other_units(
+    runtime: Runtime, workspace: str, campaign: Campaign, chosen: Mapping[str, Sequence[str]]
+) -> tuple[str, int] | None:
+    """Count the units of the other way to write a campaign; none where its channels have no one reader."""
+    if campaign.per == "person":
+        return "per audience", count_units(campaign, chosen)
+    if any(channel not in PERSONAL for channel in campaign.channels):
+        return None
+    reached = await reached_people(runtime, workspace, campaign)
+    return "per person", count_units(campaign, chosen, reached)
 
 
 async def _probe(
@@ -71,7 +93,11 @@ async def _probe(
 
 
 def _counted(
-    campaign: Campaign, listed: Sequence[Place], lengths: Sequence[int], meters: Sequence[Metered]
+    campaign: Campaign,
+    listed: Sequence[Place],
+    lengths: Sequence[int],
+    meters: Sequence[Metered],
+    other: tuple[str, int] | None,
 ) -> list[Figure]:
     prompts = len(listed) * campaign.n
     mean = sum(lengths) / len(lengths)
@@ -80,7 +106,7 @@ def _counted(
     most = sum(CHANNELS[place.channel].max_tokens for place in listed) * campaign.n
     interval = bootstrap(lengths, seed=campaign.seed)
     return [
-        figure("campaign.units", len(listed)),
+        figure("campaign.units", len(listed), baseline=other),
         figure("campaign.prompts", prompts),
         figure("campaign.prompt_characters", mean, interval=interval, n=len(lengths)),
         figure("campaign.characters_per_token", per_token, n=sum(meter.asks for meter in meters)),
@@ -89,7 +115,13 @@ def _counted(
     ]
 
 
-def _estimated(campaign: Campaign, units: int, meters: Sequence[Metered], seconds: float) -> list[Figure]:
+def _estimated(
+    campaign: Campaign,
+    units: int,
+    meters: Sequence[Metered],
+    seconds: float,
+    other: tuple[str, int] | None,
+) -> list[Figure]:
     """Take the campaign to cost, a unit, what its probe did on average.
 
     It lies where the units drawn differ from the others, where the engine is busy with something else when it
@@ -100,19 +132,22 @@ def _estimated(campaign: Campaign, units: int, meters: Sequence[Metered], second
     tokens = [meter.tokens for meter in meters]
     low, high = bootstrap(tokens, seed=campaign.seed)
     asks, variants = sum(meter.asks for meter in meters), len(meters) * campaign.n
+    each, lasts = sum(tokens) / len(tokens), seconds / len(meters)
     return [
         figure("campaign.asks_per_variant", asks / variants, n=variants),
         figure(
             "campaign.tokens",
-            round(units * sum(tokens) / len(tokens)),
+            round(units * each),
+            baseline=other and (other[0], round(other[1] * each)),
             interval=Interval(round(units * low), round(units * high)),
             n=len(meters),
             at_most=campaign.budget.tokens,
         ),
         figure(
             "campaign.seconds",
-            units * seconds / len(meters),
+            units * lasts,
             unit="s",
+            baseline=other and (other[0], other[1] * lasts),
             n=len(meters),
             at_most=campaign.budget.seconds,
         ),

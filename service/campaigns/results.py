@@ -6,7 +6,8 @@ unit is torn; opening the folder again cuts the torn end off. A lock keeps two r
 
 import fcntl
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Generator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import IO
@@ -14,7 +15,7 @@ from typing import IO
 import msgspec
 
 from service.campaigns.model import CampaignSummary, Row
-from service.errors import Conflict, InvalidInput
+from service.errors import Conflict, DependencyError, InvalidInput
 
 VARIANTS = "variants.jsonl"
 SUPERSEDED = "superseded.jsonl"
@@ -55,38 +56,53 @@ class Results:
     ) -> None:
         for stream in (self._file, self._lock):
             if stream is not None:
-                stream.close()
+                with suppress(OSError):  # what a full disk did not take is tried again; it was said already
+                    stream.close()
 
     def resume(self, wanted: Collection[str]) -> tuple[dict[str, list[Row]], int]:
         """Read the finished units among the wanted digests and make the file hold exactly those.
 
         Torn lines and incomplete units are cut off, since they will be written again; whole units that are
         not wanted move to `superseded.jsonl`. Answers the rows by digest and how many rows were moved.
+        Raises DependencyError, as `add` and `finish` do, when the disk takes no more.
         """
         finished = whole_units(self.path.read_bytes() if self.path.exists() else b"")
         kept = {digest: rows for digest, rows in finished.items() if digest in set(wanted)}
         moved = [row for digest, rows in finished.items() if digest not in kept for row in rows]
-        if moved:
-            with (self.folder / SUPERSEDED).open("ab") as stream:
-                _write(stream, moved)
-        fresh = self.folder / f"{VARIANTS}.new"
-        with fresh.open("wb") as stream:
-            _write(stream, [row for rows in kept.values() for row in rows])
-        fresh.replace(self.path)
-        self._file = self.path.open("ab")
+        with self._writing():
+            if moved:
+                with (self.folder / SUPERSEDED).open("ab") as stream:
+                    _write(stream, moved)
+            fresh = self.folder / f"{VARIANTS}.new"
+            with fresh.open("wb") as stream:
+                _write(stream, [row for rows in kept.values() for row in rows])
+            fresh.replace(self.path)
+            self._file = self.path.open("ab")
         return kept, len(moved)
 
     def add(self, rows: list[Row]) -> None:
         """Append one finished unit and put it on disk before returning. Call `resume` first."""
         if self._file is None:
             raise RuntimeError("Results.add before Results.resume")
-        _write(self._file, rows)
+        with self._writing():
+            _write(self._file, rows)
 
     def finish(self, summary: CampaignSummary) -> None:
         """Write `summary.json` in one piece."""
         fresh = self.folder / f"{SUMMARY}.new"
-        fresh.write_bytes(msgspec.json.format(msgspec.json.encode(summary), indent=2) + b"\n")
-        fresh.replace(self.folder / SUMMARY)
+        with self._writing():
+            fresh.write_bytes(msgspec.json.format(msgspec.json.encode(summary), indent=2) + b"\n")
+            fresh.replace(self.folder / SUMMARY)
+
+    @contextmanager
+    def _writing(self) -> Generator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise DependencyError(
+                f"{self.folder} cannot be written ({error.strerror}): make room, and run it again; the units "
+                "that are finished there are kept"
+            ) from error
 
 
 def whole_units(content: bytes) -> dict[str, list[Row]]:

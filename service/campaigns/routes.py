@@ -1,21 +1,24 @@
-"""Campaigns over HTTP: ordered, looked at while they are written, paused, resumed, cancelled, tried again."""
+"""Campaigns over HTTP: ordered, looked at while they are written, told what to do, made into send lists."""
 
 from typing import Annotated
 
 import msgspec
-from litestar import Response, get, post
+from litestar import Response, delete, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 
 from service.campaigns import ordering
-from service.campaigns.examples import JOB, ORDER, UNIT
+from service.campaigns.examples import JOB, ORDER, SEND_LIST, UNIT
 from service.campaigns.job import Job, JobUnit, UnitState
 from service.campaigns.model import Budget, Campaign
+from service.campaigns.removal import delete_campaign
+from service.campaigns.send_list_job import SendListOrder, start_send_list
+from service.exports.model import Export
 from service.openapi import route
 from service.paging import Results, checked_limit, decode_cursor, results_of
 from service.runtime import Runtime
 
-_LOOK, _WRITE = ("batch", "crm", "copy"), ("batch",)
+_LOOK, _WRITE, _SEND = ("batch", "crm", "copy"), ("batch",), ("batch", "crm")
 _PATH = "/v1/campaigns/{campaign_id:str}"
 
 Only = Annotated[UnitState | None, QueryParameter(name="state", description="Lists units in this state.")]
@@ -210,6 +213,55 @@ async def retry_failed(
     return await ordering.retry_failed(runtime, workspace, campaign_id)
 
 
+@post(
+    f"{_PATH}/exports",
+    status_code=202,
+    **route(
+        _SEND,
+        tag="campaigns",
+        summary="Export a campaign's send list",
+        description="Begins a job that fills the campaign's copy for every member who may be written to, a "
+        "row each, as `pitchwright campaign export` does: columns per merge tag, with consent, caps, "
+        "suppressions and the holdout as they are now. `Location` says where to see how far it is, and, when "
+        "it is ready, how many every rule removed (`send_list`); `GET /v1/exports/{export_id}/file` is it, "
+        "in parts if need be. It is kept for a day, and holds names and addresses: keys that see "
+        "pseudonyms cannot have it. Of a cancelled campaign it holds what was written; 409 while a "
+        "campaign is not over.",
+        request={"format": "csv", "pick": "best", "channel": "email"},
+        response=SEND_LIST,
+        problems=(404, 409),
+        idempotent=True,
+    ),
+)
+async def export_campaign(
+    campaign_id: FromPath[str],
+    data: JSONBody[SendListOrder],
+    runtime: NamedDependency[Runtime],
+    workspace: NamedDependency[str],
+) -> Response[Export]:
+    """Begin to write a campaign's send list."""
+    export = await start_send_list(runtime, workspace, campaign_id, data)
+    return Response(export, status_code=202, headers={"Location": f"/v1/exports/{export.id}"})
+
+
+@delete(
+    _PATH,
+    **route(
+        _WRITE,
+        tag="campaigns",
+        summary="Delete a campaign",
+        description="With its units and what was written for them. 409 until it is over: cancel it first. "
+        "Campaigns that are over are deleted by themselves after PITCHWRIGHT_CAMPAIGN_DAYS.",
+        problems=(404, 409),
+    ),
+)
+async def remove_campaign(
+    campaign_id: FromPath[str], runtime: NamedDependency[Runtime], workspace: NamedDependency[str]
+) -> None:
+    """Delete it with all it holds."""
+    await delete_campaign(runtime, workspace, campaign_id)
+
+
 ROUTES = [
     order_campaign,
     show_campaigns,
@@ -219,4 +271,6 @@ ROUTES = [
     resume_campaign,
     cancel_campaign,
     retry_failed,
+    export_campaign,
+    remove_campaign,
 ]

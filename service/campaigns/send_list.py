@@ -1,64 +1,56 @@
 """A send list: copy written once per audience, filled for each of its members by whole columns.
 
-A variant's merge tags are read once, into expressions over the columns of the members. Whoever lacks a value,
-or may be too long, is looked at alone by the code that `/v1/render` fills and measures with, so that a row of
-the list and a preview are one text.
+A variant's merge tags are read once, into expressions over the columns of the members. Copy that was written
+for one member is filled for that one alone.
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from hashlib import blake2b
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
-import msgspec
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from prompts.channels import CHANNELS, find_channel
-from prompts.counting import count
-from prompts.errors import LengthError, SlotError
-from prompts.measure import label_texts, measure
-from prompts.merge_tags import MergeTag, Piece, written
-from prompts.personal import Copy, Text, fill_copy, read_copy, refuse_too_long
+from prompts.errors import SlotError
+from prompts.personal import Copy, read_copy
 from prompts.readers import Readers
 from prompts.variant import Fields
-from service.campaigns.model import Row
-from service.contact.addresses import EMAIL, PHONE
-
-Pick = Literal["best", "accepted", "spread"]
-"""Which of the variants that passed are sent: the first, the first that a person accepted, or all of them."""
-Refusal = Literal["merged", "lacks_trait", "too_long"]
-"""Why a member who may be written to has no row."""
-
-ADDRESSES = (EMAIL, PHONE)
-_ADDRESS_OF = {"email": EMAIL, "sms": PHONE}
-"""The trait that a channel's message goes to. Where a push goes only the CRM knows."""
-TAG = "tag_"
-"""What stands before a trait's name in the name of its column."""
-MERGED = "merged_into"
-REFUSED = ("profile_id", "segment", "item_id", "channel", "variant_id", "rule", "reason")
-_FIXED = ("profile_id", *ADDRESSES, "segment", "item_id", "channel", "variant_id")
-_PLACE, _LOT, _DEFAULTED, _SHORTENED = "place", "lot", "defaulted", "shortened"
+from service.campaigns.send_list_counts import Pick
+from service.campaigns.send_list_filling import (
+    FIXED,
+    LOT,
+    PLACE,
+    TAG,
+    Alone,
+    Filler,
+    SendUnit,
+    SendVariant,
+    refused_frame,
+)
 
 
-class SendVariant(msgspec.Struct, frozen=True, kw_only=True):
-    """Copy that is sent as it stands."""
+class Candidate(Protocol):
+    """A variant of a written unit, as `service.campaigns.model.Row` has it."""
 
-    id: str
-    fields: Fields
-
-
-class SendUnit(msgspec.Struct, frozen=True, kw_only=True):
-    """What the members of one segment are sent about one item on one channel."""
-
-    segment: str
-    item_id: str
-    channel: str
-    variants: tuple[SendVariant, ...]
-    """With several, each member is sent one of them."""
-    left_out: str | None = None
-    """Why nothing of it is sent."""
+    @property
+    def segment(self) -> str: ...
+    @property
+    def item_id(self) -> str: ...
+    @property
+    def channel(self) -> str: ...
+    @property
+    def profile_id(self) -> str | None: ...
+    @property
+    def number(self) -> int: ...
+    @property
+    def id(self) -> str: ...
+    @property
+    def status(self) -> str: ...
+    @property
+    def fields(self) -> Fields: ...
 
 
 class Filled(NamedTuple):
@@ -71,17 +63,16 @@ class Filled(NamedTuple):
     member's own values made the copy too long, and `unaddressed`; and refused by rule."""
 
 
-def units_of(rows: Iterable[Row], pick: Pick, accepted: Mapping[str, Fields]) -> tuple[SendUnit, ...]:
+def units_of(rows: Iterable[Candidate], pick: Pick, accepted: Mapping[str, Fields]) -> tuple[SendUnit, ...]:
     """Choose what is sent of each unit; `accepted` is the copy that people accepted, by variant."""
-    units: dict[tuple[str, str, str], list[Row]] = {}
+    units: dict[tuple[str, str, str, str | None], list[Candidate]] = {}
     for row in rows:
-        units.setdefault((row.segment, row.item_id, row.channel), []).append(row)
-    return tuple(_unit(*place, variants, pick, accepted) for place, variants in units.items())
+        units.setdefault((row.segment, row.item_id, row.channel, row.profile_id), []).append(row)
+    return tuple(_unit(variants, pick, accepted) for variants in units.values())
 
 
-def _unit(
-    segment: str, item_id: str, channel: str, rows: Sequence[Row], pick: Pick, accepted: Mapping[str, Fields]
-) -> SendUnit:
+def _unit(rows: Sequence[Candidate], pick: Pick, accepted: Mapping[str, Fields]) -> SendUnit:
+    channel = rows[0].channel
     ordered = sorted(rows, key=lambda row: row.number)
     if pick == "accepted":
         chosen = [SendVariant(id=row.id, fields=accepted[row.id]) for row in ordered if row.id in accepted]
@@ -92,12 +83,17 @@ def _unit(
     if not find_channel(channel).personal:
         chosen, why = [], f"a {CHANNELS[channel].title} has no one reader"
     return SendUnit(
-        segment=segment,
-        item_id=item_id,
+        segment=rows[0].segment,
+        item_id=rows[0].item_id,
         channel=channel,
+        profile_id=rows[0].profile_id,
         variants=tuple(chosen if pick == "spread" else chosen[:1]),
         left_out=None if chosen else why,
     )
+
+
+_Copies = list[tuple[int, list[Copy]]]
+"""Places of units, with the copy of each of their variants."""
 
 
 class SendList:
@@ -127,13 +123,18 @@ class SendList:
             if copy.channel.name == channel
             for text in copy.texts
         )
-        columns = (*_FIXED, *(f"{TAG}{name}" for name in self.names), *texts)
+        columns = (*FIXED, *(f"{TAG}{name}" for name in self.names), *texts)
         self.schema = pl.Schema(dict.fromkeys(columns, pl.String()))
-        self._copies: dict[str, list[tuple[int, list[Copy]]]] = {}
+        self._copies: dict[str, _Copies] = {}
+        self._personal: dict[str, dict[str, _Copies]] = {}
+        """By segment and member."""
         for place, (unit, own) in enumerate(zip(units, copies, strict=True)):
-            if own:
+            if own and unit.profile_id is None:
                 self._copies.setdefault(unit.segment, []).append((place, own))
-        self._ready: tuple[str, list[tuple[int, list[_Filler]]]] = ("", [])
+            elif own and unit.profile_id is not None:
+                members = self._personal.setdefault(unit.segment, {})
+                members.setdefault(unit.profile_id, []).append((place, own))
+        self._ready: tuple[str, list[tuple[int, list[Filler]]]] = ("", [])
 
     def fill(self, segment: str, members: pl.DataFrame, allowed: Mapping[str, NDArray[np.bool_]]) -> Filled:
         """Fill a segment's units for some of its members; CPU work.
@@ -141,37 +142,86 @@ class SendList:
         `members`: `profile_id`, `merged_into`, and the value of each address and merge tag as copy shows it
         (`personal.value_text`), in columns named `tag_TRAIT`. `allowed`: bool[n], by channel.
         """
-        members = members.with_row_index(_PLACE)
+        members = members.with_row_index(PLACE)
         ready = self._fillers(segment)
         if any(len(fillers) > 1 for _, fillers in ready):
-            members = members.with_columns(lots(self._campaign, members["profile_id"]).alias(_LOT))
-        rows, refused, counts = [self._empty()], [_refused([])], Counter[tuple[int, str]]()
+            members = members.with_columns(lots(self._campaign, members["profile_id"]).alias(LOT))
+        rows, refused, counts = [self._empty()], [refused_frame([])], Counter[tuple[int, str]]()
         for place, fillers in ready:
             mine = members.filter(pl.Series(allowed[self.units[place].channel]))
             for number, filler in enumerate(fillers):
-                drawn = mine if len(fillers) == 1 else mine.filter(pl.col(_LOT) % len(fillers) == number)
+                drawn = mine if len(fillers) == 1 else mine.filter(pl.col(LOT) % len(fillers) == number)
                 good, bad, counted = filler.fill(drawn)
                 rows.append(good)
                 refused.append(bad)
                 counts.update({(place, what): times for what, times in counted.items()})
+        if segment in self._personal:
+            good, bad = self._fill_alone(self._personal[segment], members, allowed, counts)
+            rows.append(good)
+            refused.append(bad)
         return Filled(
-            pl.concat(rows).sort(_PLACE, maintain_order=True).drop(_PLACE),
-            pl.concat(refused).sort(_PLACE, maintain_order=True).drop(_PLACE),
+            pl.concat(rows).sort(PLACE, maintain_order=True).drop(PLACE),
+            pl.concat(refused).sort(PLACE, maintain_order=True).drop(PLACE),
             counts,
         )
 
-    def sent(self, segment: str) -> list[tuple[int, SendUnit]]:
-        """List a segment's units of which something is sent, each with its place."""
-        return [(place, self.units[place]) for place, _ in self._copies.get(segment, ())]
+    def _fill_alone(
+        self,
+        personal: Mapping[str, _Copies],
+        members: pl.DataFrame,
+        allowed: Mapping[str, NDArray[np.bool_]],
+        counts: Counter[tuple[int, str]],
+    ) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """Fill the copy that was written for these members, each for its own; count what came of it."""
+        made: list[dict[str, Any]] = []
+        for at, member in enumerate(members.iter_rows(named=True)):
+            for place, copies in personal.get(member["profile_id"], ()):
+                unit = self.units[place]
+                if allowed[unit.channel][at]:
+                    drawn = int(lots(self._campaign, [member["profile_id"]])[0]) % len(copies)
+                    filler = Alone(unit, unit.variants[drawn].id, copies[drawn])
+                    row, counted = filler.fill_one(member, self.schema.names())
+                    made.append(row)
+                    counts.update({(place, what): times for what, times in counted.items()})
+        good = [row for row in made if "rule" not in row]
+        return pl.DataFrame(good, schema=self._empty().schema), refused_frame(
+            [row for row in made if "rule" in row]
+        )
 
-    def _fillers(self, segment: str) -> "list[tuple[int, list[_Filler]]]":
+    def channels(self, segment: str) -> frozenset[str]:
+        """Name the channels on which anything is sent to a segment."""
+        return frozenset(self.units[place].channel for place in self._places(segment))
+
+    def most_rows(self, segment: str) -> int:
+        """Say how many rows a member of a segment may have."""
+        own = max(map(len, self._personal.get(segment, {}).values()), default=0)
+        return len(self._copies.get(segment, ())) + own
+
+    def missing(
+        self, segment: str, ids: Sequence[str], allowed: Mapping[str, NDArray[np.bool_]]
+    ) -> Counter[tuple[int, str]]:
+        """Count for each unit those of these members it would have been sent to: they are `gone`."""
+        counts = Counter[tuple[int, str]]()
+        for place, _ in self._copies.get(segment, ()):
+            counts[place, "gone"] += int(allowed[self.units[place].channel].sum())
+        personal = self._personal.get(segment, {})
+        for at, profile_id in enumerate(ids):
+            for place, _ in personal.get(profile_id, ()):
+                counts[place, "gone"] += int(allowed[self.units[place].channel][at])
+        return counts
+
+    def _places(self, segment: str) -> Iterator[int]:
+        for copies in (self._copies.get(segment, []), *self._personal.get(segment, {}).values()):
+            yield from (place for place, _ in copies)
+
+    def _fillers(self, segment: str) -> "list[tuple[int, list[Filler]]]":
         """Make the expressions of one segment, which stay until another one's turn."""
         if self._ready[0] != segment:
             made = [
                 (
                     place,
                     [
-                        _Filler(self.units[place], variant.id, copy, self.schema.names())
+                        Filler(self.units[place], variant.id, copy, self.schema.names())
                         for variant, copy in zip(self.units[place].variants, copies, strict=True)
                     ],
                 )
@@ -181,7 +231,7 @@ class SendList:
         return self._ready[1]
 
     def _empty(self) -> pl.DataFrame:
-        return pl.DataFrame(schema={_PLACE: pl.UInt32(), **self.schema})
+        return pl.DataFrame(schema={PLACE: pl.UInt32(), **self.schema})
 
 
 def lots(campaign: str, ids: Iterable[str]) -> pl.Series:
@@ -199,125 +249,3 @@ def _copy(unit: SendUnit, variant: SendVariant, readers: Readers) -> Copy:
     except SlotError as error:
         place = f"{unit.segment}/{unit.item_id}/{unit.channel}"
         raise SlotError(f"variant {variant.id!r} of {place}: {error}") from error
-
-
-class _Filler:
-    """One variant's texts as expressions over the members' columns."""
-
-    def __init__(self, unit: SendUnit, variant: str, copy: Copy, columns: Sequence[str]) -> None:
-        self._copy = copy
-        self._fixed = {
-            "segment": unit.segment,
-            "item_id": unit.item_id,
-            "channel": unit.channel,
-            "variant_id": variant,
-        }
-        tags = [tag for text in copy.texts for tag in text.tags]
-        self._bare = {tag.name for tag in tags if tag.default is None}
-        self._defaults = {tag.name: tag.default for tag in reversed(tags)}
-        made: dict[str, pl.Expr] = {
-            "profile_id": pl.col("profile_id"),
-            **{address: pl.col(f"{TAG}{address}").alias(address) for address in ADDRESSES},
-            **{name: pl.lit(value) for name, value in self._fixed.items()},
-            **{f"{TAG}{name}": _value(name, default) for name, default in self._defaults.items()},
-            **{text.label: _filled(text) for text in copy.texts},
-        }
-        missing = pl.lit(None, pl.String)
-        self._columns = [pl.col(_PLACE), *(made.get(name, missing).alias(name) for name in columns)]
-        lacks = [pl.col(f"{TAG}{name}").is_null() for name in self._defaults]
-        self._columns.append(pl.any_horizontal(pl.lit(False), *lacks).alias(_DEFAULTED))
-        self._doubt = pl.any_horizontal(pl.lit(False), *(_doubt(text) for text in copy.texts))
-
-    def fill(self, members: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame, Counter[str]]:
-        """Fill the copy for every member; give rows, refused rows and counts."""
-        whole, counts = members.filter(pl.col(MERGED).is_null()), Counter[str]()
-        refused = [
-            self._refusal(place, who, "merged", f"merged into {owner!r} since the snapshot was built")
-            for place, who, owner in members.filter(pl.col(MERGED).is_not_null())
-            .select(_PLACE, "profile_id", MERGED)
-            .iter_rows()
-        ]
-        rows = whole.select(self._columns)
-        doubtful = rows.select(self._doubt).to_series()
-        if doubtful.any():
-            alone = zip(
-                rows.filter(doubtful).iter_rows(named=True),
-                whole.filter(doubtful).iter_rows(named=True),
-                strict=True,
-            )
-            found = [self._look_at(row, member) for row, member in alone]
-            refused += [row for row in found if "rule" in row]
-            kept = [row for row in found if "rule" not in row]
-            counts["shortened"] = sum(row.pop(_SHORTENED) for row in kept)
-            rows = pl.concat([rows.filter(~doubtful), pl.DataFrame(kept, schema=rows.schema)])
-        counts["written"], counts["defaulted"] = rows.height, int(rows[_DEFAULTED].sum())
-        if (address := _ADDRESS_OF.get(self._fixed["channel"])) is not None:
-            counts["unaddressed"] = rows[address].null_count()
-        counts.update(row["rule"] for row in refused)
-        return rows.drop(_DEFAULTED), _refused(refused), counts
-
-    def _look_at(self, row: dict[str, Any], member: Mapping[str, Any]) -> dict[str, Any]:
-        """Fill one member's row as a preview is filled; over a hard limit again, with the defaults."""
-        values, shortened = {name: member[f"{TAG}{name}"] for name in self._defaults}, False
-        try:
-            try:
-                texts = self._texts(values)
-            except LengthError:
-                values = {name: value if name in self._bare else None for name, value in values.items()}
-                texts = self._texts(values)
-                shortened = True
-        except SlotError as error:
-            return self._refusal(row[_PLACE], row["profile_id"], "lacks_trait", str(error))
-        except LengthError as error:
-            return self._refusal(row[_PLACE], row["profile_id"], "too_long", str(error))
-        tags = {f"{TAG}{name}": values[name] or self._defaults[name] for name in values}
-        return {**row, **tags, **texts, _SHORTENED: shortened}
-
-    def _texts(self, values: Mapping[str, str | None]) -> dict[str, str]:
-        filled = fill_copy(self._copy, values)
-        refuse_too_long(measure(self._copy.channel, filled), whose="for this profile")
-        return {label: text for label, _, text in label_texts(self._copy.channel, filled)}
-
-    def _refusal(self, place: int, who: str, rule: Refusal, reason: str) -> dict[str, Any]:
-        return {_PLACE: place, "profile_id": who, **self._fixed, "rule": rule, "reason": reason}
-
-
-def _refused(rows: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
-    return pl.DataFrame(rows, schema={_PLACE: pl.UInt32(), **dict.fromkeys(REFUSED, pl.String())})
-
-
-def _value(name: str, default: str | None) -> pl.Expr:
-    column = pl.col(f"{TAG}{name}")
-    return column if default is None else column.fill_null(default)
-
-
-def _filled(text: Text) -> pl.Expr:
-    """Write a text as an expression; null where a value is missing."""
-    if not text.tags:
-        return pl.lit(written(text.pieces, {}))
-    return pl.concat_str([_piece(piece) for piece in text.pieces])
-
-
-def _piece(piece: Piece) -> pl.Expr:
-    if isinstance(piece, MergeTag):
-        return _value(piece.name, piece.default)
-    return pl.lit(written([piece], {}))
-
-
-def _doubt(text: Text) -> pl.Expr:
-    """Say whose text lacks a value, or may be over a hard limit: no character counts less than a grapheme."""
-    hard = [limit for limit in text.field.limits if limit.kind == "hard"]
-    if not text.tags:
-        alone = written(text.pieces, {})
-        return pl.lit(any(count(alone, limit.counting) > limit.value for limit in hard))
-    column = pl.col(text.label)
-    doubts = [column.is_null()]
-    for limit in hard:
-        match limit.counting:
-            case "characters":
-                doubts.append(column.str.len_chars() > limit.value)
-            case "bytes":
-                doubts.append(column.str.len_bytes() > limit.value)
-            case _:  # what counts otherwise is counted member by member
-                doubts.append(pl.lit(True))
-    return pl.any_horizontal(doubts)

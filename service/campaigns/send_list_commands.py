@@ -9,9 +9,7 @@ from service.console import NotMet, Progress, json_option, note, print_json, pri
 from service.contact.commands import removed_text
 
 if TYPE_CHECKING:
-    from service.campaigns.send_list import Pick
-    from service.campaigns.send_list_export import SendListSummary
-    from service.campaigns.send_list_files import SendFormat
+    from service.campaigns.send_list_counts import Pick, SendFormat, SendListSummary
     from service.runtime import Runtime
 
 REACH_HEADER = ("segment", "channel", "members", "may be written to")
@@ -81,20 +79,21 @@ def export(
 
         async def work(runtime: "Runtime") -> "SendListSummary":
             from service.audit.actions import record_command
-            from service.campaigns.send_list_export import export_send_list
+            from service.campaigns.send_list_export import check_wanted, export_send_list, send_units
 
+            check_wanted((row.segment for row in rows), (row.channel for row in rows), segment, channel)
+            kept = [row for row in rows if segment in (None, row.segment) and channel in (None, row.channel)]
             workspace = runtime.settings.workspace
             await record_command(runtime, workspace, "campaign export", campaign=campaign.name)
             return await export_send_list(
                 runtime,
                 workspace,
                 campaign.name,
-                rows,
+                await send_units(runtime, workspace, kept, pick),
                 out,
                 form,
                 pick=pick,
-                segment=segment,
-                channel=channel,
+                snapshot=await runtime.snapshot(workspace),
                 progress=progress,
             )
 

@@ -1,12 +1,12 @@
 """Write a send list: whom each channel reaches of each segment, filled and written some members at a time."""
 
+import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import datetime
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import get_args
+from typing import TYPE_CHECKING
 
-import msgspec
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
@@ -14,100 +14,58 @@ from numpy.typing import NDArray
 from prompts.channels import CHANNELS
 from prompts.readers import FIRST_NAME
 from prompts.variant import Fields
-from service.campaigns.model import Row
-from service.campaigns.send_list import Pick, Refusal, SendList, SendUnit, units_of
-from service.campaigns.send_list_files import SendFormat, SendListFiles
+from service.campaigns.send_list import Candidate, SendList, units_of
+from service.campaigns.send_list_counts import (
+    REFUSALS,
+    ChannelReach,
+    Pick,
+    SendFormat,
+    SendListSummary,
+    UnitRows,
+)
+from service.campaigns.send_list_files import SendListFiles
+from service.campaigns.send_list_filling import SendUnit
 from service.campaigns.send_list_members import MemberReader, Stored
 from service.contact.actions import resolve_selection
-from service.contact.model import PERSONAL, Removed
+from service.contact.model import PERSONAL
 from service.drafts.decision_store import DecisionStore
 from service.errors import InvalidInput
 from service.runtime import Runtime
 from service.segments.selection import selected
 
+if TYPE_CHECKING:
+    from indexing.snapshot import Snapshot
+
 ROWS_AT_ONCE = 30_000
 """Rows in memory at a time, whatever the members and units they are of."""
-REFUSALS: tuple[Refusal, ...] = get_args(Refusal)
 
 Progress = Callable[[str, int, int | None], None]
 Allowed = Mapping[str, NDArray[np.bool_]]
 """By channel, bool[n]: who of some members may be written to."""
 
 
-class ChannelReach(msgspec.Struct, frozen=True, kw_only=True):
-    """Whom a channel reaches of a segment, as `service.contact.model.Reach` counts it."""
-
-    segment: str
-    channel: str
-    audience: int
-    allowed: int
-    removed: tuple[Removed, ...]
-
-
-class UnitRows(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of one unit: `written`, all `refused` and `gone` add up to `allowed` of its channel."""
-
-    segment: str
-    item_id: str
-    channel: str
-    variants: tuple[str, ...]
-    """Ids of those that are sent."""
-    left_out: str | None
-    """Why nothing of it is sent."""
-    written: int
-    defaulted: int
-    """Of the written rows, those in which a merge tag's default stands for a trait the profile lacks."""
-    shortened: int
-    """Of the written rows, those in which defaults stand for values that made a text too long."""
-    unaddressed: int
-    """Of the written rows, those whose profile has no address for the channel: the CRM must know one."""
-    refused: dict[Refusal, int]
-    gone: int
-    """Erased while the list was written."""
-
-
-class SendListSummary(msgspec.Struct, frozen=True, kw_only=True):
-    """What a send list holds. No time of day is in it: the same store gives the same summary."""
-
-    campaign: str
-    out: str
-    format: SendFormat
-    pick: Pick
-    snapshot: str
-    as_of: datetime
-    rows: int
-    refused: int
-    reach: tuple[ChannelReach, ...]
-    units: tuple[UnitRows, ...]
-
-
 async def export_send_list(
     runtime: Runtime,
     workspace: str,
     campaign: str,
-    rows: Iterable[Row],
+    units: Sequence[SendUnit],
     out: Path,
     form: SendFormat,
     *,
-    pick: Pick = "best",
-    segment: str | None = None,
-    channel: str | None = None,
+    pick: Pick,
+    snapshot: "Snapshot",
     progress: Progress | None = None,
 ) -> SendListSummary:
-    """Write a campaign's variants, filled for every member who may be written to, into the file `out`.
+    """Write a campaign's units, filled for every member who may be written to, into the file `out`.
 
-    Members are those of the newest snapshot; who of them may be written to, and what copy shows of them, is
-    as the store has it now. With `segment` and `channel` only rows of those. Rows come by segment, profile
-    id, item and channel, so that the same store gives the same bytes. Raises InvalidInput for a segment or
-    channel the rows lack, NotFound, IndexingError, `SlotError` for a merge tag of no known trait, and what
+    Members are those of the snapshot; who of them may be written to, and what copy shows of them, is as the
+    store has it now. Rows come by segment, profile id, item and channel, so that the same store gives the
+    same bytes. Raises NotFound, IndexingError, `SlotError` for a merge tag of no known trait, and what
     `SendListFiles` raises.
     """
-    kept = _kept(tuple(rows), segment, channel)
-    units = units_of(kept, pick, await _accepted(runtime, workspace, kept) if pick == "accepted" else {})
-    snapshot = await runtime.snapshot(workspace)
     send_list = await runtime.run(SendList, campaign, units, {FIRST_NAME, *snapshot.traits.names})
     counts, reach = Counter[tuple[int, str]](), list[ChannelReach]()
-    with SendListFiles(out, form, send_list.schema) as files:
+    async with _opened(SendListFiles(out, form, send_list.schema)) as files:
         for name in dict.fromkeys(unit.segment for unit in units):
             _, selection = await selected(runtime, workspace, name, snapshot=snapshot.manifest.version)
             allowed: dict[str, NDArray[np.bool_]] = {}
@@ -141,6 +99,16 @@ async def export_send_list(
     return summary
 
 
+@asynccontextmanager
+async def _opened(files: SendListFiles) -> AsyncGenerator[SendListFiles]:
+    """Enter and leave files beside the event loop, which waits for no disk."""
+    await asyncio.to_thread(files.__enter__)
+    try:
+        yield files
+    finally:
+        await asyncio.to_thread(files.__exit__, None, None, None)
+
+
 async def write_members(
     runtime: Runtime,
     workspace: str,
@@ -153,10 +121,9 @@ async def write_members(
 ) -> Counter[tuple[int, str]]:
     """Write the rows of a segment's members, some at a time; return the counts of `Filled`, and `gone`."""
     reader = MemberReader(runtime.vault, send_list.names)
-    units, counts = send_list.sent(segment), Counter[tuple[int, str]]()
-    sent = {unit.channel for _, unit in units}
+    sent, counts = send_list.channels(segment), Counter[tuple[int, str]]()
     anywhere = np.logical_or.reduce([allowed[channel] for channel in sent]) if sent else np.zeros(0)
-    places, size = np.flatnonzero(anywhere), max(ROWS_AT_ONCE // max(len(units), 1), 1)
+    places, size = np.flatnonzero(anywhere), max(ROWS_AT_ONCE // max(send_list.most_rows(segment), 1), 1)
 
     def fill_and_write(stored: Sequence[Stored], present: Allowed) -> Counter[tuple[int, str]]:
         filled = send_list.fill(segment, reader.columns(stored), present)
@@ -171,30 +138,36 @@ async def write_members(
         there = wanted.is_in([row[0] for row in stored]).to_numpy()
         present = {channel: allowed[channel][part[there]] for channel in sent}
         counts.update(await runtime.run(fill_and_write, stored, present))
-        for place, unit in units:
-            counts[place, "gone"] += int(allowed[unit.channel][part[~there]].sum())
+        absent = {channel: allowed[channel][part[~there]] for channel in sent}
+        counts.update(send_list.missing(segment, wanted.filter(pl.Series(~there)).to_list(), absent))
         if progress is not None:
             progress(f"members of {segment}", start + len(part), len(places))
     return counts
 
 
-def _kept(rows: tuple[Row, ...], segment: str | None, channel: str | None) -> tuple[Row, ...]:
-    for what, asked, known in (
-        ("segment", segment, [row.segment for row in rows]),
-        ("channel", channel, [row.channel for row in rows]),
-    ):
-        if asked is not None and asked not in known:
-            raise InvalidInput(
-                f"the campaign has no {what} {asked[:80]!r}: it has {', '.join(dict.fromkeys(known))}"
-            )
+async def send_units(
+    runtime: Runtime, workspace: str, rows: Iterable[Candidate], pick: Pick
+) -> tuple[SendUnit, ...]:
+    """Choose what is sent of each unit."""
+    listed = tuple(rows)
+    return units_of(listed, pick, await _accepted(runtime, workspace, listed) if pick == "accepted" else {})
+
+
+def check_wanted(
+    segments: Iterable[str], channels: Iterable[str], segment: str | None, channel: str | None
+) -> None:
+    """Refuse with InvalidInput a segment or channel that a campaign lacks, or that reaches nobody."""
+    for what, asked, known in (("segment", segment, segments), ("channel", channel, channels)):
+        listed = tuple(dict.fromkeys(known))
+        if asked is not None and asked not in listed:
+            raise InvalidInput(f"the campaign has no {what} {asked[:80]!r}: it has {', '.join(listed)}")
     if channel is not None and channel not in PERSONAL:
         raise InvalidInput(
             f"a {CHANNELS[channel].title} has no one reader: name one of {', '.join(PERSONAL)}"
         )
-    return tuple(row for row in rows if segment in (None, row.segment) and channel in (None, row.channel))
 
 
-async def _accepted(runtime: Runtime, workspace: str, rows: tuple[Row, ...]) -> dict[str, Fields]:
+async def _accepted(runtime: Runtime, workspace: str, rows: tuple[Candidate, ...]) -> dict[str, Fields]:
     """Return the copy of those variants that people accepted last, as it stood then, by variant.
 
     A draft of the same brief, prompt and model has variants of the same ids.

@@ -11,16 +11,16 @@ from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Literal
+from typing import BinaryIO
 
 import msgspec
 import polars as pl
 
+from service.campaigns.send_list_counts import SendFormat
 from service.errors import Conflict, DependencyError, InvalidInput
 from service.exports.formats import JsonLines, writer_of
 from service.exports.model import Format
 
-SendFormat = Literal["csv", "jsonl", "parquet"]
 _FORMATS: dict[SendFormat, Format] = {"csv": "csv", "jsonl": "ndjson", "parquet": "parquet"}
 
 

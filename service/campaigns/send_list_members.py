@@ -9,7 +9,7 @@ import polars as pl
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from prompts.personal import value_text
-from service.campaigns.send_list import ADDRESSES, MERGED, TAG
+from service.campaigns.send_list_filling import ADDRESSES, MERGED, TAG
 from service.db import find_rows
 from service.profiles.tables import ProfileRow
 from service.vault import Vault

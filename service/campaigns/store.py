@@ -4,17 +4,19 @@ Whoever changes a campaign and units in one transaction locks the campaign first
 ring; the counts in its row are then exact, whoever finishes what at the same moment.
 """
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Any, cast
 
 import msgspec
-from sqlalchemy import ColumnElement, CursorResult, and_, exists, insert, select, update
+from sqlalchemy import ColumnElement, CursorResult, and_, delete, exists, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from prompts.channels import find_channel
 from prompts.variant import Variant
 from service.campaigns.job import (
+    ENDED,
     OPEN,
     Job,
     JobError,
@@ -42,6 +44,7 @@ _UNIT_COLUMNS = (
     "channel",
     "tone",
     "language",
+    "profile_id",
     "state",
     "tries",
     "tokens",
@@ -90,6 +93,7 @@ class CampaignStore:
                 unit.channel,
                 unit.tone,
                 unit.language,
+                unit.profile_id,
                 "queued",
                 0,
                 0,
@@ -110,9 +114,12 @@ class CampaignStore:
 
     async def locked(self, campaign_id: str) -> CampaignRow:
         """Return a campaign's row, which nobody else changes until this transaction ends; raises NotFound."""
+        return self._found(await self.find_locked(campaign_id), campaign_id)
+
+    async def find_locked(self, campaign_id: str) -> CampaignRow | None:
+        """Return the same, or None without such a campaign."""
         query = select(CampaignRow).where(self._mine(), CampaignRow.id == campaign_id)
-        row = await self._session.scalar(query.with_for_update().execution_options(populate_existing=True))
-        return self._found(row, campaign_id)
+        return await self._session.scalar(query.with_for_update().execution_options(populate_existing=True))
 
     async def page(self, after: str | None, limit: int, now: datetime) -> tuple[Job, ...]:
         """Return up to `limit` campaigns, newest first: ids begin with the time of ordering."""
@@ -144,6 +151,25 @@ class CampaignStore:
         again = {"state": "queued", "tries": 0, "reason": None, "finished_at": None}
         return await self._changed(failed.values(**again))
 
+    async def ended_before(self, moment: datetime) -> tuple[str, ...]:
+        """Return the ids of the campaigns that were over by then, oldest first."""
+        query = select(CampaignRow.id).where(
+            self._mine(), CampaignRow.state.in_(ENDED), CampaignRow.ended_at < moment
+        )
+        return tuple(await self._session.scalars(query.order_by(CampaignRow.id)))
+
+    async def remove_units(self, campaign_id: str, most: int) -> int:
+        """Delete up to so many units; returns how many. Its lock holds the campaign."""
+        first = select(UnitRow.ordinal).where(self._units_of(campaign_id)).order_by(UnitRow.ordinal)
+        some = delete(UnitRow).where(
+            self._units_of(campaign_id), UnitRow.ordinal.in_(first.limit(most).scalar_subquery())
+        )
+        return await self._changed(some)
+
+    async def remove(self, campaign_id: str) -> None:
+        """Delete a campaign that has no unit left."""
+        await self._session.execute(delete(CampaignRow).where(self._mine(), CampaignRow.id == campaign_id))
+
     async def answered(self, digests: Sequence[str]) -> dict[str, Written]:
         """Look identical units up that are done, in any campaign of the workspace, by digest."""
         done = select(UnitRow.digest, UnitRow.campaign_id, UnitRow.ordinal).where(
@@ -153,7 +179,10 @@ class CampaignStore:
         places = {digest: place for digest, *place in (await self._session.execute(done)).tuples()}
         answers: dict[str, Written] = {}
         for digest, place in places.items():
-            unit = _unit(await self._session.get_one(UnitRow, (self._workspace, *place)))
+            row = await self._session.get(UnitRow, (self._workspace, *place))
+            if row is None:  # its campaign was deleted between the two reads
+                continue
+            unit = _unit(row)
             answers[str(digest)] = Written(
                 digest=str(digest), variants=unit.variants, control=unit.control, cached=True
             )
@@ -193,6 +222,41 @@ async def open_jobs(session: AsyncSession, workspace: str | None) -> tuple[OpenJ
     return tuple(
         OpenJob(workspace=owner, id=each, n=n, waiting=bool(waiting)) for owner, each, n, waiting in rows
     )
+
+
+async def count_campaigns(session: AsyncSession) -> dict[str, int]:
+    """Count the campaigns of all workspaces by state."""
+    query = select(CampaignRow.state, func.count()).group_by(CampaignRow.state)
+    return dict((await session.execute(query)).tuples().all())
+
+
+async def count_open_units(session: AsyncSession) -> dict[UnitState, int]:
+    """Count the units of all campaigns that are not over, by state, with a look at few rows."""
+    is_open = CampaignRow.state.in_(OPEN)
+    counted = (CampaignRow.total, CampaignRow.completed, CampaignRow.failed)
+    sums = select(*(func.coalesce(func.sum(each), 0) for each in counted)).where(is_open)
+    total, done, failed = (await session.execute(sums)).tuples().one()
+    its_campaign = and_(
+        CampaignRow.workspace_id == UnitRow.workspace_id, CampaignRow.id == UnitRow.campaign_id
+    )
+    held = select(func.count()).select_from(UnitRow).join(CampaignRow, its_campaign)
+    leased = await session.scalar(held.where(is_open, UnitRow.state == "leased")) or 0
+    return {"queued": total - done - failed - leased, "leased": leased, "done": done, "failed": failed}
+
+
+async def forget_people(session: AsyncSession, workspace: str, ids: Collection[str]) -> int:
+    """Delete the units of people who are erased, and count them out of their campaigns; returns how many."""
+    theirs, forgotten = and_(UnitRow.workspace_id == workspace, UnitRow.profile_id.in_(ids)), 0
+    found = await session.scalars(select(UnitRow.campaign_id).where(theirs).distinct())
+    for campaign_id in sorted(found):  # in one order, so that two erasures do not wait in a ring
+        row = await CampaignStore(session, workspace).locked(campaign_id)
+        gone = delete(UnitRow).where(theirs, UnitRow.campaign_id == campaign_id).returning(UnitRow.state)
+        states = Counter(await session.scalars(gone.execution_options(synchronize_session=False)))
+        row.total -= states.total()
+        row.completed -= states["done"]
+        row.failed -= states["failed"]
+        forgotten += states.total()
+    return forgotten
 
 
 def job_of(row: CampaignRow, now: datetime) -> Job:

@@ -45,6 +45,7 @@ class UnitRow(Base):
         UniqueConstraint("workspace_id", "campaign_id", "custom_id"),
         Index(None, "workspace_id", "campaign_id", "state", "ordinal"),
         Index(None, "workspace_id", "digest"),
+        Index(None, "workspace_id", "profile_id"),
     )
 
     workspace_id: Mapped[str] = mapped_column(Id, primary_key=True)
@@ -56,6 +57,7 @@ class UnitRow(Base):
     channel: Mapped[str] = mapped_column(String(32))
     tone: Mapped[str] = mapped_column(String(32))
     language: Mapped[str] = mapped_column(String(64))
+    profile_id: Mapped[str | None] = mapped_column(Id)
     state: Mapped[str] = mapped_column(String(16))
     lease_owner: Mapped[str | None] = mapped_column(String(64))
     lease_until: Mapped[datetime | None] = mapped_column(Instant)

@@ -86,8 +86,9 @@ class _Facts(NamedTuple):
 
     workspace: Workspace
     item: Item
-    audience: Audience
-    snapshot: str
+    audience: Audience | None
+    """None for one person, who is described by what the profile did, as in a draft for one."""
+    snapshot: str | None
 
 
 class Writer:
@@ -166,11 +167,19 @@ class Writer:
     async def _look_up(self, asked: Sequence[Place]) -> list[_Facts]:
         """Read what units name. Raises for all what is wrong with one: they are then asked again alone."""
         runtime, workspace = self._runtime, self._workspace
-        audiences = {name: await self._audience(name) for name in {place.segment for place in asked}}
+        segments = {place.segment for place in asked if place.profile_id is None}
+        audiences = {name: await self._audience(name) for name in segments}
         settings = await get_workspace(runtime, workspace)
         items = await get_items(runtime, workspace, [place.item_id for place in asked])
         await runtime.run(rules_digest)  # from here on it is known
-        return [_Facts(settings, items[place.item_id], *audiences[place.segment]) for place in asked]
+        return [
+            _Facts(
+                settings,
+                items[place.item_id],
+                *(audiences[place.segment] if place.profile_id is None else (None, None)),
+            )
+            for place in asked
+        ]
 
     async def _find_answers(self, asked: Sequence[str]) -> list[Written | None]:
         async with self._runtime.database.read() as session:
@@ -245,11 +254,12 @@ def _files(folder: Traversable) -> Iterator[Traversable]:
 
 
 def _request(
-    campaign: Campaign, target: Target, audience: Audience, place: Place, product: Product
+    campaign: Campaign, target: Target, audience: Audience | None, place: Place, product: Product
 ) -> DraftRequest:
     return DraftRequest(
         channel=place.channel,
         product=product,
+        profile_id=place.profile_id,
         audience=audience,
         offer=target.offer,
         tone=place.tone,
@@ -261,6 +271,7 @@ def _request(
         # A campaign that is resumed writes on from the same briefs, whatever was accepted meanwhile.
         examples=0,
         n=campaign.n,
+        # Not of the person: who is alike is answered alike, and once.
         seed=_seed(f"{campaign.seed}/{place.segment}/{place.item_id}/{place.channel}"),
     )
 

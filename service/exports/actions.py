@@ -1,8 +1,11 @@
 """Exports: asked for, written by a job of this process, looked up, downloaded, expired."""
 
 import asyncio
+from collections.abc import Callable, Coroutine
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import msgspec
@@ -10,11 +13,13 @@ import numpy as np
 import structlog
 from numpy.typing import NDArray
 
+from indexing.errors import IndexingError
+from prompts.errors import PromptError
 from service.contact.actions import resolve_selection
 from service.contact.model import Removed, checked_channel
 from service.errors import Conflict, Gone, NotFound, ServiceError
 from service.executor import stop_if_abandoned
-from service.exports.model import SUFFIXES, Export, Format
+from service.exports.model import Export, Format
 from service.exports.store import ExportStore
 from service.exports.writing import write_members
 from service.privacy.masks import Masks
@@ -32,6 +37,7 @@ HEARTBEAT_SECONDS = 10.0
 STOPPED = "its writer was stopped before it was done: ask for another export"
 
 _TOLD = (
+    "campaign",
     "segment",
     "definition_version",
     "snapshot",
@@ -83,12 +89,20 @@ async def start_export(
         touched_at=now,
         expires_at=now + LIFETIME,
     )
+    job = partial(_write, runtime, workspace, export, selection, kept, masks)
+    await begin_job(runtime, workspace, export, job)
+    return export
+
+
+async def begin_job(
+    runtime: Runtime, workspace: str, export: Export, job: Callable[[], Coroutine[Any, Any, None]]
+) -> None:
+    """Store a new export and start its job, which ends as `run_job` does; older ones are swept first."""
     await sweep_exports(runtime, workspace)
     async with runtime.database.write() as session:
         await ExportStore(session, workspace).add(export)
     with structlog.contextvars.bound_contextvars(job=export.id):
-        runtime.start(_write(runtime, workspace, export, selection, kept, masks))
-    return export
+        runtime.start(job())
 
 
 async def get_export(runtime: Runtime, workspace: str, export_id: str) -> Export:
@@ -124,7 +138,7 @@ async def export_file(
         raise Conflict(f"export {export_id!r} is {export.status}: {why}")
     async with runtime.database.read() as session:
         erased = await ExportStore(session, workspace).erased_since(export.created_at)
-    file = _file(runtime, workspace, export)
+    file = export_path(runtime, workspace, export)
     if erased:
         await asyncio.to_thread(file.unlink, missing_ok=True)
         raise Gone(f"a profile was erased after export {export_id!r} was begun: ask for another export")
@@ -138,7 +152,7 @@ async def sweep_exports(runtime: Runtime, workspace: str) -> None:
     async with runtime.database.write() as session:
         expired = await ExportStore(session, workspace).expire(runtime.now())
     for export in expired:
-        await asyncio.to_thread(_file(runtime, workspace, export).unlink, missing_ok=True)
+        await asyncio.to_thread(export_path(runtime, workspace, export).unlink, missing_ok=True)
 
 
 async def _kept(
@@ -163,21 +177,35 @@ async def _write(
     kept: NDArray[np.bool_],
     masks: Masks | None,
 ) -> None:
-    file, count = _file(runtime, workspace, export), [0]
+    file, count = export_path(runtime, workspace, export), [0]
 
     def report(so_far: int) -> None:
         stop_if_abandoned("export", so_far, selection.members.size)
         count[0] = so_far
 
-    writing = asyncio.ensure_future(
-        runtime.run(write_members, selection, kept, file, export.format, report, masks)
-    )
+    async def written() -> Export:
+        of = (selection, kept, file, export.format, report, masks)
+        return msgspec.structs.replace(export, count=await runtime.run(write_members, *of))
+
+    await run_job(runtime, workspace, export, written(), lambda: count[0])
+
+
+async def run_job(
+    runtime: Runtime,
+    workspace: str,
+    export: Export,
+    work: Coroutine[Any, Any, Export],
+    so_far: Callable[[], int],
+) -> None:
+    """Do the work of an export, which returns what its file holds; say meanwhile that it lives."""
+    file = export_path(runtime, workspace, export)
+    writing = asyncio.ensure_future(work)
     try:
         while not (await asyncio.wait([writing], timeout=HEARTBEAT_SECONDS))[0]:
-            await _change(runtime, workspace, export, count=count[0], touched_at=runtime.now())
+            await _change(runtime, workspace, export, count=so_far(), touched_at=runtime.now())
         written = writing.result()
         size = await asyncio.to_thread(lambda: file.stat().st_size)
-    except (OSError, ServiceError) as error:
+    except (OSError, ServiceError, IndexingError, PromptError) as error:
         await _change(runtime, workspace, export, status="failed", error=str(error))
         return
     except asyncio.CancelledError:  # the process ends: said at once, instead of by silence
@@ -185,24 +213,27 @@ async def _write(
         raise
     finally:
         writing.cancel()
-    if not await _finish(runtime, workspace, export, written, size):
+    if not await _finish(runtime, workspace, msgspec.structs.replace(written, status="ready", bytes=size)):
         # Withdrawn meanwhile, since somebody was erased.
         await asyncio.to_thread(file.unlink, missing_ok=True)
 
 
-async def _finish(runtime: Runtime, workspace: str, export: Export, count: int, size: int) -> bool:
+async def _finish(runtime: Runtime, workspace: str, done: Export) -> bool:
     """Say that the file is whole, and tell webhooks; False when the export has been withdrawn."""
-    done = msgspec.structs.replace(export, status="ready", count=count, bytes=size)
     facts = {name: getattr(done, name) for name in _TOLD}
     ready = Event(
         type="export.ready",
         timestamp=runtime.now(),
-        data={"export": export.id, **facts, "file": f"/v1/exports/{export.id}/file"},
-        segment=export.segment,
+        data={"export": done.id, **facts, "file": f"/v1/exports/{done.id}/file"},
+        segment=done.segment,
     )
     async with runtime.database.write() as session:
         finished = await ExportStore(session, workspace).change(
-            export.id, status=done.status, count=done.count, bytes=done.bytes
+            done.id,
+            status=done.status,
+            count=done.count,
+            bytes=done.bytes,
+            send_list=msgspec.to_builtins(done.send_list),
         )
         if finished:
             await DeliveryStore(session, workspace).tell(ready, runtime.now())
@@ -214,5 +245,6 @@ async def _change(runtime: Runtime, workspace: str, export: Export, **values: ob
         return await ExportStore(session, workspace).change(export.id, **values)
 
 
-def _file(runtime: Runtime, workspace: str, export: Export) -> Path:
-    return runtime.settings.exports_folder / workspace / f"{export.id}.{SUFFIXES[export.format]}"
+def export_path(runtime: Runtime, workspace: str, export: Export) -> Path:
+    """Say where an export's file lies, or is to lie."""
+    return runtime.settings.exports_folder / workspace / export.file_name

@@ -14,7 +14,7 @@ from litestar.response import Response, Stream
 
 from service.errors import RangeNotSatisfiable
 from service.exports import actions
-from service.exports.model import MEDIA_TYPES, Export, Format
+from service.exports.model import MEDIA_TYPES, SEND_LISTS, Export, Format
 from service.openapi import route
 from service.privacy.masks import Masks
 from service.runtime import Runtime
@@ -30,6 +30,7 @@ EXPORT: dict[str, Any] = {
     "id": "6d1f0a3c5b7e4f2a9c8d0e1f2a3b4c5d",
     "segment": "5f0c1d",
     "definition_version": 1,
+    "campaign": None,
     "snapshot": "20261122T000000Z-3fa9c1d2",
     "as_of": "2026-11-22T00:00:00Z",
     "channel": "email",
@@ -40,6 +41,7 @@ EXPORT: dict[str, Any] = {
         {"rule": "holdout", "removed": 0},
         {"rule": "frequency_cap", "removed": 8},
     ],
+    "send_list": None,
     "format": "ndjson",
     "status": "running",
     "count": 0,
@@ -112,7 +114,7 @@ async def show_export(
         "while it is written; 410 when it expired, or when somebody was erased since: it may name them.",
         response='{"profile_id":"p-17","score":0.61}',
         problems=(404, 409, 410, 416),
-        files=tuple(dict.fromkeys(MEDIA_TYPES.values())),
+        files=tuple(dict.fromkeys((*MEDIA_TYPES.values(), *(media for _, media in SEND_LISTS.values())))),
     ),
 )
 async def download_export(
@@ -137,8 +139,8 @@ async def download_export(
     if asked is not None:
         headers["Content-Range"] = f"bytes {first}-{last}/{size}"
     status = 200 if asked is None else 206
-    media = MEDIA_TYPES[export.format]
-    return Stream(_bytes(file, first, last), status_code=status, headers=headers, media_type=media)
+    sent = _bytes(file, first, last)
+    return Stream(sent, status_code=status, headers=headers, media_type=export.media_type)
 
 
 def wanted_part(part: str | None, size: int) -> tuple[int, int] | None:

@@ -21,7 +21,8 @@ class ExportStore:
 
     async def add(self, export: Export) -> None:
         """Store a new export."""
-        values = msgspec.structs.asdict(export) | {"removed": msgspec.to_builtins(export.removed)}
+        values = msgspec.structs.asdict(export)
+        values |= {name: msgspec.to_builtins(values[name]) for name in ("removed", "send_list")}
         await self._session.execute(insert(ExportRow).values(workspace_id=self._workspace, **values))
 
     async def get(self, export_id: str) -> Export | None:

@@ -1,4 +1,4 @@
-"""Events kept for as long as the workspace says, by type; then deleted, for good."""
+"""What is kept for a time and then deleted, for good: events as the workspace says, campaigns by setting."""
 
 import asyncio
 from datetime import datetime, timedelta
@@ -7,6 +7,7 @@ import structlog
 from sqlalchemy import delete, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from service.campaigns.removal import delete_old_campaigns
 from service.errors import ServiceError
 from service.events.tables import EventRow
 from service.runtime import Runtime
@@ -38,7 +39,7 @@ async def apply_retention(runtime: Runtime, workspace: str) -> dict[str, int]:
 
 
 async def retain_forever(runtime: Runtime) -> None:
-    """Apply every workspace's retention now and each hour until cancelled; for `serve`."""
+    """Apply every workspace's retention, and that of campaigns, now and each hour until cancelled."""
     log = structlog.get_logger("pitchwright.retention")
     while True:
         try:
@@ -46,6 +47,8 @@ async def retain_forever(runtime: Runtime) -> None:
                 removed = await apply_retention(runtime, workspace.id)
                 if any(removed.values()):
                     log.info("old events deleted", workspace=workspace.id, **removed)
+                if count := await delete_old_campaigns(runtime, workspace.id):
+                    log.info("old campaigns deleted", workspace=workspace.id, campaigns=count)
         except ServiceError as error:
             log.warning("retention cannot be applied", reason=str(error))
         await asyncio.sleep(LOOK_EVERY_SECONDS)

@@ -9,6 +9,7 @@ import msgspec
 from sqlalchemy import ColumnElement, CursorResult, Select, and_, delete, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from service.campaigns.store import forget_people
 from service.contact.addresses import keep_suppressed
 from service.errors import NotFound
 from service.listing import Page, page_of
@@ -60,6 +61,7 @@ class ErasureStore:
         }
         for part in _parts(ids):
             await keep_suppressed(self._session, self._workspace, key, part)
+            counts["campaign_units"] += await forget_people(self._session, self._workspace, part)
             for each in subject_tables():
                 statement = delete(each.table).where(each.about(self._workspace, part))
                 result = await self._session.execute(statement)

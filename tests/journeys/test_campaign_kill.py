@@ -1,4 +1,4 @@
-"""No unit is lost and none is written twice: of two workers one is killed, again and again."""
+"""No unit is lost and none is written twice, whichever is killed again and again: worker, service, engine."""
 
 import asyncio
 import contextlib
@@ -20,6 +20,7 @@ from sqlalchemy import select, text
 
 from prompts.engine import Ask
 from service import runtime as runtime_module
+from service.benchmarks.processes import free_port
 from service.campaigns.job import Job
 from service.campaigns.ordering import retry_failed
 from service.campaigns.tables import UnitRow
@@ -29,12 +30,17 @@ from tests.contracts.conftest import postgres_socket as postgres_socket
 from tests.contracts.conftest import postgres_url as postgres_url
 from tests.eval.scripted import words
 from tests.indexing.plain_embedder import PlainEmbedder
+from tests.journeys.test_http_serve import answering
 from tests.service.campaigns.shop import SlowEngine, fill_shop, job, order
 from tests.service.chat_server import chat_server, serving
 
 KILLS = 50
 ITEMS = tuple(f"can-{number}" for number in range(500))
 LONGEST_LIFE_SECONDS = 0.25
+SERVICE_KILLS = 4
+"""Of the service and the engine in turn."""
+SERVED = 80
+"""Items, of twice as many units, while these are killed."""
 
 
 class Workers:
@@ -44,14 +50,37 @@ class Workers:
         self._process = process
         self.alive: list[int] = []
 
-    async def start(self) -> None:
+    async def start(self, port: int | None = None) -> None:
+        """Start a worker, or the service with one inside."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        print(file=self._process.stdin, flush=True)
+        print("" if port is None else port, file=self._process.stdin, flush=True)
         self.alive.append(int(await asyncio.to_thread(self._process.stdout.readline)))
 
     def kill(self, chance: random.Random) -> None:
         os.kill(self.alive.pop(chance.randrange(len(self.alive))), signal.SIGKILL)
+
+
+class EngineProcess:
+    """The scripted engine behind a port, which is killed and comes back there."""
+
+    def __init__(self) -> None:
+        self._port = free_port()
+        self.url = f"http://127.0.0.1:{self._port}"
+        self._process: subprocess.Popen[str] | None = None
+
+    def start(self) -> None:
+        command = [sys.executable, "-m", "tests.journeys.campaign_engine", str(self._port)]
+        self._process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2]
+        )
+        assert self._process.stdout is not None
+        assert self._process.stdout.readline()
+
+    def kill(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.communicate()
 
 
 @contextlib.contextmanager
@@ -139,6 +168,47 @@ async def killed_again_and_again(settings: Settings, monkeypatch: pytest.MonkeyP
             if runtime.database.dialect == "sqlite":
                 async with runtime.database.read() as session:
                     assert await session.scalar(text("PRAGMA integrity_check")) == "ok"
+
+
+@pytest.mark.slow
+async def test_a_killed_service_or_engine_loses_and_repeats_no_unit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(runtime_module, "_load_embedder", lambda _: PlainEmbedder())
+    chance, engine, port = random.Random(11), EngineProcess(), free_port()
+    settings = Settings(
+        data_dir=str(tmp_path / "var"), engine_url=f"{engine.url}/v1", engine_model="scripted"
+    )
+    async with open_runtime(settings) as runtime:
+        await fill_shop(runtime, items=ITEMS[:SERVED])
+        campaign_id = await order(runtime, items=ITEMS[:SERVED])
+        try:
+            await asyncio.to_thread(engine.start)
+            with workers(settings) as service:
+                await service.start(port)
+                seen: dict[str, datetime | None] = {}
+                for kill in range(SERVICE_KILLS):
+                    await until(runtime, campaign_id, len(seen))
+                    await asyncio.sleep(chance.random() * LONGEST_LIFE_SECONDS)
+                    seen |= await finished(runtime)
+                    if kill % 2:
+                        engine.kill()
+                        await asyncio.sleep(chance.random())  # so that some asks find nobody there
+                        await asyncio.to_thread(engine.start)
+                    else:
+                        service.kill(chance)
+                        await service.start(port)
+                    assert seen.items() <= (await finished(runtime)).items()
+                at_last_kill = await job(runtime, campaign_id)
+                assert (await answering(f"http://127.0.0.1:{port}/health/live")).status_code == 200
+                done = await completed(runtime, campaign_id)
+        finally:
+            engine.kill()
+        units = await finished(runtime)
+        assert at_last_kill.status == "running"  # else nothing was killed while it worked
+        assert (done.status, done.request_counts.failed) == ("completed", 0)
+        assert done.request_counts.completed == len(units) == 2 * SERVED
+        assert seen.items() <= units.items()
 
 
 async def completed(runtime: Runtime, campaign_id: str) -> Job:

@@ -66,6 +66,7 @@ ORDERS = {
     f"{_VARIANT}/rewrite": b'{"fields": ["text"]}',
     "/v1/profiles/{profile_id}/consent": b'{"channels": {"email": "granted"}}',
     "/v1/campaigns/{campaign_id}/resume": b"{}",
+    "/v1/campaigns/{campaign_id}/exports": b"{}",
     "/v1/webhooks/{webhook_id}/rotate": b'{"overlap_hours": 1}',
     "/v1/webhooks/{webhook_id}/replay": b'{"created_since": "2026-11-22T00:00:00Z"}',
 }

@@ -121,8 +121,13 @@ async def _written(engine: Engine, ask: Ask) -> AsyncGenerator[bytes]:
 
 
 @asynccontextmanager
-async def chat_server(handle: Handler, tls: ssl.SSLContext | None = None) -> AsyncGenerator[str]:
-    """Serve on a free port; give the address without a path. Connections still open are cut at the end."""
+async def chat_server(
+    handle: Handler, tls: ssl.SSLContext | None = None, port: int = 0
+) -> AsyncGenerator[str]:
+    """Serve on a port, by default a free one; give the address without a path.
+
+    Connections still open are cut at the end.
+    """
     tasks: set[asyncio.Task[None]] = set()
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -145,10 +150,10 @@ async def chat_server(handle: Handler, tls: ssl.SSLContext | None = None) -> Asy
             tasks.discard(task)
             writer.close()
 
-    server = await asyncio.start_server(connected, "127.0.0.1", 0, ssl=tls)
-    port = server.sockets[0].getsockname()[1]
+    server = await asyncio.start_server(connected, "127.0.0.1", port, ssl=tls)
+    listens = server.sockets[0].getsockname()[1]
     try:
-        yield f"{'https' if tls else 'http'}://127.0.0.1:{port}"
+        yield f"{'https' if tls else 'http'}://127.0.0.1:{listens}"
     finally:
         server.close()
         for task in tuple(tasks):

@@ -1,4 +1,5 @@
 import os
+import resource
 import subprocess
 import sys
 import textwrap
@@ -18,7 +19,7 @@ from service.campaigns.model import (
 )
 from service.campaigns.results import Results, whole_units
 from service.demo.actions import demo_campaign
-from service.errors import Conflict, InvalidInput
+from service.errors import Conflict, DependencyError, InvalidInput
 from tests.service.units import unit
 
 GOOD = {"name": "spring", "segments": ["gardeners"], "channels": ["email", "push"]}
@@ -56,6 +57,13 @@ def test_more_units_than_one_file_should_hold_are_refused() -> None:
     many = msgspec.convert(GOOD | {"items": [str(place) for place in range(60_000)]}, Campaign)
     with pytest.raises(InvalidInput, match="120,000 units are more than 100,000"):
         check_campaign(many)
+
+
+def test_a_thousand_million_units_are_refused_before_any_is_listed() -> None:
+    thousand = tuple(f"a{number}" for number in range(1_000))
+    huge = Campaign(name="huge", segments=thousand, items=thousand, channels=("push",), languages=thousand)
+    with pytest.raises(InvalidInput, match="1,000,000,000 units are more than 100,000"):
+        check_campaign(huge)
 
 
 def test_unreadable_campaign_files_are_refused(tmp_path: Path) -> None:
@@ -142,6 +150,26 @@ def test_two_runs_do_not_share_a_folder(tmp_path: Path) -> None:
         pass
     with Results(tmp_path):
         pass
+
+
+def test_a_folder_that_fills_up_keeps_what_is_finished_and_says_so(tmp_path: Path) -> None:
+    (one, rows_one), (two, rows_two) = unit(1), unit(2)
+    size = len(b"".join(msgspec.json.encode(row) + b"\n" for row in rows_one))
+    unlimited = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size + 100, unlimited[1]))
+    try:
+        with Results(tmp_path) as results:
+            results.resume([])
+            results.add(rows_one)
+            with pytest.raises(DependencyError, match=r"File too large.*make room, and run it again"):
+                results.add(rows_two)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, unlimited)
+    with Results(tmp_path) as results:
+        kept, _ = results.resume([one.digest, two.digest])
+        assert list(kept) == [one.digest]
+        results.add(rows_two)
+    assert list(whole_units((tmp_path / "variants.jsonl").read_bytes())) == [one.digest, two.digest]
 
 
 def test_an_output_that_is_a_file_is_refused(tmp_path: Path) -> None:

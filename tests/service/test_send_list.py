@@ -17,7 +17,8 @@ from prompts.personal import fill_copy, read_copy, refuse_too_long, value_text
 from prompts.readers import Readers
 from prompts.slots import escape
 from service.campaigns.model import Row
-from service.campaigns.send_list import SendList, SendUnit, SendVariant, lots, units_of
+from service.campaigns.send_list import SendList, lots, units_of
+from service.campaigns.send_list_filling import SendUnit, SendVariant
 from service.campaigns.send_list_members import MemberReader
 from service.vault import Vault
 from tests.service.units import unit

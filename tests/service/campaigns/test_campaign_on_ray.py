@@ -1,6 +1,9 @@
-"""A campaign on a real Ray of two workers, one of them killed: the rows are those of a run here."""
+"""A campaign on a real Ray, by the function, where a worker is killed, and by the command: the local rows."""
 
+import asyncio
 import json
+import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,7 +21,7 @@ from tests.contracts.conftest import Clock
 from tests.eval.scripted import ScriptedEngine
 from tests.indexing.dying_workers import check_killed, dying
 from tests.indexing.plain_embedder import PlainEmbedder
-from tests.service.campaigns.shop import campaign, fill_shop
+from tests.service.campaigns.shop import ITEMS, campaign, fill_shop
 from tests.service.chat_server import chat_server, serving
 
 pytestmark = [
@@ -87,3 +90,34 @@ async def test_the_rows_are_the_local_ones_although_a_worker_is_killed(
     assert msgspec.structs.replace(on, out="", seconds=0) == msgspec.structs.replace(local, out="", seconds=0)
     assert (again.units.reused, again.units.written) == (12, 0)
     check_killed(seen, parts=6)
+
+
+async def test_the_command_writes_the_same_rows_on_ray_as_here(tmp_path: Path) -> None:
+    pytest.importorskip("ray.data", reason='Ray is not installed: pip install "pitchwright[ray]"')
+    file = tmp_path / "spring.yaml"
+    file.write_bytes(msgspec.json.encode(campaign(segments=("young",), items=ITEMS[:2])))
+    async with chat_server(serving(ScriptedEngine(), "scripted")) as url:
+        async with open_runtime(Settings(data_dir=str(tmp_path / "var"), embedder="offline")) as runtime:
+            await fill_shop(runtime)
+        environ = {name: value for name, value in os.environ.items() if not name.startswith("PITCHWRIGHT_")}
+        environ |= {
+            "PITCHWRIGHT_DATA_DIR": str(tmp_path / "var"),
+            "PITCHWRIGHT_EMBEDDER": "offline",
+            "PITCHWRIGHT_ENGINE_URL": url,
+            "PITCHWRIGHT_ENGINE_MODEL": "scripted",
+            "PITCHWRIGHT_WORKSPACE": "shop",
+            "RAY_worker_niceness": "0",
+        }
+        for on in ("local", "ray"):
+            command = ("campaign", "run", str(file), "--out", str(tmp_path / on), "--on", on, "--json")
+            process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "service.cli", *command),
+                stdout=asyncio.subprocess.PIPE,
+                env=environ,
+                cwd=Path(__file__).parents[3],
+            )
+            said, _ = await process.communicate()
+            assert process.returncode == 0
+            summary = json.loads(said)
+            assert (summary["units"]["written"], summary["variants"]["passed"]) == (2, 2)
+    assert rows(tmp_path / "ray") == rows(tmp_path / "local")

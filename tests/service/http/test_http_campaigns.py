@@ -42,6 +42,8 @@ async def test_an_order_is_written_by_a_worker_and_read_in_pages(
 
 async def test_what_a_campaign_is_told_answers_what_it_stands_at(client: httpx.AsyncClient):
     path = (await client.post("/v1/campaigns", json=ORDER | GARDEN)).headers["location"]
+    early = await client.delete(path)
+    assert (early.status_code, "is queued: cancel it" in early.json()["detail"]) == (409, True)
     assert (await client.post(f"{path}/pause")).json()["status"] == "paused"
     resumed = await client.post(f"{path}/resume", json={"budget": {"tokens": 5}})
     assert (resumed.json()["status"], resumed.json()["budget"]["tokens"]) == ("queued", 5)
@@ -51,6 +53,8 @@ async def test_what_a_campaign_is_told_answers_what_it_stands_at(client: httpx.A
     refused = await client.post(f"{path}/resume", json={})
     assert refused.status_code == 409
     assert "is cancelled" in refused.json()["detail"]
+    assert [(await client.delete(path)).status_code for _ in range(2)] == [204, 404]
+    assert (await client.get(f"{path}/units")).status_code == 404
 
 
 async def test_a_wrong_order_says_what_is_wrong(client: httpx.AsyncClient):

@@ -16,6 +16,11 @@ from sqlalchemy import text
 from prompts.engine import Answer, Ask, EngineInfo
 from prompts.errors import EngineTimeout
 from service.app import create_app
+from service.campaigns.job import Failure
+from service.campaigns.leases import LeaseStore
+from service.campaigns.model import Campaign, places
+from service.campaigns.ordering import cancel_campaign
+from service.campaigns.store import CampaignStore
 from service.console import log_to_stderr
 from service.errors import DatabaseUnavailable
 from service.llm.measured import MeasuredEngine
@@ -27,6 +32,7 @@ from tests.service.http.shop import Shop, serving
 
 ROOT = Path(__file__).resolve().parents[3]
 DASHBOARD = json.loads((ROOT / "deploy/grafana/pitchwright.json").read_text())
+CAMPAIGN = Campaign(name="spring", segments=("gardeners",), channels=("push",))
 NAME = re.compile(r"\b(?:pitchwright|process)_[a-z0-9_]+")
 SUFFIXES = ("_bucket", "_count", "_sum")
 
@@ -85,7 +91,18 @@ async def test_the_store_is_told_of_and_one_that_is_down_leaves_the_rest(
                 text(f"UPDATE webhook_deliveries SET next_attempt_at = :late WHERE id = {first}"),  # noqa: S608 -- ours
                 {"late": late.strftime("%Y-%m-%d %H:%M:%S.%f")},
             )
+        async with runtime.database.write() as session:
+            for name, units in (("open", 5), ("over", 3)):
+                listed = list(places(CAMPAIGN, {"gardeners": [f"i{number}" for number in range(units)]}))
+                await CampaignStore(session, "default").add(name, CAMPAIGN, listed, late)
+            leases = await LeaseStore(session, "default", "open").take("w", 3, late, runtime.now())
+            failed = [(leases[0], Failure(code="c", reason="r"))]
+            await LeaseStore(session, "default", "open").finish("w", failed, late)
+        await cancel_campaign(runtime, "default", "over")
         found = told(await client.get("/metrics"))
+        assert [found[f"pitchwright_jobs campaign {state}"] for state in ("running", "cancelled")] == [1, 1]
+        states = ("queued", "leased", "done", "failed")
+        assert [found[f"pitchwright_campaign_units {state}"] for state in states] == [3, 2, 0, 0]
         assert found["pitchwright_webhook_deliveries pending"] == 2
         assert found["pitchwright_webhook_deliveries dead"] == 0
         assert 3600 <= found["pitchwright_webhook_overdue_seconds"] < 3660

@@ -115,7 +115,12 @@ async def test_a_body_is_closed_where_unknown_fields_are_refused(
 def test_a_file_is_documented_by_its_media_types_whole_and_in_part(document: dict[str, Any]):
     answers = document["paths"]["/v1/exports/{export_id}/file"]["get"]["responses"]
     for status in ("200", "206"):
-        assert set(answers[status]["content"]) == {"application/gzip", "application/vnd.apache.parquet"}
+        assert set(answers[status]["content"]) == {
+            "application/gzip",
+            "application/vnd.apache.parquet",
+            "application/x-ndjson",
+            "text/csv",
+        }
 
 
 def test_the_examples_of_bodies_are_read_by_the_service(document: dict[str, Any]):
