@@ -8,6 +8,7 @@ problem.
 
 import asyncio
 import contextlib
+import gc
 from collections.abc import AsyncGenerator
 from functools import partial
 from typing import Any, cast
@@ -203,6 +204,9 @@ async def _warm(app: Litestar, runtime: Runtime, logger: structlog.typing.Filter
             await load()
         except Exception as error:  # a server that cannot write yet still answers, and says why
             logger.warning("not warmed", part=name, reason=str(error))
+    # What is loaded by now stays: looking it through for garbage again holds every request up for .3 s.
+    gc.collect()
+    gc.freeze()
 
 
 def _runtime(request: Request[Any, Any, Any]) -> Runtime:

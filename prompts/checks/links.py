@@ -1,5 +1,6 @@
 """Addresses: the brief's link, and what lies on the brand's own domains."""
 
+import functools
 import re
 from collections.abc import Iterator
 from urllib.parse import urlsplit
@@ -22,21 +23,27 @@ _TAIL = re.compile(r"[.,;:!?'\"’”)\]]+$")
 
 def addresses(line: Line) -> tuple[tuple[int, int], ...]:
     """Where a line holds addresses, whose words are nobody's choice."""
-    return tuple(match.span() for match in _ADDRESS.finditer(line.plain))
+    return _addresses(line.plain)
+
+
+@functools.lru_cache(maxsize=2048)  # rules read the same few texts
+def _addresses(text: str) -> tuple[tuple[int, int], ...]:
+    return tuple(match.span() for match in _ADDRESS.finditer(text))
 
 
 def _foreign(reading: Reading) -> Iterator[Hit]:
     link, domains = clean(reading.brief.product.link or ""), reading.brief.brand.allowed_domains
     for line in reading.lines:
-        for match in _ADDRESS.finditer(line.plain):
-            found = _TAIL.sub("", match.group())
-            known = link in {found, match.group()} or _allowed(found, domains)
-            if not known and not _within_fact(line, match.span()):
+        for start, end in addresses(line):
+            address = line.plain[start:end]
+            found = _TAIL.sub("", address)
+            known = link in {found, address} or _allowed(found, domains)
+            if not known and not _within_fact(line, (start, end)):
                 wanted = " or ".join([*([repr(link)] if link else []), *(f"pages of {d}" for d in domains)])
                 wanted = f"only {wanted} may stand here" if wanted else "the brief gives no link"
                 yield Hit(
                     line=line,
-                    span=(match.start(), match.start() + len(found)),
+                    span=(start, start + len(found)),
                     reason=f"links {found!r}: {wanted}",
                 )
 

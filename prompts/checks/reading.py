@@ -82,6 +82,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     check: Callable[[Reading], Iterable[Hit]]
 
 
+@functools.lru_cache(maxsize=256)  # ten rules ask about the same brief
 def normalise(text: str) -> str:
     """Bring a text to the form in which facts are compared: case, quotes, dashes and spaces made alike."""
     folded = unicodedata.normalize("NFKC", text).translate(_QUOTES).casefold()

@@ -37,10 +37,10 @@ async def nearest_examples(runtime: Runtime, workspace: str, brief: Brief, most:
     What is accepted for copy of another brand name, or holds too much for a prompt, is left out.
     """
     async with runtime.database.read() as session:
-        page = await DraftStore(session, workspace).page(None, NEWEST, channel=brief.channel, decided=True)
+        drafts = await DraftStore(session, workspace).newest_decided(brief.channel, NEWEST)
     found = [
         example
-        for draft in page.rows
+        for draft in drafts
         # What was written for one customer goes when that customer is erased: it is copied nowhere.
         if draft.profile_id is None and _alike(draft.brief, brief)
         for example in _accepted(draft)

@@ -25,8 +25,8 @@ async def against_accepted(
     What a rewrite was made from does not count against it.
     """
     async with runtime.database.read() as session:
-        page = await DraftStore(session, workspace).page(None, NEWEST, channel=brief.channel, decided=True)
-    accepted = {name: fields for draft in page.rows for name, fields in _accepted(draft, parent)}
+        drafts = await DraftStore(session, workspace).newest_decided(brief.channel, NEWEST)
+    accepted = {name: fields for draft in drafts for name, fields in _accepted(draft, parent)}
     if not accepted:
         return list(variants)
     return await runtime.run(_checked, brief, variants, accepted)

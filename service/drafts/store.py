@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from typing import Any, cast
 
 import msgspec
-from sqlalchemy import ColumnElement, Table, func, insert, select
+from sqlalchemy import ColumnElement, Table, bindparam, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from prompts.channels import find_channel
@@ -17,6 +17,19 @@ from service.listing import Page, page_of
 
 IDS_PER_QUERY = 500
 _ADD = insert(cast(Table, DraftRow.__table__))
+_DECIDED = (
+    select(DraftRow)
+    .where(DraftRow.workspace_id == bindparam("workspace"), DraftRow.channel == bindparam("channel"))
+    .where(
+        # From the decisions, of which there are few, to their drafts.
+        DraftRow.id.in_(
+            select(DecisionRow.draft_id).where(DecisionRow.workspace_id == bindparam("workspace"))
+        )
+    )
+    .order_by(DraftRow.id.desc())
+    .limit(bindparam("most"))
+)
+"""Written once: every draft asks."""
 
 
 class DraftStore:
@@ -89,6 +102,11 @@ class DraftStore:
         rows = (await self._session.scalars(query.order_by(DraftRow.id.desc()).limit(limit + 1))).all()
         drafts = await self._drafts(rows)
         return page_of(drafts, limit, rows[limit - 1].id if len(rows) > limit else None)
+
+    async def newest_decided(self, channel: str, most: int) -> list[Draft]:
+        """Return the newest drafts for a channel with a variant somebody has decided about."""
+        wanted = {"workspace": self._workspace, "channel": channel, "most": most}
+        return await self._drafts((await self._session.scalars(_DECIDED, wanted)).all())
 
     async def count(self, segment: str) -> int:
         """Count the drafts written for a segment, by its id."""

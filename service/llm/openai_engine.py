@@ -4,6 +4,7 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -13,6 +14,7 @@ import msgspec
 from prompts.engine import Answer, Ask, Dialect, EngineInfo, OnText
 from prompts.errors import EngineError, EngineOverloaded, EngineTimeout, EngineUnavailable
 from service.llm.chat_wire import cut, read_answer, read_stream, request_body
+from service.llm.clients import Clients
 from service.llm.servers import Server, Servers
 from service.retry_after import retry_after_seconds
 
@@ -104,13 +106,16 @@ class OpenAIEngine:
         self._retries = retries
         self._jitter = random.Random(jitter_seed)  # noqa: S311  spreads retries, guards nothing
         self._pause = pause
-        self._slots = asyncio.Semaphore(concurrency)
         self._constrains = True
-        self._client = httpx.AsyncClient(
+        make = partial(
+            httpx.AsyncClient,
             headers=_headers(api_key),
             timeout=httpx.Timeout(timeout_seconds, connect=min(CONNECT_SECONDS, timeout_seconds), pool=None),
-            limits=httpx.Limits(max_connections=concurrency, max_keepalive_connections=concurrency),
+            limits=httpx.Limits(max_keepalive_connections=len(self._servers.all)),
+            verify=httpx.create_ssl_context(),
         )
+        self._clients = Clients(make, concurrency)
+        self._health = make()
 
     @classmethod
     def open(
@@ -146,7 +151,7 @@ class OpenAIEngine:
 
     async def _well(self, server: Server) -> bool:
         try:
-            reply = await self._client.get(f"{server.root}/models", timeout=HEALTH_SECONDS)
+            reply = await self._health.get(f"{server.root}/models", timeout=HEALTH_SECONDS)
         except httpx.HTTPError:
             return False
         if reply.is_success:
@@ -154,7 +159,8 @@ class OpenAIEngine:
         return reply.is_success
 
     async def close(self) -> None:
-        await self._client.aclose()
+        await self._clients.close()
+        await self._health.aclose()
 
     async def generate(self, asks: Sequence[Ask], *, on_text: OnText | None = None) -> list[Answer]:
         listeners = [on_text and _Listener(place, on_text) for place in range(len(asks))]
@@ -170,20 +176,20 @@ class OpenAIEngine:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _answer(self, ask: Ask, listener: _Listener | None) -> Answer:
-        async with self._slots:
+        async with self._clients.take() as client:
             try:
                 async with asyncio.timeout(self._timeout_seconds):
-                    return await self._persist(ask, listener)
+                    return await self._persist(client, ask, listener)
             except TimeoutError:
                 raise self._late(self._servers.all[0].root) from None
 
-    async def _persist(self, ask: Ask, listener: _Listener | None) -> Answer:
+    async def _persist(self, client: httpx.AsyncClient, ask: Ask, listener: _Listener | None) -> Answer:
         """Ask until there is an answer, an error that stays, or no try left."""
         server: Server | None = None
         for attempt in range(self._retries + 1):
             server = self._servers.choose(avoid=server)
             try:
-                return await self._try(server, ask, listener)
+                return await self._try(client, server, ask, listener)
             except _Passing as passing:
                 if attempt == self._retries or (listener and listener.heard):
                     raise passing.error from None
@@ -192,11 +198,13 @@ class OpenAIEngine:
                 await self._pause(min(wanted, LONGEST_PAUSE_SECONDS))
         raise AssertionError("the last try returns or raises")
 
-    async def _try(self, server: Server, ask: Ask, listener: _Listener | None) -> Answer:
+    async def _try(
+        self, client: httpx.AsyncClient, server: Server, ask: Ask, listener: _Listener | None
+    ) -> Answer:
         """Ask one server once, and note how it went."""
         server.in_flight += 1
         try:
-            answer = await self._post(server.root, ask, listener)
+            answer = await self._post(client, server.root, ask, listener)
         except _Passing as passing:
             if passing.broken:
                 server.failed(self._servers.clock())
@@ -214,13 +222,15 @@ class OpenAIEngine:
         server.succeeded()
         return answer
 
-    async def _post(self, root: str, ask: Ask, listener: _Listener | None) -> Answer:
+    async def _post(
+        self, client: httpx.AsyncClient, root: str, ask: Ask, listener: _Listener | None
+    ) -> Answer:
         url = f"{root}/chat/completions"
         try:
             if listener is None:
-                reply = await self._client.post(url, json=self._body(ask, streamed=False))
+                reply = await client.post(url, json=self._body(ask, streamed=False))
             else:
-                request = self._client.stream("POST", url, json=self._body(ask, streamed=True))
+                request = client.stream("POST", url, json=self._body(ask, streamed=True))
                 async with request as reply:
                     if reply.is_success:
                         answer = await read_stream(root, reply.aiter_lines(), listener.tell)
@@ -251,7 +261,7 @@ class OpenAIEngine:
         ):
             # A server without constrained decoding: its answers are parsed strictly all the same.
             self._constrains = False
-            return await self._post(root, ask, listener)
+            return await self._post(client, root, ask, listener)
         if not reply.is_success:
             raise self._refused(root, reply)
         return read_answer(root, reply.content, _shown(reply))

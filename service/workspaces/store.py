@@ -15,6 +15,7 @@ from service.workspaces.tables import ApiKeyRow, IdempotencyKeyRow, PseudonymKey
 
 PSEUDONYM_KEY_BYTES = 32
 _KEY = select(ApiKeyRow).where(ApiKeyRow.prefix == bindparam("prefix"))
+_WORKSPACE = select(WorkspaceRow).where(WorkspaceRow.id == bindparam("workspace"))
 """Written once: every request asks."""
 
 
@@ -27,7 +28,7 @@ class WorkspaceStore:
 
     async def get(self) -> Workspace:
         """Return the workspace; raises NotFound."""
-        row = await self._session.get(WorkspaceRow, self._workspace)
+        row = await self._session.scalar(_WORKSPACE, {"workspace": self._workspace})
         if row is None:
             raise NotFound(
                 f"no workspace {self._workspace!r}: `pitchwright import` makes one, "

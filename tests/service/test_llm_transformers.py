@@ -256,7 +256,7 @@ def test_a_row_is_read_alike_whoever_joins_and_leaves() -> None:
     torch.testing.assert_close(again, wanted[0], rtol=1e-4, atol=1e-4)
 
 
-def test_a_prompt_of_several_rows_is_read_once_and_each_goes_on_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_prompt_of_several_rows_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
     network = open_model(POCKET_FOLDER).network
     assert isinstance(network, Llama)
     rows: list[int] = []

@@ -21,6 +21,14 @@ def upgrade() -> None:
         exports.add_column(sa.Column("campaign", ID, nullable=True))
         exports.add_column(sa.Column("send_list", JSON, nullable=True))
     op.add_column("campaign_units", sa.Column("profile_id", ID, nullable=True))
-    op.create_index(
-        "ix_campaign_units_workspace_id_profile_id", "campaign_units", ["workspace_id", "profile_id"]
-    )
+
+
+def downgrade() -> None:
+    """Drop the send lists among the exports, and whom units of one person are for."""
+    op.drop_column("campaign_units", "profile_id")
+    op.execute("DELETE FROM exports WHERE campaign IS NOT NULL")
+    with op.batch_alter_table("exports") as exports:
+        exports.drop_column("send_list")
+        exports.drop_column("campaign")
+        exports.alter_column("definition_version", existing_type=sa.Integer(), nullable=False)
+        exports.alter_column("segment", existing_type=ID, nullable=False)
