@@ -152,8 +152,9 @@ class PacedApp:
         """Answer a prompt that was not recorded, in the fields it asks for where an answer has them."""
         wanted: dict[str, Any] = body.get("response_format", {}).get("json_schema", {}).get("schema", {})
         form = frozenset(wanted.get("properties", ()))
-        alike = self._by_form.get(form) if form else None
-        return alike[body["seed"] % len(alike)] if alike else self._any
+        alike = self._by_form.get(form, []) if form else []
+        seed: int = body["seed"]
+        return alike[seed % len(alike)] if alike else self._any
 
 
 def _form(text: str) -> frozenset[str]:
