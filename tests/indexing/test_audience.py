@@ -2,7 +2,6 @@
 
 import gc
 import weakref
-from copy import copy
 
 import numpy as np
 import polars as pl
@@ -221,16 +220,15 @@ def test_nearest_says_by_how_much() -> None:
     assert reason.words.startswith('tastes nearest to "Item 0": nearer by 0.')
 
 
-def test_an_evaluation_that_nobody_holds_is_gone_at_once_and_its_world_with_it() -> None:
-    world = copy(WORLD)
-    evaluation = Evaluation(Population.of(world), EMBEDDER, {})
+def test_an_evaluation_that_nobody_holds_is_gone_at_once() -> None:
+    evaluation = Evaluation(Population.of(WORLD), EMBEDDER, {})
     evaluation.select(
         parse_definition({"any": [{"like": "7", "top": 2}, {"event": "view", "op": "ge", "value": 1}]})
     )
-    left = weakref.ref(world)
+    left = weakref.ref(evaluation)
     gc.disable()  # which would find it as well, some day
     try:
-        del world, evaluation
+        del evaluation
         assert left() is None
     finally:
         gc.enable()

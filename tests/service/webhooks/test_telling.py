@@ -177,6 +177,7 @@ async def test_an_export_tells_when_its_file_is_whole(runtime: Runtime):
     assert delivery.body["data"] == {
         "export": ready.id,
         "segment": british.id,
+        "campaign": None,
         "definition_version": 1,
         "snapshot": ready.snapshot,
         "as_of": "2026-03-01T12:00:00Z",
