@@ -107,7 +107,7 @@ HOT: dict[str, Asks] = {
     "leases that ran out": lambda session: LeaseStore(session, "shop", "c-7").sweep(LATE),
     "a page of units": lambda session: CampaignStore(session, "shop").units("c-7", 500, 50),
     "a page of campaigns": lambda session: CampaignStore(session, "shop").page("c-70", 50, LATE),
-    "a unit written before": lambda session: CampaignStore(session, "shop").answered("d-77"),
+    "a unit written before": lambda session: CampaignStore(session, "shop").answered(["d-77", "d-78"]),
     "campaigns that are open": lambda session: open_jobs(session, None),
     "a key": lambda session: find_key(session, "x77"),
     "a page of the audit log": lambda session: AuditStore(session, "shop").page(15_000, 100),
