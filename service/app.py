@@ -8,7 +8,6 @@ problem.
 
 import asyncio
 import contextlib
-import gc
 from collections.abc import AsyncGenerator
 from functools import partial
 from typing import Any, cast
@@ -39,6 +38,7 @@ from service.gauges import Gauges
 from service.health import ROUTES as HEALTH
 from service.idempotency import Idempotency
 from service.llm.measured import MeasuredEngine
+from service.loaded import set_apart
 from service.masking import Masking
 from service.openapi import PUBLIC, ClosedStructs, LimitedTuples
 from service.parameters import known_parameters
@@ -204,9 +204,7 @@ async def _warm(app: Litestar, runtime: Runtime, logger: structlog.typing.Filter
             await load()
         except Exception as error:  # a server that cannot write yet still answers, and says why
             logger.warning("not warmed", part=name, reason=str(error))
-    # What is loaded by now stays: looking it through for garbage again holds every request up for .3 s.
-    gc.collect()
-    gc.freeze()
+    set_apart()
 
 
 def _runtime(request: Request[Any, Any, Any]) -> Runtime:

@@ -32,7 +32,10 @@ def worker(only: str | None, concurrency: int | None, until_done: bool) -> None:
 
     async def work(runtime: "Runtime") -> None:
         from service.campaigns.worker import Worker
+        from service.loaded import set_apart
 
+        await runtime.embedder()
+        set_apart()
         # While a third is with the engine, others are looked up, and others scored and stored.
         at_once = concurrency or 3 * runtime.settings.engine_concurrency
         working = Worker(runtime, concurrency=at_once, workspace=only)
