@@ -155,11 +155,7 @@ async def killed_again_and_again(settings: Settings, monkeypatch: pytest.MonkeyP
                 at_last_kill = await job(runtime, campaign_id)
                 await pair.start()
                 done = await completed(runtime, campaign_id)
-                if set_aside := done.request_counts.failed:  # killed three times while it was written
-                    assert [each.code for each in done.errors.data] == ["worker_stopped"]
-                    await retry_failed(runtime, "shop", campaign_id)
-                    done = await completed(runtime, campaign_id)
-            print(f"{KILLS} kills, {set_aside} units set aside, {len(engine.asks)} asks")
+            print(f"{KILLS} kills, {len(engine.asks)} asks")
             units = await finished(runtime)
             total = 2 * len(ITEMS)
             assert at_last_kill.status == "running"  # else nothing was killed while it worked
@@ -212,9 +208,16 @@ async def test_a_killed_service_or_engine_loses_and_repeats_no_unit(
 
 
 async def completed(runtime: Runtime, campaign_id: str) -> Job:
-    """Wait until the campaign is over."""
+    """Wait until the campaign is over, and once more for what was set aside.
+
+    Its worker was killed three times, or was slower on a busy machine than the tests' short leases.
+    """
     while (found := await job(runtime, campaign_id)).status == "running":
         await until(runtime, campaign_id, found.request_counts.completed)
+    if found.request_counts.failed:
+        assert [each.code for each in found.errors.data] == ["worker_stopped"]
+        await retry_failed(runtime, "shop", campaign_id)
+        return await completed(runtime, campaign_id)
     return found
 
 
