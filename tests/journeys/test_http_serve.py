@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
+import pytest
 
 from tests.service.chat_server import Reply, Request, chat_server, models, piece
 
@@ -55,6 +56,7 @@ async def answering(url: str) -> httpx.Response:
                 await asyncio.sleep(0.1)
 
 
+@pytest.mark.slow
 async def test_a_client_that_goes_away_ends_the_generation(tmp_path: Path):
     writing: set[int] = set()
     numbers = itertools.count()

@@ -127,6 +127,7 @@ def test_the_same_seed_and_steps_give_the_same_losses(tmp_path: Path) -> None:
     assert len(seen["one"]) > 2
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("few_samples")
 def test_training_goes_on_from_a_model_with_another_stream(tmp_path: Path) -> None:
     first = train(tmp_path / "first", msgspec.structs.replace(SMALL, tokens=8000), threads=1)
