@@ -11,7 +11,7 @@ import httpx
 import pytest
 import structlog
 from prometheus_client.parser import text_string_to_metric_families
-from sqlalchemy import text
+from sqlalchemy import func, select, update
 
 from prompts.engine import Answer, Ask, EngineInfo
 from prompts.errors import EngineTimeout
@@ -28,6 +28,7 @@ from service.llm.openai_engine import OpenAIEngine
 from service.llm.servers import BREAKS_AFTER
 from service.telemetry import Metrics
 from service.webhooks import actions
+from service.webhooks.tables import DeliveryRow
 from tests.service.http.shop import Shop, serving
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -86,10 +87,9 @@ async def test_the_store_is_told_of_and_one_that_is_down_leaves_the_rest(
         await actions.send_test(runtime, "default", webhook.id)
         async with runtime.database.write() as session:
             late = runtime.now() - timedelta(hours=1)
-            first = "(SELECT min(id) FROM webhook_deliveries)"
+            first = select(func.min(DeliveryRow.id)).scalar_subquery()
             await session.execute(
-                text(f"UPDATE webhook_deliveries SET next_attempt_at = :late WHERE id = {first}"),  # noqa: S608 -- ours
-                {"late": late.strftime("%Y-%m-%d %H:%M:%S.%f")},
+                update(DeliveryRow).where(DeliveryRow.id == first).values(next_attempt_at=late)
             )
         async with runtime.database.write() as session:
             for name, units in (("open", 5), ("over", 3)):
