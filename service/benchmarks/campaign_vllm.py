@@ -9,6 +9,7 @@ import asyncio
 import math
 import os
 import random
+import re
 import subprocess
 import tempfile
 import time
@@ -33,6 +34,7 @@ from service.llm.load import POCKET_FOLDER
 from service.llm.openai_engine import base_url
 from service.llm.pocket.held_out import load_facts
 from service.llm.pocket.vllm_server import vllm_server
+from service.llm.vllm_engine import ON_PROCESSOR
 from service.runtime import open_runtime
 from service.settings import Settings
 
@@ -47,6 +49,8 @@ BLOCK, CACHED = 32, 65_536
 AT_ONCE = 16
 """Prompts under way at a time while the cache is watched."""
 OFFLINE_SECONDS = 3600
+_REASON = re.compile(r"\w*Error: .+")
+"""What its processes say of their end; the first is the cause, those after it lost their engine."""
 
 
 class Batch(msgspec.Struct, frozen=True, kw_only=True):
@@ -159,11 +163,11 @@ def shuffled(asks: Sequence[Ask], seed: int) -> list[Ask]:
 
 
 def _engine(dialect: str) -> dict[str, Any]:
-    """Say what `vllm.LLM` is opened with: as the server is."""
+    """Say what `vllm.LLM` is opened with: as `vllm_server` is."""
     longest = LONGEST[dialect]
     return {
         "model": str(POCKET_FOLDER),
-        "dtype": "float32",
+        **ON_PROCESSOR,
         "max_model_len": longest,
         "enforce_eager": True,
         "block_size": BLOCK,
@@ -204,7 +208,9 @@ async def _offline(
 
     done = await asyncio.to_thread(run)
     if done.returncode:
-        raise DependencyError(f"vLLM's offline batch failed: {(done.stderr + done.stdout)[-8000:]}")
+        said = done.stdout + done.stderr
+        reason = ([*_REASON.findall(said), ""])[0]
+        raise DependencyError(f"vLLM's offline batch failed: {reason}\n{said[-2000:]}")
     return msgspec.json.decode(result.read_bytes(), type=list[Batch])
 
 
