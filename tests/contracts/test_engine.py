@@ -14,7 +14,7 @@ import pytest
 
 from prompts.brief import Brief
 from prompts.catalog import Catalog
-from prompts.engine import Ask, Engine
+from prompts.engine import Ask, Engine, Message
 from prompts.errors import EngineTimeout
 from prompts.output import parse, schema
 from prompts.render import render
@@ -146,6 +146,14 @@ async def test_an_answer_is_heard_while_it_is_written_and_is_the_same(engine: En
     assert all(answer.completion_tokens > 0 for answer in answers)
     silent = await engine.generate(asks)
     assert [answer.text for answer in silent] == [answer.text for answer in answers]
+
+
+async def test_long_prompts_with_seeds_are_answered_however_many_come_at_once(engine: Engine) -> None:
+    # Some 10,000 tokens: more than vLLM reads in one step.
+    message = Message(role="user", content="a calm word about tea " * 60)
+    asks = [Ask(messages=(message,), max_tokens=4, temperature=0.8, seed=seed) for seed in range(24)]
+    answers = await engine.generate(asks)
+    assert all(answer.completion_tokens for answer in answers)
 
 
 async def test_calls_at_the_same_time_do_not_mix(engine: Engine) -> None:

@@ -35,6 +35,7 @@ def vllm_server(
     command += ["--served-model-name", name, "--host", "127.0.0.1", "--port", str(port)]
     command += ["--dtype", "float32", "--max-model-len", str(longest), "--enforce-eager"]
     command += ["--block-size", "32"]
+    command += ["--no-enable-chunked-prefill"]  # why: `vllm_engine.ON_PROCESSOR`
     if longest > LONGEST_TOKENS:
         command += ["--hf-overrides", f'{{"max_position_embeddings": {longest}}}']
     environment = {
