@@ -15,12 +15,12 @@ from advanced_alchemy.types import DateTimeUTC, JsonB
 from sqlalchemy import Dialect, MetaData, String, Table
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, StatementError
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.pool import QueuePool
 
-from service.copying import copied
-from service.errors import DatabaseUnavailable, ExtraMissing, InvalidInput, SettingsError
+from service.errors import DatabaseUnavailable, InvalidInput, SettingsError
+from service.postgres import copied, finding, inserting, postgres_engine
 from service.refusals import ID_LENGTH, UNSTORABLE, quoted
 from service.settings import mask_url
 from service.sqlite import sqlite_engine
@@ -32,9 +32,6 @@ MOST_PARAMETERS = 30_000
 
 POOL_SIZE, POOL_OVERFLOW = 16, 16
 """Connections of a process that stay open, and how many more there may be for a while."""
-
-APPLICATION = "pitchwright"
-"""How PostgreSQL is told who is connected."""
 
 _REFUSED_TEXT = ("CharacterNotInRepertoireError", "UntranslatableCharacterError", "surrogates not allowed")
 """How PostgreSQL's driver says so."""
@@ -93,11 +90,8 @@ class Database:
         DatabaseUnavailable when nothing answers.
         """
         parsed = _async_url(url)
-        engine = (
-            sqlite_engine(parsed, **_engine_options())
-            if parsed.get_backend_name() == "sqlite"
-            else _postgres_engine(parsed)
-        )
+        make = sqlite_engine if parsed.get_backend_name() == "sqlite" else postgres_engine
+        engine = make(parsed, **_engine_options())
         if vault is not None:
             entrust(engine.dialect, vault)
         database = cls(engine)
@@ -258,17 +252,23 @@ async def insert_rows(
     affected = 0
     conflict = _on_conflict(target, replace, replace_where)
     drawn = iter(rows)
-    while batch := _bound(list(islice(drawn, size)), binds):
-        if dialect.name == "postgresql" and len(batch) == size:
-            rest = iter(lambda: _bound(list(islice(drawn, size)), binds), [])
-            records = chain(batch, chain.from_iterable(rest))
-            return affected + await copied(connection, target.name, columns, records, conflict)
-        names = ", ".join(columns)
-        places = _places(len(batch), len(columns), dialect.name)
+    while batch := list(islice(drawn, size)):
+        bound = _bound(batch, binds)
         # Every name is a column or table of ours; every value travels as a parameter.
-        statement = f"INSERT INTO {target.name} ({names}) VALUES {places} {conflict}"  # noqa: S608
-        result = await connection.exec_driver_sql(statement, tuple(chain.from_iterable(batch)))
-        affected += result.rowcount
+        if dialect.name == "sqlite":
+            row = f"({', '.join('?' * len(columns))})"
+            names, places = ", ".join(columns), ", ".join([row] * len(batch))
+            insert = f"INSERT INTO {target.name} ({names}) VALUES {places}"  # noqa: S608
+            parameters = tuple(chain.from_iterable(zip(*bound, strict=True)))
+        elif len(batch) < size:
+            insert = inserting(target, columns, dialect)
+            parameters = tuple(list(each) for each in bound)
+        else:
+            rest = iter(lambda: list(islice(drawn, size)), [])
+            parts = chain([bound], (_bound(each, binds) for each in rest))
+            records = chain.from_iterable(zip(*each, strict=True) for each in parts)
+            return affected + await copied(connection, target.name, columns, records, conflict)
+        affected += (await connection.exec_driver_sql(f"{insert} {conflict}", parameters)).rowcount
     return affected
 
 
@@ -281,18 +281,19 @@ async def find_rows(
     writer anyway. A tenth of what it costs to build, bind and convert the same through the ORM.
     """
     connection = await session.connection()
-    dialect = connection.dialect.name
     ordered, found = sorted(set(ids)), list[tuple[Any, ...]]()
     for start in range(0, len(ordered), MOST_PARAMETERS - 1):
         part = ordered[start : start + MOST_PARAMETERS - 1]
-        first = "?" if dialect == "sqlite" else "$1"
-        places = ",".join("?" * len(part) if dialect == "sqlite" else [f"${n + 2}" for n in range(len(part))])
         # Names come from our own tables; every value is a bound parameter.
-        statement = (
-            f"SELECT {columns} FROM {table.__tablename__} "  # noqa: S608 -- names of our own tables, values bound
-            f"WHERE workspace_id = {first} AND id IN ({places}) ORDER BY id {lock * (dialect != 'sqlite')}"
-        )
-        found += (await connection.exec_driver_sql(statement, (workspace, *part))).tuples()
+        if connection.dialect.name == "postgresql":
+            query = finding(table.__tablename__, columns, lock)
+            parameters = (workspace, part)
+        else:
+            places = ", ".join("?" * len(part))
+            where = f"workspace_id = ? AND id IN ({places}) ORDER BY id"
+            query = f"SELECT {columns} FROM {table.__tablename__} WHERE {where}"  # noqa: S608 -- as above
+            parameters = (workspace, *part)
+        found += (await connection.exec_driver_sql(query, parameters)).tuples()
     return found
 
 
@@ -303,14 +304,10 @@ def _bind(target: Table, name: str, dialect: Dialect) -> Callable[[Any], Any] | 
     )
 
 
-def _bound(
-    rows: list[tuple[Any, ...]], binds: Sequence[Callable[[Any], Any] | None]
-) -> list[tuple[Any, ...]]:
-    if not rows:
-        return rows
+def _bound(rows: list[tuple[Any, ...]], binds: Sequence[Callable[[Any], Any] | None]) -> list[Iterable[Any]]:
+    """Return rows by columns, as the driver takes their values."""
     columns: Iterable[tuple[Any, ...]] = zip(*rows, strict=True)
-    converted = [_bound_column(bind, column) for bind, column in zip(binds, columns, strict=True)]
-    return list(zip(*converted, strict=True))
+    return [_bound_column(bind, column) for bind, column in zip(binds, columns, strict=True)]
 
 
 def _bound_column(bind: Callable[[Any], Any] | None, values: tuple[Any, ...]) -> Iterable[Any]:
@@ -319,15 +316,6 @@ def _bound_column(bind: Callable[[Any], Any] | None, values: tuple[Any, ...]) ->
     # The same value in every row, such as the time of recording, is converted once.
     first = values[0]
     return repeat(bind(first), len(values)) if all(one is first for one in values) else map(bind, values)
-
-
-def _places(rows: int, width: int, dialect: str) -> str:
-    if dialect == "sqlite":
-        return ",".join(["(" + ",".join("?" * width) + ")"] * rows)
-    numbers = [f"${number}" for number in range(1, rows * width + 1)]
-    return ",".join(
-        f"({','.join(numbers[start : start + width])})" for start in range(0, rows * width, width)
-    )
 
 
 def _on_conflict(target: Table, replace: Sequence[str], replace_where: str | None) -> str:
@@ -360,17 +348,6 @@ def _async_url(url: str) -> URL:
             "use sqlite:///PATH or postgresql://USER:PASSWORD@HOST/NAME"
         )
     return parsed.set(drivername=drivers[backend])
-
-
-def _postgres_engine(url: URL) -> AsyncEngine:
-    try:
-        named = {"server_settings": {"application_name": APPLICATION}}
-        return create_async_engine(url, pool_pre_ping=True, connect_args=named, **_engine_options())
-    except ModuleNotFoundError as error:
-        raise ExtraMissing(
-            f"PostgreSQL needs a package that is not installed ({error.name}): "
-            'pip install "pitchwright[postgres]"'
-        ) from None
 
 
 def _engine_options() -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Repetition: within a list, between fields, among the variants of a draft, and of what was sent before."""
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from difflib import SequenceMatcher
 from itertools import combinations
@@ -64,7 +65,7 @@ def likeness(brief: Brief, first: Fields, second: Fields) -> float:
 
 
 def nearest(brief: Brief, fields: Fields, others: Sequence[Fields]) -> tuple[int, float] | None:
-    """Find the most alike of other variants, or of copy sent before: its place and likeness.
+    """Find the most alike of other variants: its place and likeness.
 
     None when there are no others; of equals the first. Copy is near-duplicate from a likeness of `NEAR`.
     """
@@ -73,6 +74,40 @@ def nearest(brief: Brief, fields: Fields, others: Sequence[Fields]) -> tuple[int
     found = [likeness(brief, fields, other) for other in others]
     best = max(found)
     return found.index(best), best
+
+
+def near(
+    brief: Brief, variants: Sequence[Fields], others: Sequence[Fields]
+) -> list[tuple[int, float] | None]:
+    """Find for each variant what of much other copy it nearly repeats: the most alike one's place, likeness.
+
+    None where none is as alike as `NEAR`; of equals the first. Every text is read once, and two are compared
+    in full only where the words they share, in whatever order, could make them so alike.
+    """
+    known = [_Words(_tokens(brief, other)) for other in others]
+    return [_nearest_of(_Words(_tokens(brief, variant)), known) for variant in variants]
+
+
+class _Words:
+    def __init__(self, tokens: list[str]) -> None:
+        self.tokens = tokens
+        self.counts = Counter(tokens)
+
+
+def _nearest_of(words: _Words, others: Sequence[_Words]) -> tuple[int, float] | None:
+    best: tuple[int, float] | None = None
+    for place, other in enumerate(others):
+        enough = NEAR * (len(words.tokens) + len(other.tokens)) / 2
+        if min(len(words.tokens), len(other.tokens)) < enough or _shared(words, other) < enough:
+            continue
+        alike = SequenceMatcher(None, words.tokens, other.tokens, autojunk=False).ratio()
+        if alike >= NEAR and (best is None or alike > best[1]):
+            best = place, alike
+    return best
+
+
+def _shared(first: _Words, second: _Words) -> int:
+    return sum(min(times, second.counts[word]) for word, times in first.counts.items())
 
 
 def _tokens(brief: Brief, fields: Fields) -> list[str]:

@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,6 +30,7 @@ from service.campaigns.send_list_members import MemberReader, Stored
 from service.contact.actions import resolve_selection
 from service.contact.model import PERSONAL
 from service.drafts.decision_store import DecisionStore
+from service.drafts.sent_store import Sent, SentStore
 from service.errors import InvalidInput
 from service.runtime import Runtime
 from service.segments.selection import selected
@@ -60,8 +62,8 @@ async def export_send_list(
 
     Members are those of the snapshot; who of them may be written to, and what copy shows of them, is as the
     store has it now. Rows come by segment, profile id, item and channel, so that the same store gives the
-    same bytes. Raises NotFound, IndexingError, `SlotError` for a merge tag of no known trait, and what
-    `SendListFiles` raises.
+    same bytes; what they say counts as sent from then on. Raises NotFound, IndexingError, `SlotError` for a
+    merge tag of no known trait, and what `SendListFiles` raises.
     """
     send_list = await runtime.run(SendList, campaign, units, {FIRST_NAME, *snapshot.traits.names})
     counts, reach = Counter[tuple[int, str]](), list[ChannelReach]()
@@ -96,6 +98,8 @@ async def export_send_list(
             units=tuple(_unit_rows(unit, place, counts) for place, unit in enumerate(units)),
         )
         await runtime.run(files.finish, summary)
+    async with runtime.database.write() as session:
+        await SentStore(session, workspace).add(_sent(campaign, units, counts, runtime.now()))
     return summary
 
 
@@ -181,6 +185,26 @@ async def _accepted(runtime: Runtime, workspace: str, rows: tuple[Candidate, ...
             edits = [each.fields for each in decisions if each.fields is not None]
             accepted[variant] = edits[-1] if edits else written[variant].fields
     return accepted
+
+
+def _sent(
+    campaign: str, units: Sequence[SendUnit], counts: Counter[tuple[int, str]], now: datetime
+) -> list[Sent]:
+    """List the copy of the rows that were written, that of most rows first; none written for one person."""
+    places = [place for place, unit in enumerate(units) if unit.profile_id is None]
+    places.sort(key=lambda place: -counts[place, "written"])
+    return [
+        Sent(
+            channel=units[place].channel,
+            variant_id=variant.id,
+            campaign=campaign,
+            fields=variant.fields,
+            sent_at=now,
+        )
+        for place in places
+        if counts[place, "written"]
+        for variant in units[place].variants
+    ]
 
 
 def _unit_rows(unit: SendUnit, place: int, counts: Counter[tuple[int, str]]) -> UnitRows:

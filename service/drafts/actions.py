@@ -26,7 +26,7 @@ from service.drafts.facts import (
 )
 from service.drafts.few_shot import nearest_examples
 from service.drafts.model import MAX_VARIANTS, Draft, DraftRequest, Parent
-from service.drafts.repetition import against_accepted
+from service.drafts.repetition import SaidBefore, held_against, said_before
 from service.drafts.store import DraftStore
 from service.errors import InvalidInput, NotFound
 from service.events.store import EventStore
@@ -162,11 +162,22 @@ async def prepare_brief(
 
 
 async def finish_draft(
-    runtime: Runtime, workspace: str, request: DraftRequest, prepared: Prepared, variants: list[Variant]
+    runtime: Runtime,
+    workspace: str,
+    request: DraftRequest,
+    prepared: Prepared,
+    variants: list[Variant],
+    before: SaidBefore | None = None,
 ) -> Draft:
     """Score and rank what was written, and store it as a draft."""
     return await keep_draft(
-        runtime, workspace, prepared, variants, item_id=request.item_id, profile_id=request.profile_id
+        runtime,
+        workspace,
+        prepared,
+        variants,
+        item_id=request.item_id,
+        profile_id=request.profile_id,
+        before=before,
     )
 
 
@@ -179,12 +190,16 @@ async def keep_draft(
     item_id: str | None,
     profile_id: str | None,
     parent: Parent | None = None,
+    before: SaidBefore | None = None,
 ) -> Draft:
-    """Hold variants against accepted copy, score, rank and store them: about an item, for a profile.
+    """Hold variants against what was said before, score, rank and store them: about an item, for a profile.
 
-    Raises NotFound for a profile that was erased while they were written: nothing of it is kept.
+    `before`: what was said, where it was looked up already. Raises NotFound for a profile that was erased
+    while they were written: nothing of it is kept.
     """
-    held = await against_accepted(runtime, workspace, prepared.asked, variants, parent)
+    if before is None:
+        before = await said_before(runtime, workspace, prepared.asked.channel, parent)
+    held = await held_against(runtime, prepared.asked, variants, before)
     scored, control = await score_beside(runtime, prepared.asked, held, prepared.control)
     clicked = await history_scores(
         runtime, workspace, prepared.asked, scored, item_id=item_id, segment=prepared.segment

@@ -18,6 +18,7 @@ from prompts.variant import Variant
 from service.drafts.actions import Prepared, finish_draft, write_prepared
 from service.drafts.control import score_beside
 from service.drafts.model import Draft, DraftRequest
+from service.drafts.repetition import SaidBefore, held_against, said_before
 from service.problems import Problem
 from service.runtime import Runtime
 
@@ -59,6 +60,8 @@ class Telling:
         self._workspace = workspace
         self._request = request
         self._prepared = prepared
+        self._before: SaidBefore | None = None
+        """What was said for the channel before, from the first variant on: looked up once."""
         self._heard: asyncio.Queue[Token | Told | _End] = asyncio.Queue()
         self._begun: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._work = asyncio.create_task(self._write())
@@ -115,7 +118,7 @@ class Telling:
                 elif isinstance(event, Token):
                     yield _message("token", event)
                 elif isinstance(event, Told):
-                    known.append(event.result)
+                    known.append(await self._held(event.result))
                     yield _message("variant", await self._scored(known, event))
                 elif isinstance(event, list):
                     yield _message("done", await self._stored(event))
@@ -129,7 +132,15 @@ class Telling:
             self._work.cancel()
 
     async def _stored(self, variants: list[Variant]) -> Draft:
-        return await finish_draft(self._runtime, self._workspace, self._request, self._prepared, variants)
+        return await finish_draft(
+            self._runtime, self._workspace, self._request, self._prepared, variants, self._before
+        )
+
+    async def _held(self, variant: Variant) -> Variant:
+        asked = self._prepared.asked
+        if self._before is None:
+            self._before = await said_before(self._runtime, self._workspace, asked.channel)
+        return (await held_against(self._runtime, asked, [variant], self._before))[0]
 
     async def _scored(self, known: list[Variant], told: Told) -> Told:
         prepared = self._prepared

@@ -49,3 +49,19 @@ class DecisionRow(Base):
     decided_at: Mapped[datetime] = mapped_column(Instant)
     edit: Mapped[dict[str, Any]] = mapped_column(Json)
     """The copy after an edit, `{fields, checks}`; empty otherwise."""
+
+
+class SentRow(Base):
+    """Copy that went into a send list, by what it says: the newest of each channel."""
+
+    __tablename__ = "sent_copy"
+    __table_args__ = (Index(None, "workspace_id", "channel", "sent_at"),)
+
+    workspace_id: Mapped[str] = mapped_column(Id, ForeignKey("workspaces.id"), primary_key=True)
+    channel: Mapped[str] = mapped_column(String(32), primary_key=True)
+    digest: Mapped[str] = mapped_column(String(32), primary_key=True)
+    variant_id: Mapped[str] = mapped_column(Id)
+    campaign: Mapped[str] = mapped_column(Text)
+    """Its name."""
+    fields: Mapped[dict[str, Any]] = mapped_column(Json)
+    sent_at: Mapped[datetime] = mapped_column(Instant)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from sqlalchemy import ClauseElement, Connection, DefaultClause, MetaData, Table, func, select, text
 
-from service.db import APPLICATION, Database
+from service.db import Database
 from service.errors import Conflict, InvalidInput, NotFound
 from service.migrations.upgrade import (
     check_schema,
@@ -15,6 +15,7 @@ from service.migrations.upgrade import (
     steps_after,
 )
 from service.operations.model import Downgrade, Lost, UndoneStep
+from service.postgres import APPLICATION
 from service.settings import Settings
 from service.sqlite import in_use, sqlite_file
 

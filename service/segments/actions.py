@@ -15,6 +15,7 @@ from service.segments.model import Segment, SegmentPatch
 from service.segments.selection import definitions_of, memory_of, refuse_encrypted, shown
 from service.segments.store import SegmentStore
 from service.workspaces.actions import get_workspace
+from service.workspaces.store import WorkspaceStore
 
 LONGEST_NAME = 100
 LONGEST_NOTE = 1000
@@ -105,9 +106,11 @@ async def list_segments(
 ) -> Part[Segment]:
     """Return a page of segments in the order of their names.
 
-    With `updated_since` those made or changed then or later, in that order. Raises `InvalidInput`.
+    With `updated_since` those made or changed then or later, in that order. Raises `InvalidInput`, and
+    `NotFound` without the workspace.
     """
     async with runtime.database.read() as session:
+        await WorkspaceStore(session, workspace).get()
         found = await SegmentStore(session, workspace).page(after, limit, updated_since=updated_since)
     return msgspec.structs.replace(found, rows=tuple(shown(runtime, workspace, each) for each in found.rows))
 

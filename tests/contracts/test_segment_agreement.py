@@ -120,22 +120,23 @@ def columns(snapshot: Snapshot) -> Columns:
     )
 
 
-async def ask(runtime: Runtime, tree: dict[str, Any], looked_at: list[str]) -> list[str]:
+async def ask(runtime: Runtime, tree: dict[str, Any], looked_at: list[str], limit: int = PAGE) -> list[str]:
     """Ask everything there is to ask, and return the members when all answers agree."""
     changed = await update_segment(runtime, W, "drawn", SegmentPatch(definition=tree))
-    page = await list_members(runtime, W, "drawn", limit=PAGE)
+    page = await list_members(runtime, W, "drawn", limit=limit)
     members = [member.profile_id for member in page.members]
     while page.next is not None:
-        page = await list_members(runtime, W, "drawn", cursor=page.next, limit=PAGE)
+        page = await list_members(runtime, W, "drawn", cursor=page.next, limit=limit)
         members += [member.profile_id for member in page.members]
     counted = await count_members(runtime, W, "drawn")
     assert counted.count == len(members) == page.count
     assert counted.definition_version == page.definition_version == changed.version
     assert await exported(runtime) == members
+    known = set(members)
     for profile_id in looked_at:
         inside = (await match_profile(runtime, W, "drawn", profile_id)).matched
         listed = {each.name for each in (await profile_segments(runtime, W, profile_id)).segments}
-        assert inside == (profile_id in members) == ("drawn" in listed)
+        assert inside == (profile_id in known) == ("drawn" in listed)
     return members
 
 

@@ -19,6 +19,7 @@ from service.audit.store import AuditStore
 from service.campaigns.leases import LeaseStore
 from service.campaigns.store import CampaignStore, open_jobs
 from service.contact.store import ContactStore
+from service.drafts.sent_store import SentStore
 from service.drafts.store import DraftStore
 from service.events.store import EventStore
 from service.privacy.store import ErasureStore
@@ -65,6 +66,10 @@ FILLED = {
         "'shop', 'd-' || number, 'w-' || 1 + number % 3, 'webhook.test', '{}', "
         "CASE WHEN number % 1000 = 0 THEN 'pending' ELSE 'delivered' END, 1, AT, AT"
     ),
+    "sent_copy (workspace_id, channel, digest, variant_id, campaign, fields, sent_at)": (
+        "'shop', CASE number % 200 WHEN 7 THEN 'email' ELSE 'c-' || number % 200 END, 'd-' || number, 'v', "
+        "'c', '{}', AT"
+    ),
     "campaigns (workspace_id, id, name, definition, n, state, total, completed, failed, tokens, seconds, "
     "budget, errors, created_at, updated_at)": (
         "'shop', 'c-' || number, 'c', '{}', 1, CASE number WHEN 7 THEN 'running' ELSE 'completed' END, 1, 1, "
@@ -101,6 +106,7 @@ HOT: dict[str, Asks] = {
     "the first page of drafts": lambda session: DraftStore(session, "shop").page(None, 50),
     "another page of drafts": lambda session: DraftStore(session, "shop").page("202600010000", 50),
     "an item's drafts": lambda session: DraftStore(session, "shop").page(None, 50, item_id="i-7"),
+    "copy that went out": lambda session: SentStore(session, "shop").newest("email"),
     "units to write": lambda session: LeaseStore(session, "shop", "c-7").take("me", 8, LATE, LATE),
     "units that are held": lambda session: LeaseStore(session, "shop", "c-7").renew("w", LATE),
     "whether a lease ran out": lambda session: LeaseStore(session, "shop", "c-7").needs_sweep(LATE),

@@ -1,3 +1,4 @@
+import random
 import re
 import time
 from pathlib import Path
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from prompts.brand import Brand, ClaimsPolicy, Disclaimer, Policy
 from prompts.brief import Offer, Product
 from prompts.channels import CHANNELS
-from prompts.checks.duplicates import likeness, nearest
+from prompts.checks.duplicates import NEAR, likeness, near, nearest
 from prompts.checks.rules import RULES, passes, run_checks, warnings
 from prompts.variant import Fields, Finding
 from tests.prompts.briefs import CLEAN, GREETING, brief, changed
@@ -318,6 +319,38 @@ def test_near_duplicates_share_their_words_and_facts_do_not_count() -> None:
     assert likeness(asked, one, other) < 0.6
     assert nearest(asked, one, [other, almost]) == (1, likeness(asked, one, almost))
     assert nearest(asked, one, []) is None
+    alike = likeness(asked, one, almost)
+    assert near(asked, [one, other], [other, almost, almost]) == [(1, alike), (0, 1.0)]
+    assert near(asked, [one, other], []) == [None, None]
+
+
+def test_what_is_near_by_the_quick_look_is_what_is_near_in_full() -> None:
+    asked, chance = brief("push"), random.Random(3)
+    words = [
+        "room",
+        "pot",
+        "spring",
+        "balcony",
+        "frost",
+        "warm",
+        "soil",
+        "light",
+        "hand",
+        "grow",
+        "root",
+        "leaf",
+    ]
+    texts: list[Fields] = [{"title": " ".join(chance.choices(words, k=12)), "body": ""} for _ in range(30)]
+    for text in tuple(texts):
+        changed_words = str(text["title"]).split()
+        for _ in range(chance.randrange(4)):
+            changed_words[chance.randrange(12)] = chance.choice(words)
+        texts.append({"title": " ".join(changed_words), "body": ""})
+    found = near(asked, texts[30:], texts[:30])
+    in_full = [nearest(asked, text, texts[:30]) for text in texts[30:]]
+    assert found == [each if each is not None and each[1] >= NEAR else None for each in in_full]
+    assert any(found)
+    assert not all(found)
 
 
 @pytest.mark.parametrize(

@@ -205,6 +205,8 @@ async def test_segments_that_use_each_other_are_guarded(runtime: Runtime) -> Non
     with pytest.raises(InvalidInput, match="printable"):
         await actions.create_segment(runtime, W, "  \n", BRITISH)
     assert [each.name for each in (await actions.list_segments(runtime, W)).rows] == ["British", "others"]
+    with pytest.raises(NotFound, match="no workspace 'nowhere'"):
+        await actions.list_segments(runtime, "nowhere")
     rest = await actions.list_segments(runtime, W, after="British")
     assert [each.name for each in rest.rows] == ["others"]
 
