@@ -1,6 +1,9 @@
 """SQLite's connections: few crossings to their threads, and transactions that begin and end as they must."""
 
 import asyncio
+import ctypes
+import ctypes.util
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -105,3 +108,19 @@ async def test_a_reader_that_is_cancelled_leaves_its_connection_fit_for_use(data
             await reading
         await write(database, "on")
     assert await words(database) == ["on"] * 3
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="it reads /proc")
+async def test_a_connection_keeps_few_of_the_pages_it_has_read(database: Database) -> None:
+    if "libsqlite3" not in Path("/proc/self/maps").read_text(encoding="utf-8"):
+        pytest.skip("this Python has an SQLite of its own, which cannot be asked what it takes")
+    taken = ctypes.CDLL(ctypes.util.find_library("sqlite3")).sqlite3_memory_used
+    taken.restype = ctypes.c_longlong
+    before: int = taken()
+    async with database.write() as session:
+        rows = [{"word": f"{number} {'x' * 2_000}"} for number in range(20_000)]
+        await session.execute(text("INSERT INTO words VALUES (:word)"), rows)
+        held: int = taken()
+    assert held - before > 30 * 2**20, "what is to be committed is not written twice"
+    assert await words(database) == [row["word"] for row in rows]
+    assert taken() - before < 12 * 2**20
