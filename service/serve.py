@@ -16,6 +16,7 @@ import click
 
 from service.console import global_options, log_to_stderr, note, quieten_libraries, settings_for
 from service.errors import PortInUse
+from service.heaps import give_back_freed
 
 if TYPE_CHECKING:
     from service.settings import Settings
@@ -90,6 +91,7 @@ def _load(settings: "Settings") -> Any:
     from service.app import create_app
     from service.draining import drain_on_sigterm
 
+    give_back_freed()
     end_with_parent()
     log_to_stderr(settings.log_level)
     app = create_app(settings)

@@ -22,9 +22,14 @@ SQLITE_PRAGMAS = (
     "synchronous=FULL",  # an acknowledged write survives a power cut, too
     "foreign_keys=ON",
     "temp_store=MEMORY",
-    "cache_size=-65536",
+    "cache_size=-8192",
+    "cache_spill=-65536",
 )
-"""What every connection to SQLite is told first."""
+"""What every connection to SQLite is told first.
+
+Each keeps 8 MiB of the file's pages, and up to 64 MiB of those it has changed and not yet committed. There
+are up to 32 connections, and the system has the file's pages in memory as well.
+"""
 _ROWS_AHEAD = 100
 """Rows that come along with a statement's execution; most statements have no more."""
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from service.console import note, run
+from service.heaps import give_back_freed
 
 if TYPE_CHECKING:
     from service.runtime import Runtime
@@ -41,6 +42,7 @@ def worker(only: str | None, concurrency: int | None, until_done: bool) -> None:
         working = Worker(runtime, concurrency=at_once, workspace=only)
         await until_told(working.run(until_done=until_done))
 
+    give_back_freed()
     note("Writing campaigns until Ctrl-C.")
     run(work)
 

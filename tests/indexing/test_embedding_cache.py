@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from indexing import embedding_cache
 from indexing.embedder import Embedder, Vectors
 from indexing.embedding_cache import CHUNK_TEXTS, CachedEmbedder
 from indexing.snapshot import build
@@ -116,6 +117,57 @@ def test_a_damaged_record_is_encoded_again(embedder: Embedder, tmp_path: Path) -
     cached.encode(TEXTS)
     CachedEmbedder(inner, tmp_path).encode(TEXTS)
     assert len(inner.encoded) == 1
+
+
+def test_records_are_found_however_they_came_to_be_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(embedding_cache, "RECENT", 7)
+    texts = [f"text {number}" for number in range(60)]
+    inner = Stopping(after_calls=99)
+    cached = CachedEmbedder(inner, tmp_path)
+    sizes = (1, 3, 2, 9, 1, 30, 5, 2, 7)
+    starts = [sum(sizes[:place]) for place in range(len(sizes))]
+    for start, size in zip(starts, sizes, strict=True):
+        cached.encode(texts[start : start + size])
+    assert len(inner.encoded) == 60
+    plain = Stopping(after_calls=1).encode(texts)
+    for known in (cached, CachedEmbedder(inner, tmp_path)):
+        assert np.array_equal(known.encode(texts), plain)
+    assert len(inner.encoded) == 60
+
+
+def test_a_record_that_was_replaced_is_found_by_its_newest_copy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inner = Stopping(after_calls=99)
+    CachedEmbedder(inner, tmp_path).encode(TEXTS)
+    (file,) = tmp_path.iterdir()
+    data = bytearray(file.read_bytes())
+    data[20] ^= 1
+    file.write_bytes(data)
+    CachedEmbedder(inner, tmp_path).encode(TEXTS)
+    assert len(inner.encoded) == 4
+    for recent in (0, 2, 100):
+        monkeypatch.setattr(embedding_cache, "RECENT", recent)
+        CachedEmbedder(inner, tmp_path).encode(TEXTS)
+    assert len(inner.encoded) == 4
+
+
+def test_the_oldest_records_are_forgotten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(embedding_cache, "RECENT", 0)
+    monkeypatch.setattr(embedding_cache, "MOST_KNOWN", 10)
+    inner = Stopping(after_calls=99)
+    cached = CachedEmbedder(inner, tmp_path)
+    texts = [f"text {number}" for number in range(14)]
+    for text in texts:
+        cached.encode([text])
+    newest = sorted(texts[-10:])
+    cached.encode(newest)
+    assert len(inner.encoded) == 14
+    vectors = cached.encode(texts[:1])
+    assert inner.encoded[14:] == texts[:1]
+    assert np.array_equal(vectors, Stopping(after_calls=1).encode(texts[:1]))
 
 
 def test_two_at_once_see_each_others_vectors(embedder: Embedder, tmp_path: Path) -> None:

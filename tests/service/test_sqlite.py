@@ -1,6 +1,8 @@
 """SQLite's connections: few crossings to their threads, and transactions that begin and end as they must."""
 
 import asyncio
+import ctypes
+import ctypes.util
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -105,3 +107,25 @@ async def test_a_reader_that_is_cancelled_leaves_its_connection_fit_for_use(data
             await reading
         await write(database, "on")
     assert await words(database) == ["on"] * 3
+
+
+@pytest.fixture
+def taken() -> Any:
+    """Say what SQLite has taken of this process's memory, in bytes."""
+    maps = Path("/proc/self/maps")
+    if not maps.exists() or "libsqlite3" not in maps.read_text(encoding="utf-8"):
+        pytest.skip("this Python has an SQLite of its own, which cannot be asked what it takes")
+    ask = ctypes.CDLL(ctypes.util.find_library("sqlite3")).sqlite3_memory_used
+    ask.restype = ctypes.c_longlong
+    return ask
+
+
+async def test_a_connection_keeps_few_of_the_pages_it_has_read(database: Database, taken: Any) -> None:
+    before: int = taken()
+    async with database.write() as session:
+        rows = [{"word": f"{number} {'x' * 2_000}"} for number in range(20_000)]
+        await session.execute(text("INSERT INTO words VALUES (:word)"), rows)
+        held: int = taken()
+    assert held - before > 30 * 2**20, "what is to be committed is not written twice"
+    assert await words(database) == [row["word"] for row in rows]
+    assert taken() - before < 12 * 2**20
