@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from indexing.dense import Dense
 from indexing.embedder import Vectors
 
 MOST_TOKENS = 1024
@@ -20,19 +21,19 @@ MOST_TOKENS = 1024
 
 
 class _Layer(NamedTuple):
-    """One layer's parameters; a pair is a weight and a bias."""
+    """One layer; a norm is a weight and a bias."""
 
-    attended: tuple[Any, Any]
+    attended: Dense
     """Query, key and value in one matrix."""
-    joined: tuple[Any, Any]
+    joined: Dense
     joined_norm: tuple[Any, Any]
-    widened: tuple[Any, Any]
-    narrowed: tuple[Any, Any]
+    widened: Dense
+    narrowed: Dense
     narrowed_norm: tuple[Any, Any]
 
 
 class PackedBert:
-    """The network of a sentence-transformers model, whose weights it shares; made by `of`."""
+    """The network of a sentence-transformers model; made by `of`."""
 
     def __init__(self, model: Any) -> None:
         from tokenizers import Tokenizer
@@ -104,10 +105,9 @@ class PackedBert:
         with torch_.inference_mode():
             hidden = norm(self._words[tokens] + self._places[places] + self._kind, self._norm)
             for layer in self._layers:
-                seen = self._attend(f, f.linear(hidden, *layer.attended), lengths)
-                hidden = norm(hidden + f.linear(seen, *layer.joined), layer.joined_norm)
-                wide = f.gelu(f.linear(hidden, *layer.widened))
-                hidden = norm(hidden + f.linear(wide, *layer.narrowed), layer.narrowed_norm)
+                seen = self._attend(f, layer.attended(hidden), lengths)
+                hidden = norm(hidden + layer.joined(seen), layer.joined_norm)
+                hidden = norm(hidden + layer.narrowed(layer.widened(hidden)), layer.narrowed_norm)
             return torch_.stack([text.mean(dim=0) for text in hidden.split(lengths)]).numpy()
 
     def _attend(self, f: Any, attended: Any, lengths: Sequence[int]) -> Any:
@@ -140,11 +140,11 @@ def _layer(state: dict[str, Any], name: str) -> _Layer:
     heads = [_pair(state, f"{name}.attention.self.{part}") for part in ("query", "key", "value")]
     joined: Any = torch.cat
     return _Layer(
-        attended=(joined([weight for weight, _ in heads]), joined([bias for _, bias in heads])),
-        joined=_pair(state, f"{name}.attention.output.dense"),
+        attended=Dense(joined([weight for weight, _ in heads]), joined([bias for _, bias in heads])),
+        joined=Dense(*_pair(state, f"{name}.attention.output.dense")),
         joined_norm=_pair(state, f"{name}.attention.output.LayerNorm"),
-        widened=_pair(state, f"{name}.intermediate.dense"),
-        narrowed=_pair(state, f"{name}.output.dense"),
+        widened=Dense(*_pair(state, f"{name}.intermediate.dense"), gelu=True),
+        narrowed=Dense(*_pair(state, f"{name}.output.dense")),
         narrowed_norm=_pair(state, f"{name}.output.LayerNorm"),
     )
 

@@ -35,9 +35,11 @@ class SentenceEmbedder:
         """Load the model from `folder`; raises `EmbedderError` when it is not one of safetensors weights."""
         self._name = name
         self._digest = _weights_digest(folder)
-        self._model: Any = _load(folder)
-        self._packed = PackedBert.of(self._model)
-        self._dim = int(self._model.get_embedding_dimension())
+        model: Any = _load(folder)
+        self._dim = int(model.get_embedding_dimension())
+        self._packed = PackedBert.of(model)
+        # One that was taken over is let go: it is as large again.
+        self._model: Any = None if self._packed else model
         self._lock = threading.Lock()
 
     @property

@@ -116,8 +116,10 @@ class LeaseStore:
         row = await CampaignStore(self._session, self._workspace).find_locked(self._campaign_id)
         if row is None:
             return None
+        # Added up here and written once: a row that changed is written before each statement behind it.
+        tokens, completed, failed, errors = 0, 0, 0, row.errors
         for lease, outcome in outcomes:
-            row.tokens += outcome.tokens
+            tokens += outcome.tokens
             done = isinstance(outcome, Written)
             values = _written(outcome, now) if done else _failed(outcome, lease.tries, now)
             held = await self._session.execute(
@@ -129,10 +131,14 @@ class LeaseStore:
             )
             state = held.scalar()
             if state == "done":
-                row.completed += 1
+                completed += 1
             elif state == "failed" and not done:
-                row.failed += 1
-                row.errors = _with_error(row.errors, outcome, lease.place.custom_id)
+                failed += 1
+                errors = _with_error(errors, outcome, lease.place.custom_id)
+        row.tokens += tokens
+        row.completed += completed
+        row.failed += failed
+        row.errors = errors
         return self._settle(row, now)
 
     async def sweep(self, now: datetime) -> Job | None:

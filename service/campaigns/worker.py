@@ -81,7 +81,8 @@ class Worker:
         self._runtime = runtime
         self._workspace = workspace
         self._concurrency = concurrency
-        self._several = max(1, concurrency // MOST_AT_ONCE)
+        # No more than are looked up together: a few more would be a look at the store of their own.
+        self._several = max(1, min(concurrency // MOST_AT_ONCE, LOOKED_UP_AT_ONCE))
         self._lease = lease
         self._care_seconds = min(CARE_SECONDS, lease / timedelta(seconds=4))
         self._cared = 0.0

@@ -30,10 +30,11 @@ from service.errors import InvalidInput
 from service.gathering import Gathering, awaited
 from service.prompts.actions import catalog_of
 from service.runtime import Runtime
-from service.segments.actions import get_segment
+from service.segments.model import Segment
 from service.segments.previews import audience_of, describe_segment
-from service.workspaces.actions import get_workspace
+from service.segments.store import SegmentStore
 from service.workspaces.model import Workspace
+from service.workspaces.store import WorkspaceStore
 
 OnVariant = Callable[[int, Variant], None]
 
@@ -167,11 +168,15 @@ class Writer:
     async def _look_up(self, asked: Sequence[Place]) -> list[_Facts]:
         """Read what units name. Raises for all what is wrong with one: they are then asked again alone."""
         runtime, workspace = self._runtime, self._workspace
-        segments = {place.segment for place in asked if place.profile_id is None}
-        audiences = {name: await self._audience(name) for name in segments}
-        settings = await get_workspace(runtime, workspace)
+        names = sorted({place.segment for place in asked if place.profile_id is None})
+        async with runtime.database.read() as session:
+            settings = await WorkspaceStore(session, workspace).get()
+            segments = {name: await SegmentStore(session, workspace).get(name) for name in names}
+        snapshot = (await runtime.snapshot(workspace)).version if names else ""
+        audiences = {name: await self._audience(found, name, snapshot) for name, found in segments.items()}
         items = await get_items(runtime, workspace, [place.item_id for place in asked])
-        await runtime.run(rules_digest)  # from here on it is known
+        if not rules_digest.cache_info().currsize:
+            await runtime.run(rules_digest)  # from here on it is known
         return [
             _Facts(
                 settings,
@@ -186,15 +191,12 @@ class Writer:
             found = await CampaignStore(session, self._workspace).answered(asked)
         return [found.get(digest) for digest in asked]
 
-    async def _audience(self, segment: str) -> tuple[Audience, str]:
+    async def _audience(self, found: Segment, segment: str, snapshot: str) -> tuple[Audience, str]:
         """Describe a segment, again once its definition or the snapshot is another; with the snapshot."""
-        runtime, workspace = self._runtime, self._workspace
-        found = await get_segment(runtime, workspace, segment)
-        snapshot = (await runtime.snapshot(workspace)).version
         state = (found.id, found.version, snapshot)
         known = self._audiences.get(segment)
         if known is None or known[0] != state:
-            described = await describe_segment(runtime, workspace, segment)
+            described = await describe_segment(self._runtime, self._workspace, segment)
             audience = audience_of(described) if described.description.size else None
             known = self._audiences[segment] = (state, audience)
         if known[1] is None:

@@ -1,13 +1,14 @@
 """Write drafts: look up what a request names, write, score, rank, store; and read them again."""
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from eval.scorers.registry import rank, with_answers
+from indexing.embedder import Embedder
 from prompts.brief import Audience, Brand, Brief, Product, Tone
 from prompts.brief_limits import MOST_EXAMPLES
 from prompts.channels import find_channel
@@ -319,7 +320,11 @@ async def understood(runtime: Runtime, brief: Brief) -> Brief:
     engine = await runtime.engine()
     if engine.info.dialect != "pocket":
         return brief
-    return await runtime.run(understand, brief, await runtime.embedder())
+    return await runtime.run_together(_understand, (brief, await runtime.embedder()))
+
+
+def _understand(asked: Sequence[tuple[Brief, Embedder]]) -> list[Brief]:
+    return [understand(brief, embedder) for brief, embedder in asked]
 
 
 async def _with_examples(runtime: Runtime, workspace: str, brief: Brief, request: DraftRequest) -> Brief:
