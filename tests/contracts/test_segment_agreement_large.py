@@ -21,7 +21,7 @@ from service.workspaces.model import WorkspacePatch
 from tests.contracts.test_segment_agreement import AS_OF, W, ask
 from tests.indexing.people import CornerEmbedder
 
-PEOPLE = 500_000
+PEOPLE = 200_000
 """Twice as many events."""
 PLANS = ("gold", "silver", "free")
 PAGE = 10_000
