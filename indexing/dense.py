@@ -13,8 +13,8 @@ from typing import Any
 class Dense:
     """x -> x W' + b, with GELU after it where that is wanted, in float32 on the CPU. Safe for threads."""
 
-    def __init__(self, weight: Any, bias: Any, *, gelu: bool = False) -> None:
-        """Take float32 tensor[out, in] and tensor[out]; the weight is copied where oneDNN can be had."""
+    def __init__(self, weight: Any, bias: Any = None, *, gelu: bool = False) -> None:
+        """Take float32 tensor[out, in], copied where oneDNN can be had, and tensor[out], or none for 0."""
         import torch
 
         torch_: Any = torch

@@ -2,7 +2,9 @@
 
 Matrices that read the same input are one matrix, norms are folded into the matrices after them, rotary
 embeddings are one complex product, and keys and values lie in one buffer with room. Importing transformers'
-own takes longer than loading a small model and writing the first answer.
+own takes longer than loading a small model and writing the first answer. Several rows go through a matrix as
+`indexing.dense` lays it out, two to three times as fast on processors other than Intel's; what that costs to
+begin makes a single row twice as slow, so a small matrix is kept as it is, too.
 """
 
 from __future__ import annotations
@@ -16,12 +18,17 @@ import torch
 from safetensors import torch as safetensors
 from torch.nn import functional
 
+from indexing.dense import Dense
+
 _functional: Any = functional
 _torch: Any = torch
 _safetensors: Any = safetensors
 
 ROOM = 64
 """Tokens by which the buffer of keys and values grows."""
+
+SMALL_MATRIX = 4_000_000
+"""Numbers up to which a matrix is kept for single rows as well; a larger one takes long to read, however."""
 
 
 class _Rope(msgspec.Struct, frozen=True):
@@ -80,8 +87,19 @@ def read_config(folder: Path) -> LlamaConfig | None:
     return config if plain else None
 
 
+class _Matrix:
+    """x -> x W', for float32 W[output, input] and x[n, input]."""
+
+    def __init__(self, weight: Any) -> None:
+        self._several = Dense(weight)
+        self._one = weight.T.contiguous() if weight.numel() <= SMALL_MATRIX else None
+
+    def __call__(self, x: Any) -> Any:
+        return self._several(x) if self._one is None or len(x) > 1 else x @ self._one
+
+
 class _Layer:
-    """One layer's matrices, each [input, output], the norm before it folded in."""
+    """One layer's matrices, the norm before it folded in."""
 
     def __init__(self, weights: Mapping[str, Any], prefix: str, config: LlamaConfig) -> None:
         before = weights[f"{prefix}.input_layernorm.weight"]
@@ -89,14 +107,14 @@ class _Layer:
         width = config.head_width
         query, key, value = (weights[f"{prefix}.self_attn.{name}_proj.weight"] for name in "qkv")
         self.attend = _folded([_interleaved(query, width), _interleaved(key, width), value], before)
-        self.attended = weights[f"{prefix}.self_attn.o_proj.weight"].T.contiguous()
+        self.attended = _Matrix(weights[f"{prefix}.self_attn.o_proj.weight"])
         gate, up = (weights[f"{prefix}.mlp.{name}_proj.weight"] for name in ("gate", "up"))
         self.widen = _folded([gate, up], after)
-        self.narrow = weights[f"{prefix}.mlp.down_proj.weight"].T.contiguous()
+        self.narrow = _Matrix(weights[f"{prefix}.mlp.down_proj.weight"])
 
 
-def _folded(matrices: Sequence[Any], norm: Any) -> Any:
-    return (torch.cat(list(matrices)) * norm).T.contiguous()
+def _folded(matrices: Sequence[Any], norm: Any) -> _Matrix:
+    return _Matrix(torch.cat(list(matrices)) * norm)
 
 
 def _interleaved(matrix: Any, width: int) -> Any:
@@ -138,7 +156,7 @@ class Llama:
 
     @property
     def vocabulary(self) -> int:
-        return self.head.shape[1]
+        return self.config.vocab_size
 
     def begin(self) -> LlamaReading:
         return LlamaReading(self)
@@ -157,7 +175,7 @@ class Llama:
         turns = self.turns[places].unsqueeze(2)
         x = self.embeddings[tokens].flatten(0, 1)
         for layer, (keys, values) in zip(self.layers, memory, strict=True):
-            out = (self._normed(x) @ layer.attend).view(rows, n, turned + shared, width)
+            out = layer.attend(self._normed(x)).view(rows, n, turned + shared, width)
             pairs = torch.view_as_complex(out[:, :, :turned].unflatten(-1, (-1, 2)))
             rotated = torch.view_as_real(pairs * turns).flatten(-2)
             keys[:, :, start:end] = rotated[:, :, heads:].transpose(1, 2)
@@ -174,10 +192,10 @@ class Llama:
                 attn_mask=mask,
                 enable_gqa=heads != shared,
             )
-            x = torch.addmm(x, found.transpose(1, 2).reshape(x.shape[0], -1), layer.attended)
-            gate, up = (self._normed(x) @ layer.widen).chunk(2, dim=-1)
-            x = torch.addmm(x, _functional.silu(gate).mul_(up), layer.narrow)
-        return self._normed(x) @ self.head
+            x = x + layer.attended(found.transpose(1, 2).reshape(x.shape[0], -1))
+            gate, up = layer.widen(self._normed(x)).chunk(2, dim=-1)
+            x = x + layer.narrow(_functional.silu(gate).mul_(up))
+        return self.head(self._normed(x))
 
     def _normed(self, x: Any) -> Any:
         """Scale rows to a root mean square of one: x / sqrt(|x|² / size + epsilon)."""
@@ -235,9 +253,11 @@ class LlamaReading:
         if self._end == self._memory.shape[4]:
             self._move(self._memory.shape[2], max(self._lengths))
         places = torch.tensor(self._lengths)[:, None]
-        mask = self._mask[:rows, ..., : self._end + 1]
-        memory = self._memory[:, :, :rows]
-        scores = self._llama.forward(torch.tensor(tokens)[:, None], places, memory, self._end, mask)
+        # What lies before the longest row is of rows that have left.
+        longest = max(self._lengths)
+        used = slice(self._end - longest, self._end + 1)
+        mask, memory = self._mask[:rows, ..., used], self._memory[:, :, :rows, :, used]
+        scores = self._llama.forward(torch.tensor(tokens)[:, None], places, memory, longest, mask)
         self._end += 1
         self._lengths = [length + 1 for length in self._lengths]
         return scores
