@@ -258,7 +258,7 @@ async def insert_rows(
         if dialect.name == "sqlite":
             row = f"({', '.join('?' * len(columns))})"
             names, places = ", ".join(columns), ", ".join([row] * len(batch))
-            insert = f"INSERT INTO {target.name} ({names}) VALUES {places}"  # noqa: S608
+            insert = f"INSERT INTO {target.name} ({names}) VALUES {places}"  # noqa: S608 -- names of ours
             parameters = tuple(chain.from_iterable(zip(*bound, strict=True)))
         elif len(batch) < size:
             insert = inserting(target, columns, dialect)
