@@ -72,7 +72,7 @@ async def test_nobody_notices_that_a_server_ends(tmp_path: Path):
 
     async with chat_server(handle) as engine:
         settings = {"engine_url": engine, "engine_model": "m", "drain_seconds": "3", "shutdown_seconds": "60"}
-        with served(folder, port, **settings) as process:
+        with served(folder, port, **settings) as server:
             await answering(f"{url}/health/live")
             headers = {"Authorization": f"Bearer {key}"}
             async with httpx.AsyncClient(timeout=90, headers=headers) as client:
@@ -82,11 +82,11 @@ async def test_nobody_notices_that_a_server_ends(tmp_path: Path):
                 watching = asyncio.create_task(watch())
                 await asyncio.sleep(1)
                 before = len(answers)
-                process.send_signal(signal.SIGTERM)
+                server.process.send_signal(signal.SIGTERM)
                 await asyncio.gather(watching, *load)
                 events = await stream
-            _, err = await asyncio.to_thread(process.communicate, timeout=STOP_SECONDS)
-    assert process.returncode == 0, err
+            _, err = await asyncio.to_thread(server.printed, STOP_SECONDS)
+    assert server.process.returncode == 0, err
     assert (readiness[0], readiness[-1]) == (200, 503)
     assert len(answers) > before > 0
     assert set(answers) == {200}
@@ -110,16 +110,16 @@ async def test_what_takes_longer_than_the_limit_is_broken_off(tmp_path: Path):
 
     async with chat_server(hang) as engine:
         settings = {"engine_url": engine, "engine_model": "m", "shutdown_seconds": "0.5"}
-        with served(folder, port, **settings) as process:
+        with served(folder, port, **settings) as server:
             await answering(f"http://127.0.0.1:{port}/health/live")
             asked = {"channel": "push", "n": 1, "product": {"id": "1", "title": "Oak bird table"}}
             headers = {"Authorization": f"Bearer {key}"}
             async with httpx.AsyncClient(timeout=90, headers=headers) as client:
                 writing = asyncio.create_task(client.post(f"http://127.0.0.1:{port}/v1/drafts", json=asked))
                 await asyncio.wait_for(asked_for.wait(), 30)
-                process.send_signal(signal.SIGTERM)
-                _, err = await asyncio.to_thread(process.communicate, timeout=STOP_SECONDS)
+                server.process.send_signal(signal.SIGTERM)
+                _, err = await asyncio.to_thread(server.printed, STOP_SECONDS)
                 answer = await writing
-    assert process.returncode == 0, err
+    assert server.process.returncode == 0, err
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
     assert "requests broken off" in err

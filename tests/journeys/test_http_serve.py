@@ -8,9 +8,11 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO, NamedTuple
 
 import httpx
 import pytest
@@ -27,23 +29,42 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+class Server(NamedTuple):
+    """A server in a process of its own.
+
+    What it prints goes to files: a pipe that nobody reads holds 64 KiB, some 200 requests' lines of log,
+    and then the server stands still.
+    """
+
+    process: subprocess.Popen[str]
+    out: IO[str]
+    err: IO[str]
+
+    def printed(self, seconds: float) -> tuple[str, str]:
+        """Wait until it has ended; return what it wrote to stdout and to stderr."""
+        self.process.wait(seconds)
+        self.out.seek(0)
+        self.err.seek(0)
+        return self.out.read(), self.err.read()
+
+
 @contextmanager
-def served(folder: Path, port: int, **settings: str) -> Iterator[subprocess.Popen[str]]:
+def served(folder: Path, port: int, **settings: str) -> Iterator[Server]:
     environ = {name: value for name, value in os.environ.items() if not name.startswith("PITCHWRIGHT_")}
     environ |= {f"PITCHWRIGHT_{name.upper()}": value for name, value in settings.items()}
-    process = subprocess.Popen(
-        [sys.executable, "-W", "error", "-m", "service.cli", "--data-dir", str(folder), "serve"],
-        env={**environ, "PITCHWRIGHT_PORT": str(port), "PITCHWRIGHT_EMBEDDER": "offline"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        yield process
-    finally:
-        if process.poll() is None:
+    with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
+        process = subprocess.Popen(
+            [sys.executable, "-W", "error", "-m", "service.cli", "--data-dir", str(folder), "serve"],
+            env={**environ, "PITCHWRIGHT_PORT": str(port), "PITCHWRIGHT_EMBEDDER": "offline"},
+            stdout=out,
+            stderr=err,
+            text=True,
+        )
+        try:
+            yield Server(process, out, err)
+        finally:
             process.kill()
-            process.communicate()
+            process.wait()
 
 
 async def answering(url: str) -> httpx.Response:
@@ -118,18 +139,18 @@ async def test_a_client_that_goes_away_ends_the_generation(tmp_path: Path):
 
 def test_the_server_answers_and_ends_cleanly_on_ctrl_c(tmp_path: Path):
     port = free_port()
-    with served(tmp_path / "var", port) as process:
+    with served(tmp_path / "var", port) as server:
         response = asyncio.run(answering(f"http://127.0.0.1:{port}/health/live"))
         assert response.json() == {"status": "ok"}
         with served(tmp_path / "other", port) as second:
-            out, err = second.communicate(timeout=START_SECONDS)
-            assert second.returncode == 3
+            out, err = second.printed(START_SECONDS)
+            assert second.process.returncode == 3
             assert f"127.0.0.1:{port}" in err
             assert "PITCHWRIGHT_PORT" in err
             assert "Traceback" not in err
             assert out == ""
-        process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=STOP_SECONDS)
-        assert process.returncode in {0, 130}, err
+        server.process.send_signal(signal.SIGINT)
+        out, err = server.printed(STOP_SECONDS)
+        assert server.process.returncode in {0, 130}, err
         assert "Traceback" not in err
         assert out == ""
