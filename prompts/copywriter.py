@@ -34,7 +34,7 @@ from prompts.output import parse, schema
 from prompts.readers import ASSUMED, Readers
 from prompts.render import render, shows_examples
 from prompts.rewriting import check_engine, keep, rewrite_checks
-from prompts.slots import clean, escape_facts, escape_quoted, fact_slots, fill
+from prompts.slots import clean, escape_facts, escape_quoted, fact_slots, fill, given_slots
 from prompts.variant import CheckResult, Fields, Finding, Provenance, Variant
 
 ATTEMPTS = 3
@@ -103,10 +103,11 @@ class _Job:
     def asks(self) -> list[Ask]:
         """One ask for each variant that is not final yet."""
         channel, messages = find_channel(self.brief.channel), render(self.template, self.brief)
+        slots = given_slots(self.brief) if self.engine.dialect == "pocket" else None
         return [
             Ask(
                 messages=self.told(variant, messages),
-                json_schema=schema(channel.name),
+                json_schema=schema(channel.name, slots),
                 max_tokens=channel.max_tokens,
                 temperature=TEMPERATURES[self.engine.dialect],
                 seed=self.seed(variant),

@@ -8,7 +8,7 @@ Nothing is repaired.
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, cast
 
 from prompts.channels import Channel, Field, channel_read, find_channel
@@ -28,28 +28,39 @@ _FENCE = re.compile(r"```(?:json)?[ \t]*\n(.*)\n[ \t]*```", re.DOTALL)
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\u2028\u2029]")
 
 
-def schema(channel: str) -> dict[str, Any]:
-    """Describe a channel's answer as a JSON schema. Raises `BriefError` for an unknown channel."""
+def schema(channel: str, slots: Collection[str] | None = None) -> dict[str, Any]:
+    """Describe a channel's answer as a JSON schema. Raises `BriefError` for an unknown channel.
+
+    With `slots` (their names, e.g. `product`) its texts hold no other brace than these slots', so that an
+    engine that decodes by the schema writes no slot that it was not given.
+    """
     found = find_channel(channel)
     return {
         "type": "object",
-        "properties": {field.name: _field_schema(field) for field in found.fields},
+        "properties": {field.name: _field_schema(field, slots) for field in found.fields},
         "required": [field.name for field in found.fields],
         "additionalProperties": False,
     }
 
 
-def _field_schema(field: Field) -> dict[str, Any]:
+def _field_schema(field: Field, slots: Collection[str] | None) -> dict[str, Any]:
     text: dict[str, Any] = {
         "type": "string",
         "minLength": 1,
         "maxLength": field.target.value + ROOM_FOR_TAGS,
     }
-    if not field.multiline:
+    if slots is not None:
+        text["pattern"] = _slotted(slots, multiline=field.multiline)
+    elif not field.multiline:
         text["pattern"] = ONE_LINE
     if field.items is None:
         return text
     return {"type": "array", "items": text, "minItems": field.items[0], "maxItems": field.items[1]}
+
+
+def _slotted(slots: Collection[str], *, multiline: bool) -> str:
+    plain = "[^{]" if multiline else r"[^\n{]"
+    return rf"^({plain}|\{{\{{({'|'.join(slots)})\}}\}})*$"
 
 
 def parse(channel: str, text: str) -> Fields:

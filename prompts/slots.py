@@ -27,6 +27,9 @@ HINT_EDGES: Mapping[str, tuple[int, ...]] = {
 MOST_BENEFITS = 2
 """Benefits one text is asked to hold."""
 
+BENEFITS_BESIDE_OFFER: Mapping[str, int] = {"banner": 1}
+"""Where fewer are, because the copy tells of an offer, too: a banner's one line holds no third thing."""
+
 ROOM_FOR_FACTS: Mapping[str, int] = {"banner": 70, "push": 116, "sms": 88, "social": 190}
 """Characters all facts together may take where a channel is tight: what is over is not requested, so that
 room is left to say something. Length hints are what is added up; a link in a post counts 23."""
@@ -127,11 +130,20 @@ def fact_slots(brief: Brief) -> dict[str, str]:
     given = {name: value for name, value in facts.items() if value}
     lengths = {name: len(value) for name, value in given.items()}
     kept: list[str] = []
+    most = BENEFITS_BESIDE_OFFER.get(brief.channel, MOST_BENEFITS) if brief.offer else MOST_BENEFITS
     for benefit in filter(None, map(clean, brief.product.benefits)):
-        if len(kept) < MOST_BENEFITS and has_room(brief.channel, lengths, len(benefit)):
+        if len(kept) < most and has_room(brief.channel, lengths, len(benefit)):
             kept.append(benefit)
             lengths[f"benefit_{len(kept)}"] = len(benefit)
     return {**given, **{f"benefit_{place}": benefit for place, benefit in enumerate(kept, 1)}}
+
+
+def given_slots(brief: Brief) -> list[str]:
+    """List the slots an answer may hold: the brief's facts, and the reader's name where copy may greet.
+
+    A draft that is to be rewritten shows where it greets.
+    """
+    return [*fact_slots(brief), *(["first_name"] if brief.personalise or brief.rewrite else [])]
 
 
 def has_room(channel: str, lengths: Mapping[str, int], more: int) -> bool:

@@ -19,7 +19,8 @@ from service.llm.chat_tokens import ChatTokens
 
 _torch: Any = torch
 
-KEPT_SCHEMAS = 64
+KEPT_SCHEMAS = 256
+"""Of the embedded model there are some two hundred: six channels, and which slots a brief gives."""
 SHOWN_CHARACTERS = 200
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import importlib.util
+import re
 import time
 from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import AbstractAsyncContextManager
@@ -18,6 +19,7 @@ from prompts.engine import Ask, Engine, Message
 from prompts.errors import EngineTimeout
 from prompts.output import parse, schema
 from prompts.render import render
+from prompts.slots import fact_slots, given_slots
 from service.llm.load import POCKET_FOLDER
 from service.llm.pocket.held_out import draw_briefs
 from service.llm.pocket.sketch import CHANNELS
@@ -75,7 +77,7 @@ async def engine(opening: Opening) -> AsyncGenerator[Engine]:
 
 def ask(brief: Brief, **changes: object) -> Ask:
     messages = render(Catalog.load().get(brief.channel, "pocket"), brief)
-    wanted = Ask(messages=messages, json_schema=schema(brief.channel), temperature=0.0)
+    wanted = Ask(messages=messages, json_schema=schema(brief.channel, given_slots(brief)), temperature=0.0)
     return msgspec.structs.replace(wanted, **changes)
 
 
@@ -105,6 +107,13 @@ async def test_answers_each_ask_in_its_place_with_the_channels_json(engine: Engi
         assert "{{product}}" in answer.text
         assert answer.finish_reason == "stop"
         assert answer.completion_tokens > 0
+
+
+async def test_writes_no_slot_that_the_brief_does_not_give_however_hot(engine: Engine) -> None:
+    briefs = [each for each in draw_briefs(60, 4) if len(fact_slots(each)) < 4][:12]
+    answers = await engine.generate([ask(each, temperature=1.4, top_p=1.0, min_p=0.0) for each in briefs])
+    for brief, answer in zip(briefs, answers, strict=True):
+        assert set(re.findall(r"\{\{(.*?)\}\}", answer.text)) <= set(given_slots(brief))
 
 
 async def test_the_same_seed_gives_the_same_text_in_any_company(engine: Engine) -> None:

@@ -1,4 +1,5 @@
 import json
+import re
 
 import pytest
 from hypothesis import given
@@ -6,7 +7,7 @@ from hypothesis import strategies as st
 
 from prompts.channels import CHANNELS
 from prompts.errors import OutputError
-from prompts.output import parse, schema
+from prompts.output import ONE_LINE, parse, schema
 from tests.prompts.briefs import CLEAN, answer, changed
 
 LEAVES = st.none() | st.booleans() | st.floats() | st.text(max_size=5)
@@ -93,3 +94,37 @@ def test_a_schema_is_closed_and_leaves_room_for_tags(channel: str) -> None:
         text = entry["items"] if field.items else entry
         assert text["maxLength"] == field.target.value + 120
         assert (entry.get("minItems"), entry.get("maxItems")) == (field.items or (None, None))
+
+
+@pytest.mark.parametrize(
+    ("text", "held"),
+    [
+        ("Meet {{product}}, with {{offer}}.", True),
+        ("No fact at all; a brace } alone", True),
+        ("{{product}}{{product}}", True),
+        ("Now with {{benefit_1}}", False),
+        ("Hi {{first_name}}", False),
+        ("{{ product }}", False),
+        ("{{product", False),
+        ("{product}", False),
+        ("{% raw %}", False),
+        ("two\nlines", False),
+        ("", True),
+    ],
+)
+def test_a_schema_with_slots_holds_a_text_to_them(text: str, held: bool) -> None:
+    described = schema("push", ["product", "offer"])
+    assert (re.fullmatch(described["properties"]["title"]["pattern"], text) is not None) == held
+    assert described["properties"]["title"]["minLength"] == 1
+    lines = schema("email", ["product", "offer"])["properties"]["body"]["pattern"]
+    assert (re.fullmatch(lines, text) is not None) == (held or text == "two\nlines")
+
+
+@pytest.mark.parametrize("channel", CHANNELS)
+def test_without_slots_a_schema_says_nothing_of_braces(channel: str) -> None:
+    patterns = {
+        text.get("pattern")
+        for entry in schema(channel)["properties"].values()
+        for text in [entry.get("items", entry)]
+    }
+    assert patterns <= {None, ONE_LINE}

@@ -3,9 +3,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from prompts import merge_tags
-from prompts.brief import Offer, Product
+from prompts.brief import Offer, Product, RewriteRequest
 from prompts.errors import SlotError
-from prompts.slots import HINT_EDGES, clean, escape_facts, fact_slots, fill, hint, product_name, unfill
+from prompts.slots import (
+    HINT_EDGES,
+    clean,
+    escape_facts,
+    fact_slots,
+    fill,
+    given_slots,
+    hint,
+    product_name,
+    unfill,
+)
 from tests.prompts.briefs import GREETING, brief
 
 NASTY = st.text(alphabet=st.sampled_from(list("{}%|\"' ab\n\t.first_name")), max_size=40)
@@ -70,8 +80,21 @@ def test_a_tight_channel_asks_for_the_benefits_it_has_room_for() -> None:
         brief("banner", product=long, offer=Offer(text="a third off everything you order", ends="30 April"))
     )
     assert not [name for name in crowded if "benefit" in name]
+    short = Product(id="1", title="Planter", benefits=("a saucer", "a drain"))
+    asked = {channel: fact_slots(brief(channel, product=short)) for channel in ("banner", "push")}
+    assert "benefit_2" not in asked["banner"], "a banner that tells of an offer has room for one"
+    assert "benefit_2" in asked["push"]
+    assert "benefit_2" in fact_slots(brief("banner", product=short, offer=None))
     endless = Product(id="1", title="Cup", benefits=("x" * 60, "a saucer"))
     assert fact_slots(brief("email", product=endless))["benefit_1"] == "a saucer"
+
+
+def test_an_answer_may_hold_the_briefs_facts_and_where_it_greets_the_readers_name() -> None:
+    facts = ["product", "offer", "ends", "link", "benefit_1", "benefit_2"]
+    assert given_slots(brief()) == facts
+    assert given_slots(brief(personalise=True)) == [*facts, "first_name"]
+    rewrite = RewriteRequest(instruction="shorter", fields={"subject": "Hello"})
+    assert given_slots(brief(rewrite=rewrite)) == [*facts, "first_name"]
 
 
 def test_a_code_the_offer_already_names_is_not_said_twice() -> None:

@@ -1,6 +1,7 @@
 """Constrained decoding in process: with a schema every answer is the channel's JSON, and stays if it was."""
 
 import json
+import re
 from collections.abc import AsyncGenerator
 from typing import Any
 
@@ -20,6 +21,7 @@ from service.llm.local_model import LocalModel, open_model
 from service.llm.transformers_engine import TransformersEngine
 from service.segments.parsing import OFFERED
 
+SLOT = re.compile(r"\{\{(.*?)\}\}")
 FIELDS = {"title": 'Fresh {{product}}, "new" — é', "body": "Hi {{first_name}}, yes 😀: {{link}}"}
 
 
@@ -105,6 +107,22 @@ async def test_every_answer_parses_however_hot(engine: TransformersEngine) -> No
     # Without the schema, some are not: it is the schema that does it.
     free = await engine.generate([msgspec.structs.replace(wanted, json_schema=None) for _, wanted in asks])
     assert not all(parses(channel, answer) for (channel, _), answer in zip(asks, free, strict=True))
+
+
+async def test_no_slot_is_written_that_was_not_given_however_hot(engine: TransformersEngine) -> None:
+    asks = [
+        (channel, ask(channel, temperature=1.5, top_p=1.0, min_p=0.0, seed=seed))
+        for seed in range(6)
+        for channel in CHANNELS
+    ]
+    given = ["product", "offer"]
+    held = [msgspec.structs.replace(wanted, json_schema=schema(channel, given)) for channel, wanted in asks]
+    answers = await engine.generate(held)
+    assert {answer.finish_reason for answer in answers} == {"stop"}
+    assert all(parses(channel, answer) for (channel, _), answer in zip(asks, answers, strict=True))
+    assert {slot for answer in answers for slot in SLOT.findall(answer.text)} == set(given)
+    free = await engine.generate([wanted for _, wanted in asks])
+    assert {slot for answer in free for slot in SLOT.findall(answer.text)} > set(given)
 
 
 async def test_a_greedy_answer_that_was_valid_stays_as_it_is(engine: TransformersEngine) -> None:

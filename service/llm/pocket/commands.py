@@ -235,7 +235,9 @@ def speed(repeats: int, vllm_python: Path, model: Path, as_json: bool) -> None:
         click.echo(f"no vLLM at {str(vllm_python)!r}: run `make .venv-vllm/.installed`", err=True)
     started = time.perf_counter()
     try:
-        asks = asks_for(draw_briefs(64, 5), temperature=0.8, seed=5, most_tokens=SPEED_TOKENS)
+        asks = asks_for(
+            draw_briefs(64, 5), temperature=0.8, seed=5, constrained=False, most_tokens=SPEED_TOKENS
+        )
         measured = measure_speed(model, asks, vllm_python=python, repeats=repeats)
     except EngineUnavailable as error:
         click.echo(str(error), err=True)

@@ -1,4 +1,8 @@
-"""Measures the pocket model on briefs it never saw, greedily and sampled, first tries only."""
+"""Measures the pocket model on briefs it never saw, greedily and sampled, first tries only.
+
+It is asked as the service asks: held to the channel's JSON and to the slots that the brief gives. What it
+does by itself, without a schema, stands beside.
+"""
 
 import asyncio
 import random
@@ -18,6 +22,7 @@ from prompts.channels import CHANNELS, find_channel
 from prompts.engine import Ask, Engine
 from prompts.output import schema
 from prompts.render import render
+from prompts.slots import given_slots
 from service.llm.pocket.catalogues import FILES, catalogue_briefs, catalogue_digest, read_catalogue
 from service.llm.pocket.grammar import write_answer
 from service.llm.pocket.held_out import by_channel, draw_briefs, facts_digest, load_facts
@@ -52,6 +57,10 @@ GOALS: dict[str, float] = {
     "stage": 0.85,
 }
 LIMITS_GOALS = {"greedy": 0.99, "sampled": 0.98}
+MODES = {"greedy": 0.0, "sampled": SAMPLED}
+"""Temperatures."""
+FREE = ("product", "nothing_invented", "limits", "facts", "passed")
+"""What is also told of answers without a schema."""
 
 Tell = Callable[[str], None]
 """Called with the name of each part as it begins."""
@@ -62,15 +71,15 @@ def asks_for(
     *,
     temperature: float,
     seed: int,
-    constrained: bool = False,
+    constrained: bool = True,
     most_tokens: int = 1000,
 ) -> list[Ask]:
-    """Ask for one answer per brief, each with a seed of its own, under the channel's schema or without."""
+    """Ask for one answer per brief, each with a seed of its own, under the brief's schema or without."""
     catalog = Catalog.load()
     return [
         Ask(
             messages=render(catalog.get(brief.channel, "pocket"), brief),
-            json_schema=schema(brief.channel) if constrained else None,
+            json_schema=schema(brief.channel, given_slots(brief)) if constrained else None,
             max_tokens=min(most_tokens, find_channel(brief.channel).max_tokens),
             temperature=temperature,
             seed=seed + number,
@@ -80,7 +89,7 @@ def asks_for(
 
 
 async def answer(
-    engine: Engine, briefs: Sequence[Brief], *, temperature: float, seed: int, constrained: bool = False
+    engine: Engine, briefs: Sequence[Brief], *, temperature: float, seed: int, constrained: bool = True
 ) -> list[Judged]:
     """Ask for one answer per brief, first try only, and judge it."""
     asks = asks_for(briefs, temperature=temperature, seed=seed, constrained=constrained)
@@ -108,12 +117,12 @@ def share(
 
 
 def measure(judged: Sequence[Judged], prefix: str, mode: str, recovery: Recovery) -> list[Figure]:
-    """Turn judgements into shares; each is of the briefs it applies to."""
+    """Turn judgements of answers held to a schema into shares; each is of the briefs it applies to."""
     goals = {**GOALS, "limits": LIMITS_GOALS[mode]}
     recovered = _recovered(judged, recovery)
     shuffled = _shuffled(judged)
     found = [{**one.found, **more} for one, more in zip(judged, recovered, strict=True)]
-    names = list(dict.fromkeys(name for one in found for name in one))
+    names = [name for name in dict.fromkeys(name for one in found for name in one) if name != "json"]
     made: list[Figure] = []
     for name in names:
         values = [one[name] for one in found if name in one]
@@ -121,6 +130,16 @@ def measure(judged: Sequence[Judged], prefix: str, mode: str, recovery: Recovery
         made.append(share(f"{prefix}.{name}.{mode}", values, at_least=goals.get(name), baseline=chance))
     distinct = len({one.raw for one in judged}) / len(judged)
     return [*made, figure(f"{prefix}.distinct_answers.{mode}", distinct, n=len(judged))]
+
+
+def measure_free(judged: Sequence[Judged], prefix: str, mode: str) -> list[Figure]:
+    """Say what comes without a schema: JSON, for which there is a goal, and what it does to the rest."""
+
+    def values(name: str) -> list[bool]:
+        return [one.found[name] for one in judged]
+
+    beside = [share(f"{prefix}.{name}.free.{mode}", values(name)) for name in FREE]
+    return [share(f"{prefix}.json.{mode}", values("json"), at_least=GOALS["json"]), *beside]
 
 
 def _recovered(judged: Sequence[Judged], recovery: Recovery) -> list[dict[str, bool]]:
@@ -262,7 +281,7 @@ async def measure_catalogues(
     made: list[Figure] = []
     for name in FILES:
         briefs = catalogue_briefs(folder, name, embedder, seed)
-        for mode, temperature in (("greedy", 0.0), ("sampled", SAMPLED)):
+        for mode, temperature in MODES.items():
             judged = await answer(engine, briefs, temperature=temperature, seed=seed)
             for measure in ("facts", "product", "offer", "limits", "nothing_invented", "audience"):
                 values = [one.found[measure] for one in judged if measure in one.found]
@@ -292,16 +311,16 @@ async def _evaluate(
 ) -> tuple[list[Figure], list[Judged]]:
     recovery = Recovery(stream.pairs)
     briefs = draw_briefs(n, seed)
-    tell(f"{n} held-out briefs, greedy")
-    greedy = await answer(engine, briefs, temperature=0.0, seed=seed)
-    tell(f"{n} held-out briefs, sampled at {SAMPLED}")
-    sampled = await answer(engine, briefs, temperature=SAMPLED, seed=seed)
-    tell(f"{n} held-out briefs, sampled under the channel's schema")
-    bound = await answer(engine, briefs, temperature=SAMPLED, seed=seed, constrained=True)
-    measured = measure(greedy, "pocket", "greedy", recovery)
-    measured += measure(sampled, "pocket", "sampled", recovery)
-    json = [one.found["json"] for one in bound]
-    measured.append(share("pocket.json.constrained", json, at_least=1.0))
+    measured: list[Figure] = []
+    sampled: list[Judged] = []
+    for mode, temperature in MODES.items():
+        tell(f"{n} held-out briefs, {mode}")
+        sampled = await answer(engine, briefs, temperature=temperature, seed=seed)
+        measured += measure(sampled, "pocket", mode, recovery)
+        tell(f"{n} held-out briefs, {mode} without a schema")
+        free = await answer(engine, briefs, temperature=temperature, seed=seed, constrained=False)
+        measured += measure_free(free, "pocket", mode)
+    measured.append(share("pocket.json.constrained", [one.found["json"] for one in sampled], at_least=1.0))
     tell("diversity")
     measured += await measure_diversity(engine, seed)
     tell("rewrites")

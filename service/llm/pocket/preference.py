@@ -21,7 +21,7 @@ from prompts.render import render
 from service.llm.pocket.grammar import write_answer
 from service.llm.pocket.judging import judge, read_fields, shortened
 from service.llm.pocket.network import save_model
-from service.llm.pocket.sketch import Sketch, draw_sketch, dump_fields
+from service.llm.pocket.sketch import Sketch, draw_sketch, dump_fields, sketch_of
 from service.llm.transformers_engine import TransformersEngine
 
 _functional: Any = functional
@@ -54,7 +54,10 @@ class Preference(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def brief_of_lengths(sketch: Sketch) -> Brief:
-    """Ask what a sketch asks, with facts that are nothing but as long as it says."""
+    """Ask what a sketch asks, with facts that are nothing but as long as it says.
+
+    A benefit that no brief asks for (`prompts.slots.fact_slots`) is not asked for here.
+    """
 
     def fact(slot: str) -> str | None:
         return ("Xx" * sketch.lengths[slot])[: sketch.lengths[slot]] if slot in sketch.lengths else None
@@ -86,7 +89,7 @@ def draw_brief(rng: random.Random) -> Brief:
     """Draw what could be asked in training: a text, or now and then a draft of the grammar made shorter."""
     sketch = draw_sketch(rng)
     brief = brief_of_lengths(sketch)
-    if rng.random() >= SHORTENED or (draft := write_answer(rng, sketch)) is None:
+    if rng.random() >= SHORTENED or (draft := write_answer(rng, sketch_of(brief))) is None:
         return brief
     _, fields = read_fields(brief, dump_fields(draft))
     assert fields is not None  # noqa: S101 -- the grammar writes the channel's JSON and given slots alone
