@@ -15,7 +15,7 @@ from service.campaigns.job import ENDED, Job, JobUnit
 from service.campaigns.model import Campaign, targets
 from service.campaigns.send_list_counts import Pick, SendFormat, counts_of
 from service.campaigns.send_list_export import check_wanted, export_send_list, send_units
-from service.campaigns.send_list_files import refused_file, summary_file
+from service.campaigns.send_list_files import summary_file
 from service.campaigns.send_list_filling import SendUnit
 from service.campaigns.store import CampaignStore
 from service.errors import Conflict, InvalidInput
@@ -143,8 +143,7 @@ async def _write(
             pick=order.pick,
             snapshot=snapshot,
         )
-        for beside in (refused_file(file), summary_file(file)):  # their counts stand in the export
-            await asyncio.to_thread(beside.unlink, missing_ok=True)
+        await asyncio.to_thread(summary_file(file).unlink, missing_ok=True)  # the counts stand in the export
         return msgspec.structs.replace(export, count=summary.rows, send_list=counts_of(summary))
 
     await run_job(runtime, workspace, export, written(), lambda: 0)

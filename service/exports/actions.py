@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from indexing.errors import IndexingError
 from prompts.errors import PromptError
+from service.campaigns.send_list_files import refused_file
 from service.contact.actions import resolve_selection
 from service.contact.model import Removed, checked_channel
 from service.errors import Conflict, Gone, NotFound, ServiceError
@@ -122,9 +123,9 @@ async def get_export(runtime: Runtime, workspace: str, export_id: str) -> Export
 
 
 async def export_file(
-    runtime: Runtime, workspace: str, export_id: str, *, masked: bool = False
+    runtime: Runtime, workspace: str, export_id: str, *, masked: bool = False, refused: bool = False
 ) -> tuple[Export, Path]:
-    """Return a finished export and its file.
+    """Return a finished export and its file, or of a send list that of those who were `refused` a row.
 
     Raises `NotFound`, for an export of ids too where it is to be `masked`, `Conflict` for one that is still
     written or failed, and `Gone` for one that expired, whose file is not on this machine, or that was made
@@ -133,6 +134,8 @@ async def export_file(
     export = await get_export(runtime, workspace, export_id)
     if masked and not export.masked:
         raise NotFound(f"export {export_id!r} holds ids: begin one with this key")
+    if refused and export.campaign is None:
+        raise NotFound(f"export {export_id!r} is no send list: no member of a segment is refused a row")
     if export.status in ("running", "failed"):
         why = export.error or f"{export.count:,} members are written so far: ask again"
         raise Conflict(f"export {export_id!r} is {export.status}: {why}")
@@ -140,11 +143,19 @@ async def export_file(
         erased = await ExportStore(session, workspace).erased_since(export.created_at)
     file = export_path(runtime, workspace, export)
     if erased:
-        await asyncio.to_thread(file.unlink, missing_ok=True)
+        await asyncio.to_thread(_remove, file)
         raise Gone(f"a profile was erased after export {export_id!r} was begun: ask for another export")
+    if refused:
+        file = refused_file(file)
     if export.status == "expired" or not await asyncio.to_thread(file.is_file):
         raise Gone(f"the file of export {export_id!r} is gone: ask for another export")
     return export, file
+
+
+def _remove(file: Path) -> None:
+    """Remove an export's file, and of a send list those who were refused a row, which stand beside it."""
+    for each in (file, refused_file(file)):
+        each.unlink(missing_ok=True)
 
 
 async def sweep_exports(runtime: Runtime, workspace: str) -> None:
@@ -152,7 +163,7 @@ async def sweep_exports(runtime: Runtime, workspace: str) -> None:
     async with runtime.database.write() as session:
         expired = await ExportStore(session, workspace).expire(runtime.now())
     for export in expired:
-        await asyncio.to_thread(export_path(runtime, workspace, export).unlink, missing_ok=True)
+        await asyncio.to_thread(_remove, export_path(runtime, workspace, export))
 
 
 async def _kept(
@@ -215,7 +226,7 @@ async def run_job(
         writing.cancel()
     if not await _finish(runtime, workspace, msgspec.structs.replace(written, status="ready", bytes=size)):
         # Withdrawn meanwhile, since somebody was erased.
-        await asyncio.to_thread(file.unlink, missing_ok=True)
+        await asyncio.to_thread(_remove, file)
 
 
 async def _finish(runtime: Runtime, workspace: str, done: Export) -> bool:

@@ -127,7 +127,42 @@ async def download_export(
 ) -> Stream:
     """Stream a file, or the part of it that is still wanted."""
     export, file = await actions.export_file(runtime, workspace, export_id, masked=masks is not None)
-    size, tag = export.bytes or 0, f'"{export.id}"'
+    return _sent(file, export.bytes or 0, f'"{export.id}"', export.media_type, part, if_range)
+
+
+@get(
+    "/v1/exports/{export_id:str}/refused",
+    **route(
+        _LOOK,
+        tag="segments",
+        summary="Download who was refused a row",
+        description="Of a send list: a line for each member who may be written to and has no row, with the "
+        "rule (`merged`, `lacks_trait`, `too_long`) and the reason; empty where nobody is. Parts, 409 and "
+        "410 as for its file; 404 for an export of a segment.",
+        response='{"profile_id":"p-17","segment":"gold","item_id":"oak-2","channel":"sms","variant_id":"8c1f",'
+        '"rule":"lacks_trait","reason":"text: the profile has no `first_name`, and the tag no default"}',
+        problems=(404, 409, 410, 416),
+        files=(SEND_LISTS["ndjson"][1],),
+    ),
+)
+async def download_refused(
+    export_id: FromPath[str],
+    runtime: NamedDependency[Runtime],
+    workspace: NamedDependency[str],
+    masks: NamedDependency[Masks | None],
+    part: Range = None,
+    if_range: IfRange = None,
+) -> Stream:
+    """Stream who was set aside, with the reason."""
+    export, file = await actions.export_file(
+        runtime, workspace, export_id, masked=masks is not None, refused=True
+    )
+    size = (await asyncio.to_thread(file.stat)).st_size
+    return _sent(file, size, f'"{export.id}-refused"', SEND_LISTS["ndjson"][1], part, if_range)
+
+
+def _sent(file: Path, size: int, tag: str, media_type: str, part: str | None, if_range: str | None) -> Stream:
+    """Answer with a file of so many bytes, or the part of it that is asked for."""
     asked = wanted_part(part, size) if if_range in (None, tag) else None
     first, last = asked or (0, size - 1)
     headers = {
@@ -139,8 +174,7 @@ async def download_export(
     if asked is not None:
         headers["Content-Range"] = f"bytes {first}-{last}/{size}"
     status = 200 if asked is None else 206
-    sent = _bytes(file, first, last)
-    return Stream(sent, status_code=status, headers=headers, media_type=export.media_type)
+    return Stream(_bytes(file, first, last), status_code=status, headers=headers, media_type=media_type)
 
 
 def wanted_part(part: str | None, size: int) -> tuple[int, int] | None:
@@ -174,4 +208,4 @@ async def _bytes(file: Path, first: int, last: int) -> AsyncGenerator[bytes]:
         await asyncio.to_thread(opened.close)
 
 
-ROUTES = [start_export, show_export, download_export]
+ROUTES = [start_export, show_export, download_export, download_refused]

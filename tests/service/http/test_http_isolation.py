@@ -4,7 +4,6 @@ Made from the document: a route added later is tried by itself. One with a new k
 `THEIRS` says where to find one.
 """
 
-import asyncio
 import json
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -23,6 +22,7 @@ from service.runtime import Runtime, open_runtime
 from service.settings import Settings
 from service.snapshots.actions import build_snapshot
 from tests.service.http.shop import Shop, client_of
+from tests.service.http.test_http_send_lists import exported, write
 
 MARK = "zweikampf"
 """Stands in everything the victim has, and in nothing else."""
@@ -107,16 +107,13 @@ async def furnish(shop: Shop, client: httpx.AsyncClient, runtime: Runtime) -> di
     named = {"name": MARK, "definition": {"trait": "plan", "value": MARK}, "note": MARK}
     (await client.post("/v1/segments", json=named)).raise_for_status()
     erased = (await client.delete("/v1/profiles/p-40")).raise_for_status().json()
-    export = (await client.post(f"/v1/segments/{MARK}/exports", json={})).raise_for_status().json()
-    for _ in range(500):
-        if (await client.get(f"/v1/exports/{export['id']}")).json()["status"] == "ready":
-            break
-        await asyncio.sleep(0.01)
     hook = {"url": f"https://crm.example/{MARK}", "events": ["export.ready"]}
     webhook = (await client.post("/v1/webhooks", json=hook)).raise_for_status().json()
     sent = (await client.post(f"/v1/webhooks/{webhook['id']}/test")).raise_for_status().json()
     ordered = {"name": MARK, "segments": [MARK], "channels": ["push"], "items": ["garden-0"]}
     campaign = (await client.post("/v1/campaigns", json=ordered)).raise_for_status().json()
+    await write(shop, campaign["id"], 1)
+    export = await exported(client, campaign["id"])
     return {
         "campaign_id": campaign["id"],
         "item_id": "garden-0",

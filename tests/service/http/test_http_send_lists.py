@@ -122,8 +122,11 @@ async def test_every_format_holds_a_filled_row_for_each_who_may_be_written_to(
     push, banner = counts["copy"]
     assert (push["units"], push["written"], push["defaulted"], push["left_out"]) == (2, 38, 36, {})
     assert (banner["units"], list(banner["left_out"].values())) == (2, [2])
-    files = {path.suffix for path in shop.folder.glob("exports/default/*")}
-    assert files == {".csv", ".ndjson", ".parquet"}  # and nothing beside them
+    files = {"".join(path.suffixes) for path in shop.folder.glob("exports/default/*")}
+    forms = (".csv", ".ndjson", ".parquet")
+    assert files == {*forms, *(f"{form}.refused.jsonl" for form in forms)}  # and nothing beside them
+    nobody = (await client.get(f"/v1/exports/{export['id']}/refused")).raise_for_status()
+    assert (nobody.content, nobody.headers["content-type"]) == (b"", "application/x-ndjson")
 
 
 async def test_only_what_is_over_is_sent_and_of_a_cancelled_campaign_what_was_written(
@@ -152,6 +155,34 @@ async def test_only_what_is_over_is_sent_and_of_a_cancelled_campaign_what_was_wr
     (await client.post(f"/v1/campaigns/{nothing}/cancel")).raise_for_status()
     refused = await client.post(f"/v1/campaigns/{nothing}/exports", json={})
     assert (refused.status_code, "nothing to send" in refused.json()["detail"]) == (409, True)
+
+
+async def test_who_is_refused_a_row_is_named_with_the_reason(client: httpx.AsyncClient, shop: Shop):
+    def bare(lease: Lease) -> Written:
+        (variant,) = copy(lease).variants
+        fields: Fields = {"title": "Spring", "body": "Hello {{ first_name }}"}
+        return Written(digest="d", variants=(msgspec.structs.replace(variant, fields=fields),))
+
+    campaign = await ordered(shop, client, channels=["push"], items=["garden-0"], tones=["friendly"])
+    await write(shop, campaign, 1, bare)
+    export = await exported(client, campaign, format="ndjson")
+    (push,) = export["send_list"]["copy"]
+    path = f"/v1/exports/{export['id']}/refused"
+    answer = (await client.get(path)).raise_for_status()
+    rows = [json.loads(line) for line in answer.content.splitlines()]
+    assert (push["written"], push["refused"]["lacks_trait"], len(rows)) == (1, 18, 18)
+    assert {row["rule"] for row in rows} == {"lacks_trait"}
+    assert "p-0" not in {row["profile_id"] for row in rows}
+    assert "first_name" in rows[0]["reason"]
+    half = {"Range": "bytes=50-", "If-Range": answer.headers["etag"]}
+    rest = await client.get(path, headers=half)
+    assert (rest.status_code, rest.content) == (206, answer.content[50:])
+    segment = (await client.post("/v1/segments/gold/exports", json={})).raise_for_status().json()
+    none = await client.get(f"/v1/exports/{segment['id']}/refused")
+    assert (none.status_code, "is no send list" in none.json()["detail"]) == (404, True)
+    (await client.delete("/v1/profiles/p-0")).raise_for_status()
+    assert (await client.get(path)).status_code == 410
+    assert not list(shop.folder.glob(f"exports/default/*{export['id']}*"))
 
 
 async def test_whoever_is_erased_is_in_no_send_list(client: httpx.AsyncClient, shop: Shop):
