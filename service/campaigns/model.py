@@ -152,6 +152,14 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     control: Variant | None = None
     """The text in use today, checked and scored beside its unit's variants."""
 
+    def is_of(self, *, segment: str | None, channel: str | None, language: str | None) -> bool:
+        """Whether it is of this segment, channel and language; none is any."""
+        return (
+            segment in (None, self.segment)
+            and channel in (None, self.channel)
+            and language in (None, self.brief.language)
+        )
+
     @property
     def profile_id(self) -> None:
         """Nobody: what is written into a folder is written for audiences."""
@@ -268,23 +276,40 @@ def targets(campaign: Campaign) -> tuple[Target, ...]:
     )
 
 
+def tones_of(campaign: Campaign) -> list[tuple[Tone, ...]]:
+    """List the tones each segment is written to in, in the order of `targets`: its own, or the campaign's."""
+    usual: tuple[Tone, ...] = campaign.tones or (campaign.tone,)
+    listed: list[tuple[Tone, ...]] = []
+    for each in campaign.segments:
+        own: Tone | None = None if isinstance(each, str) else each.tone
+        listed.append((own,) if own else usual)
+    return listed
+
+
+def languages_of(campaign: Campaign) -> tuple[str, ...]:
+    """List the languages a campaign is written in."""
+    return campaign.languages or (campaign.language,)
+
+
+def custom_id(campaign: Campaign, segment: str, item_id: str, channel: str, tone: str, language: str) -> str:
+    """Name a unit for whoever ordered it: tone and language stand in it where there may be several."""
+    parts = [segment, item_id, channel]
+    parts += [tone] if campaign.tones else []
+    parts += [language] if campaign.languages else []
+    return "/".join(parts)
+
+
 def places(campaign: Campaign, chosen: Mapping[str, Sequence[str]]) -> Iterator[Place]:
     """List a campaign's units; `chosen` says which items each segment is shown.
 
     In the order of segment, item, channel, tone, language: neighbours share what is costly to look up.
     """
-    languages = campaign.languages or (campaign.language,)
-    for target, given in zip(targets(campaign), campaign.segments, strict=True):
-        own = None if isinstance(given, str) else given.tone
-        tones = (own,) if own else campaign.tones or (campaign.tone,)
+    for target, tones in zip(targets(campaign), tones_of(campaign), strict=True):
         for item_id, channel, tone, language in itertools.product(
-            chosen[target.segment], campaign.channels, tones, languages
+            chosen[target.segment], campaign.channels, tones, languages_of(campaign)
         ):
-            parts = [target.segment, item_id, channel]
-            parts += [tone] if campaign.tones else []
-            parts += [language] if campaign.languages else []
             yield Place(
-                custom_id="/".join(parts),
+                custom_id=custom_id(campaign, target.segment, item_id, channel, tone, language),
                 segment=target.segment,
                 item_id=item_id,
                 channel=channel,

@@ -43,6 +43,7 @@ UNITS_HEADER = (
 )
 @click.option("--segment", help="Only members of this segment [all of the campaign's].")
 @click.option("--channel", help="Only this channel [all of the campaign's].")
+@click.option("--language", help="Which of the campaign's languages, where it has several.")
 @click.option(
     "--pick",
     type=click.Choice(["best", "accepted", "spread"]),
@@ -58,6 +59,7 @@ def export(
     form: "SendFormat",
     segment: str | None,
     channel: str | None,
+    language: str | None,
     pick: "Pick",
     as_json: bool,
 ) -> None:
@@ -79,10 +81,17 @@ def export(
 
         async def work(runtime: "Runtime") -> "SendListSummary":
             from service.audit.actions import record_command
-            from service.campaigns.send_list_export import check_wanted, export_send_list, send_units
+            from service.campaigns.send_list_export import (
+                check_language,
+                check_wanted,
+                export_send_list,
+                send_units,
+            )
 
             check_wanted((row.segment for row in rows), (row.channel for row in rows), segment, channel)
-            kept = [row for row in rows if segment in (None, row.segment) and channel in (None, row.channel)]
+            check_language(campaign, language)
+            asked = {"segment": segment, "channel": channel, "language": language}
+            kept = [row for row in rows if row.is_of(**asked)]
             workspace = runtime.settings.workspace
             await record_command(runtime, workspace, "campaign export", campaign=campaign.name)
             return await export_send_list(

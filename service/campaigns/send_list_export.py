@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from prompts.channels import CHANNELS
 from prompts.readers import FIRST_NAME
 from prompts.variant import Fields
+from service.campaigns.model import Campaign, languages_of
 from service.campaigns.send_list import Candidate, SendList, units_of
 from service.campaigns.send_list_counts import (
     REFUSALS,
@@ -169,6 +170,15 @@ def check_wanted(
         raise InvalidInput(
             f"a {CHANNELS[channel].title} has no one reader: name one of {', '.join(PERSONAL)}"
         )
+
+
+def check_language(campaign: Campaign, asked: str | None) -> None:
+    """Refuse with InvalidInput a language that a campaign lacks, and to choose none where it has several."""
+    known = languages_of(campaign)
+    if asked is None and len(known) > 1:
+        raise InvalidInput(f"the campaign is in {', '.join(known)}: name the `language` of this send list")
+    if asked is not None and asked not in known:
+        raise InvalidInput(f"the campaign has no language {asked[:80]!r}: it has {', '.join(known)}")
 
 
 async def _accepted(runtime: Runtime, workspace: str, rows: tuple[Candidate, ...]) -> dict[str, Fields]:

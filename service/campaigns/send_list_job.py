@@ -12,13 +12,13 @@ import msgspec
 
 from prompts.variant import Fields
 from service.campaigns.job import ENDED, Job, JobUnit
-from service.campaigns.model import Campaign, targets
+from service.campaigns.model import targets
 from service.campaigns.send_list_counts import Pick, SendFormat, counts_of
-from service.campaigns.send_list_export import check_wanted, export_send_list, send_units
+from service.campaigns.send_list_export import check_language, check_wanted, export_send_list, send_units
 from service.campaigns.send_list_files import summary_file
 from service.campaigns.send_list_filling import SendUnit
 from service.campaigns.store import CampaignStore
-from service.errors import Conflict, InvalidInput
+from service.errors import Conflict
 from service.exports.actions import LIFETIME, begin_job, export_path, run_job
 from service.exports.model import Export, Format
 from service.runtime import Runtime
@@ -75,7 +75,7 @@ async def start_send_list(runtime: Runtime, workspace: str, campaign_id: str, or
     _check_over(job)
     named = [target.segment for target in targets(ordered)]
     check_wanted(named, ordered.channels, order.segment, order.channel)
-    _check_language(ordered, order.language)
+    check_language(ordered, order.language)
     found = None if order.segment is None else await get_segment(runtime, workspace, order.segment)
     now = runtime.now()  # before anybody is looked up: `export_file` minds whoever is erased from now on
     snapshot = await runtime.snapshot(workspace)
@@ -110,14 +110,6 @@ def _check_over(job: Job) -> None:
         )
     if not counts.completed:
         raise Conflict(f"campaign {job.id!r} is {job.status} and no unit of it was written: nothing to send")
-
-
-def _check_language(campaign: Campaign, asked: str | None) -> None:
-    known = campaign.languages or (campaign.language,)
-    if asked is None and len(known) > 1:
-        raise InvalidInput(f"the campaign is in {', '.join(known)}: name the `language` of this send list")
-    if asked is not None and asked not in known:
-        raise InvalidInput(f"the campaign has no language {asked[:80]!r}: it has {', '.join(known)}")
 
 
 async def _write(

@@ -4,7 +4,7 @@ import itertools
 from collections.abc import Sequence
 from pathlib import Path
 
-from service.campaigns.model import Campaign, Row, Target, targets
+from service.campaigns.model import Campaign, Row, Target, custom_id, languages_of, targets, tones_of
 from service.campaigns.results import VARIANTS, whole_units
 from service.drafts.facts import offer_of
 from service.errors import Conflict, InvalidInput
@@ -23,19 +23,24 @@ def written_rows(campaign: Campaign, folder: Path) -> tuple[Row, ...]:
             f"--from {folder} holds no {VARIANTS} that can be read ({error.strerror}): name the folder that "
             "`pitchwright campaign run` wrote"
         ) from None
-    found = {(rows[0].segment, rows[0].item_id, rows[0].channel): rows for rows in units.values()}
+    found = {_place(rows[0]): rows for rows in units.values()}
     items: dict[tuple[str, str], list[str]] = {}
-    for segment, item_id, channel in found:
-        items.setdefault((segment, channel), []).append(item_id)
+    for segment, item_id, channel, _, _ in found:
+        known = items.setdefault((segment, channel), [])
+        if item_id not in known:
+            known.append(item_id)
     kept: list[Row] = []
-    for target, channel in itertools.product(targets(campaign), campaign.channels):
+    for (target, tones), channel in itertools.product(
+        zip(targets(campaign), tones_of(campaign), strict=True), campaign.channels
+    ):
         named = target.items or items.get((target.segment, channel), [])
         if not named:
             raise _missing(f"{target.segment}/*/{channel}", folder)
-        for item_id in named:
-            rows = found.get((target.segment, item_id, channel), [])
+        for item_id, tone, language in itertools.product(named, tones, languages_of(campaign)):
+            place = (target.segment, item_id, channel, tone, language)
+            rows = found.get(place, [])
             if not rows:
-                raise _missing(f"{target.segment}/{item_id}/{channel}", folder)
+                raise _missing(custom_id(campaign, *place), folder)
             if not _is_of(rows, campaign, target):
                 raise Conflict(
                     f"unit {rows[0].custom_id} in {folder} was written for another campaign, or before this "
@@ -45,6 +50,10 @@ def written_rows(campaign: Campaign, folder: Path) -> tuple[Row, ...]:
     return tuple(kept)
 
 
+def _place(row: Row) -> tuple[str, str, str, str, str]:
+    return (row.segment, row.item_id, row.channel, row.brief.tone, row.brief.language)
+
+
 def _missing(place: str, folder: Path) -> Conflict:
     return Conflict(f"unit {place} is not written in {folder}: run `pitchwright campaign run` again")
 
@@ -52,9 +61,9 @@ def _missing(place: str, folder: Path) -> Conflict:
 def _is_of(rows: Sequence[Row], campaign: Campaign, target: Target) -> bool:
     """Whether rows were written for what a file says of a target now, as far as the file alone tells."""
     brief = rows[0].brief
-    said = (campaign.name, offer_of(target.offer), target.tone, target.goal, campaign.language)
+    said = (campaign.name, offer_of(target.offer), target.goal)
     return (
-        said == (rows[0].campaign, brief.offer, brief.tone, brief.goal, brief.language)
+        said == (rows[0].campaign, brief.offer, brief.goal)
         and (campaign.personalise, campaign.n) == (brief.personalise, brief.n)
         and campaign.brand in (None, brief.brand)
     )

@@ -2,6 +2,7 @@
 
 import asyncio
 import csv
+import itertools
 import json
 import shutil
 from collections.abc import Callable, Iterator
@@ -272,3 +273,39 @@ def test_a_campaign_that_is_not_written_as_it_stands_is_not_sent(
     (shop / "spring" / "variants.jsonl").unlink()
     exported(shop, code=2)
     assert "holds no variants.jsonl" in capsys.readouterr().err
+
+
+def test_several_tones_are_one_unit_and_one_language_is_chosen(
+    shop: Path, capsys: pytest.CaptureFixture[str]
+):
+    campaign = {
+        **CAMPAIGN,
+        "channels": ["email"],
+        "tones": ["playful", "friendly"],
+        "languages": ["en", "de"],
+    }
+    (shop / "spring.yaml").write_text(json.dumps(campaign))
+    with Results(shop / "spring") as results:
+        results.resume([])
+        for tone, language in itertools.product(("playful", "friendly"), ("en", "de")):
+            unit, variants = written("email")
+            brief = msgspec.structs.replace(unit.brief, tone=tone, language=language)
+            unit = msgspec.structs.replace(unit, brief=brief, digest=unit_digest(brief, "p", "m"))
+            variants = [
+                msgspec.structs.replace(
+                    each, id=f"{tone}-{language}-{place}", fields={**each.fields, "cta": tone}
+                )
+                for place, each in enumerate(variants)
+            ]
+            results.add(rows_of("spring", unit, variants))
+    exported(shop, code=2)
+    assert "the campaign is in en, de: name the `language`" in capsys.readouterr().err
+    exported(shop, "--language", "fr", code=2)
+    assert "no language 'fr': it has en, de" in capsys.readouterr().err
+    assert {row["variant_id"] for row in rows_in(exported(shop, "--language", "de"))} == {"playful-de-0"}
+    spread = {row["variant_id"] for row in rows_in(exported(shop, "--language", "en", "--pick", "spread"))}
+    assert {each.split("-")[0] for each in spread} == {"playful", "friendly"}
+    assert all("-en-" in each for each in spread)
+    (shop / "spring.yaml").write_text(json.dumps({**campaign, "tones": ["playful", "luxury"]}))
+    exported(shop, "--language", "en", code=2)
+    assert "unit free/trowel/email/luxury/en is not written" in capsys.readouterr().err
