@@ -1,7 +1,8 @@
 """`pitchwright bench`: how fast and how large, each part beside what it is compared with."""
 
+import signal
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
@@ -34,6 +35,13 @@ def bench() -> None:
 
     Example: pitchwright bench index --profiles 20000 --items 2000
     """
+    before = signal.signal(signal.SIGTERM, _end)
+    click.get_current_context().call_on_close(lambda: signal.signal(signal.SIGTERM, before))
+
+
+def _end(number: int, _frame: object) -> NoReturn:
+    """End as on Ctrl-C: by default the process would be gone, and the servers it started would go on."""
+    raise SystemExit(128 + number)
 
 
 bench.add_command(campaign)

@@ -1,8 +1,11 @@
 """The drafts benchmark: its paced engine keeps its pace, and the command measures the real service."""
 
 import asyncio
+import contextlib
 import json
 import os
+import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -115,3 +118,28 @@ def test_the_command_measures_the_service_beside_the_engine(
     assert found["drafts.engine.tokens_per_second"]["value"] > 100
     if sys.platform == "linux":
         assert found["drafts.service.cpu_per_variant"]["value"] > 0
+
+
+@pytest.mark.slow
+def test_a_benchmark_that_is_told_to_end_leaves_no_server_behind(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "service.cli", "--data-dir", str(tmp_path / "var"), "bench", "drafts"]
+    environment = {**os.environ, "PITCHWRIGHT_EMBEDDER": "offline", "TMPDIR": str(tmp_path)}
+    with subprocess.Popen([*command, "--drafts", "64"], env=environment, stderr=subprocess.DEVNULL) as bench:
+        until = time.monotonic() + 120
+        while not any("serve" in each for each in _about(tmp_path)) and time.monotonic() < until:
+            time.sleep(0.2)
+        assert len(_about(tmp_path)) > 2
+        bench.send_signal(signal.SIGTERM)
+        assert bench.wait(60) == 128 + signal.SIGTERM
+    assert _about(tmp_path) == []
+    assert not list(tmp_path.glob("bench-drafts-*"))
+
+
+def _about(folder: Path) -> list[str]:
+    """The command lines of processes that name a folder."""
+    found: list[str] = []
+    for file in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):  # it has just ended
+            line = file.read_bytes().replace(b"\0", b" ").decode()
+            found += [line] if str(folder) in line else []
+    return found
