@@ -133,7 +133,7 @@ async def download_export(
 @get(
     "/v1/exports/{export_id:str}/refused",
     **route(
-        _LOOK,
+        ("crm", "batch"),
         tag="segments",
         summary="Download who was refused a row",
         description="Of a send list: a line for each member who may be written to and has no row, with the "
@@ -149,14 +149,11 @@ async def download_refused(
     export_id: FromPath[str],
     runtime: NamedDependency[Runtime],
     workspace: NamedDependency[str],
-    masks: NamedDependency[Masks | None],
     part: Range = None,
     if_range: IfRange = None,
 ) -> Stream:
     """Stream who was set aside, with the reason."""
-    export, file = await actions.export_file(
-        runtime, workspace, export_id, masked=masks is not None, refused=True
-    )
+    export, file = await actions.export_file(runtime, workspace, export_id, refused=True)
     size = (await asyncio.to_thread(file.stat)).st_size
     return _sent(file, size, f'"{export.id}-refused"', SEND_LISTS["ndjson"][1], part, if_range)
 
