@@ -1,7 +1,8 @@
 """The database behind the stores: SQLite in a file or PostgreSQL by URL, one code for both.
 
-`async with database.read() as session` and `database.write()` are the only ways in. A write commits when
-its block ends and rolls back when it raises; once it has returned, the data survives the process.
+`async with database.read() as session`, `database.look()` for a single statement, and `database.write()` are
+the only ways in. A write commits when its block ends and rolls back when it raises; once it has returned, the
+data survives the process.
 """
 
 import asyncio
@@ -74,11 +75,13 @@ class Database:
         self._engine = engine
         self._writer = engine.execution_options(pitchwright_writes=True)
         self._reader = engine
+        self._looker = engine.execution_options(pitchwright_looks=True)
         if engine.dialect.name == "postgresql":
             # SQLite's transactions see one state as they are; PostgreSQL's default does so per statement.
             self._reader = engine.execution_options(
                 isolation_level="REPEATABLE READ", postgresql_readonly=True
             )
+            self._looker = engine.execution_options(isolation_level="AUTOCOMMIT")
         # SQLite has one writer at a time: a queue here is fair, and nobody burns his busy timeout.
         self._turn = asyncio.Lock() if engine.dialect.name == "sqlite" else None
 
@@ -123,6 +126,17 @@ class Database:
         """Open a session that sees one consistent state; nothing it changes is kept."""
         with span("store.read"):
             async with self._translated(), AsyncSession(self._reader, expire_on_commit=False) as session:
+                yield session
+
+    @asynccontextmanager
+    async def look(self) -> AsyncGenerator[AsyncSession]:
+        """Open a session for one statement that reads: it sees one state by itself, without a transaction.
+
+        Beginning and ending one are two more round trips to PostgreSQL, and as costly as a short statement to
+        SQLite, where a second statement raises RuntimeError.
+        """
+        with span("store.read"):
+            async with self._translated(), AsyncSession(self._looker, expire_on_commit=False) as session:
                 yield session
 
     @asynccontextmanager

@@ -82,11 +82,18 @@ def sqlite_engine(url: URL, **options: Any) -> AsyncEngine:
 
     @event.listens_for(engine.sync_engine, "begin")
     def begin(connection: Connection) -> None:  # pyright: ignore[reportUnusedFunction] # called by the engine
-        writes = bool(connection.get_execution_options().get("pitchwright_writes"))
-        driver: Any = connection.connection.driver_connection
-        driver.begin(writes=writes)
+        options, driver = connection.get_execution_options(), _driver(connection)
+        if options.get("pitchwright_looks"):
+            driver.look()
+        else:
+            driver.begin(writes=bool(options.get("pitchwright_writes")))
 
     return engine
+
+
+def _driver(connection: Connection) -> "_Connection":
+    driver: Any = connection.connection.driver_connection
+    return driver
 
 
 def _connect(database: str, **options: Any) -> "_Connection":
@@ -111,10 +118,25 @@ class _Connection(aiosqlite.Connection):
     _open = False
     """Whether a transaction was begun and not ended; what is done outside of one needs no end."""
     _writes = False
+    _looks: int | None = None
+    """Statements that may still come where there is no transaction; none where there is."""
+
+    def look(self) -> None:
+        """Take one statement as it is, outside of a transaction."""
+        self._to_begin, self._looks = None, 1
+
+    def count(self) -> None:
+        """Count a statement. Raises RuntimeError for the second of a look."""
+        if self._looks is None:
+            return
+        if not self._looks:
+            raise RuntimeError("a look at the store is one statement: several see one state by `read`")
+        self._looks -= 1
 
     def begin(self, *, writes: bool) -> None:
         """Begin a transaction with the next statement; one that writes takes the write lock there."""
         self._to_begin, self._writes = "BEGIN IMMEDIATE" if writes else "BEGIN", writes
+        self._looks = None
 
     async def _execute(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         first, self._to_begin = self._to_begin, None
@@ -141,7 +163,7 @@ class _Connection(aiosqlite.Connection):
 
     def _ends(self) -> bool:
         """Whether there is a transaction to end; from now on there is none."""
-        ends, self._open, self._to_begin = self._open, False, None
+        ends, self._open, self._to_begin, self._looks = self._open, False, None, None
         return ends
 
     def as_daemon(self) -> None:
@@ -156,8 +178,10 @@ class _Cursor(aiosqlite.Cursor):
     """Brings the first rows along when it executes, and closes where it is."""
 
     _ahead: tuple[Any, ...] = ()
+    _conn: _Connection
 
     async def execute(self, sql: str, parameters: Iterable[Any] | None = None) -> "_Cursor":
+        self._conn.count()
         done = self._execute(self._run, sql, parameters or ())  # pyright: ignore[reportUnknownMemberType] # aiosqlite leaves it untyped
         self._ahead = await done
         return self

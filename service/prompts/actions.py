@@ -125,7 +125,7 @@ async def prompt_history(
 
 async def _state(runtime: Runtime, workspace: str) -> tuple[Catalog, Catalog, Mapping[str, Stored]]:
     """Give what a workspace would use without changes, what it uses, and its newest changes by name."""
-    async with runtime.database.read() as session:
+    async with runtime.database.look() as session:
         changes = await PromptStore(session, workspace).newest()
     base, catalog = await runtime.run(_catalogs, runtime.settings, workspace, changes)
     return base, catalog, {change.name: change for change in changes}

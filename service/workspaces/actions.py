@@ -57,7 +57,7 @@ async def ensure_workspace(runtime: Runtime, workspace: str) -> Workspace:
 
 async def get_workspace(runtime: Runtime, workspace: str) -> Workspace:
     """Return the workspace; raises NotFound."""
-    async with runtime.database.read() as session:
+    async with runtime.database.look() as session:
         return await WorkspaceStore(session, workspace).get()
 
 
@@ -170,7 +170,7 @@ async def verify_key(runtime: Runtime, text: str) -> ApiKey:
     Unknown, revoked, expired and wrong keys get the same answer. Use is noted once a minute.
     """
     prefix, secret = split_key(text)
-    async with runtime.database.read() as session:
+    async with runtime.database.look() as session:
         found = await find_key(session, prefix)
     key, stored = found or (None, None)
     now = runtime.now()

@@ -3,12 +3,14 @@
 import asyncio
 import ctypes
 import ctypes.util
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.db import Database
 from service.sqlite import _Connection  # pyright: ignore[reportPrivateUsage] # what crosses is seen nowhere else
@@ -66,6 +68,30 @@ async def test_a_session_that_does_nothing_sends_nothing(database: Database, cro
     assert crossings == []
 
 
+async def in_transaction(session: AsyncSession) -> bool:
+    driver: Any = (await (await session.connection()).get_raw_connection()).driver_connection
+    return driver.in_transaction
+
+
+async def test_a_look_is_one_statement_and_no_transaction(database: Database, crossings: list[str]) -> None:
+    await write(database, "one")
+    crossings.clear()
+    query = text("SELECT word FROM words")
+    async with database.look() as session:
+        assert await session.scalar(query) == "one"
+        assert not await in_transaction(session)
+    assert crossings == ["_run"]
+    async with database.read() as session:
+        assert await session.scalar(query) == "one"
+        assert await in_transaction(session)
+    async with database.look() as session:
+        await session.scalar(query)
+        with pytest.raises(RuntimeError, match="one statement: several see one state by `read`"):
+            await session.scalar(query)
+    async with database.read() as session:  # the same connection, which reads as before
+        assert [await session.scalar(query) for _ in range(3)] == ["one"] * 3
+
+
 async def test_a_reader_sees_the_state_of_its_first_statement_to_its_end(database: Database) -> None:
     async with database.read() as session:
         query = text("SELECT count(*) FROM words")
@@ -95,18 +121,18 @@ async def test_a_reader_that_is_cancelled_leaves_its_connection_fit_for_use(data
         "FROM n"
     )
 
-    async def read() -> None:
-        async with database.read() as session:
+    async def read(way: Callable[[], AbstractAsyncContextManager[AsyncSession]]) -> None:
+        async with way() as session:
             await session.execute(slow)
 
-    for _ in range(3):
-        reading = asyncio.create_task(read())
+    for way in (database.read, database.look, database.read, database.look):
+        reading = asyncio.create_task(read(way))
         await asyncio.sleep(0.005)
         reading.cancel()
         with pytest.raises(asyncio.CancelledError):
             await reading
         await write(database, "on")
-    assert await words(database) == ["on"] * 3
+    assert await words(database) == ["on"] * 4
 
 
 @pytest.fixture
