@@ -152,13 +152,10 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     control: Variant | None = None
     """The text in use today, checked and scored beside its unit's variants."""
 
-    def is_of(self, *, segment: str | None, channel: str | None, language: str | None) -> bool:
-        """Whether it is of this segment, channel and language; none is any."""
-        return (
-            segment in (None, self.segment)
-            and channel in (None, self.channel)
-            and language in (None, self.brief.language)
-        )
+    @property
+    def language(self) -> str:
+        """What it is written in."""
+        return self.brief.language
 
     @property
     def profile_id(self) -> None:

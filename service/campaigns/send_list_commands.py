@@ -85,13 +85,13 @@ def export(
                 check_language,
                 check_wanted,
                 export_send_list,
+                is_wanted,
                 send_units,
             )
 
             check_wanted((row.segment for row in rows), (row.channel for row in rows), segment, channel)
             check_language(campaign, language)
-            asked = {"segment": segment, "channel": channel, "language": language}
-            kept = [row for row in rows if row.is_of(**asked)]
+            kept = [row for row in rows if is_wanted(row, segment, channel, language)]
             workspace = runtime.settings.workspace
             await record_command(runtime, workspace, "campaign export", campaign=campaign.name)
             return await export_send_list(

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from prompts.channels import CHANNELS
 from prompts.readers import FIRST_NAME
 from prompts.variant import Fields
-from service.campaigns.model import Campaign, languages_of
+from service.campaigns.job import JobUnit
+from service.campaigns.model import Campaign, Row, languages_of
 from service.campaigns.send_list import Candidate, SendList, units_of
 from service.campaigns.send_list_counts import (
     REFUSALS,
@@ -170,6 +171,12 @@ def check_wanted(
         raise InvalidInput(
             f"a {CHANNELS[channel].title} has no one reader: name one of {', '.join(PERSONAL)}"
         )
+
+
+def is_wanted(unit: Row | JobUnit, segment: str | None, channel: str | None, language: str | None) -> bool:
+    """Whether a unit is of the segment, channel and language that are asked for; none is any."""
+    asked = ((segment, unit.segment), (channel, unit.channel), (language, unit.language))
+    return all(wanted in (None, own) for wanted, own in asked)
 
 
 def check_language(campaign: Campaign, asked: str | None) -> None:

@@ -14,7 +14,13 @@ from prompts.variant import Fields
 from service.campaigns.job import ENDED, Job, JobUnit
 from service.campaigns.model import targets
 from service.campaigns.send_list_counts import Pick, SendFormat, counts_of
-from service.campaigns.send_list_export import check_language, check_wanted, export_send_list, send_units
+from service.campaigns.send_list_export import (
+    check_language,
+    check_wanted,
+    export_send_list,
+    is_wanted,
+    send_units,
+)
 from service.campaigns.send_list_files import summary_file
 from service.campaigns.send_list_filling import SendUnit
 from service.campaigns.store import CampaignStore
@@ -156,7 +162,8 @@ async def stored_units(
             found = await store.units(campaign_id, last, UNITS_AT_ONCE)
             total = (await store.get(campaign_id, runtime.now())).request_counts.total
         read += len(found)
-        tail += [unit for _, unit in found if _is_wanted(unit, order)]
+        wanted = (order.segment, order.channel, order.language)
+        tail += [unit for _, unit in found if is_wanted(unit, *wanted)]
         groups = [list(units) for _, units in itertools.groupby(tail, _PLACE)]
         tail = groups.pop() if found and groups else []  # the next page may go on with it
         yield await _sent(runtime, workspace, groups, order.pick)
@@ -183,14 +190,6 @@ def _left_out(unit: JobUnit) -> SendUnit:
         profile_id=unit.profile_id,
         variants=(),
         left_out=NOT_WRITTEN,
-    )
-
-
-def _is_wanted(unit: JobUnit, order: SendListOrder) -> bool:
-    return (
-        order.segment in (None, unit.segment)
-        and order.channel in (None, unit.channel)
-        and order.language in (None, unit.language)
     )
 
 

@@ -24,16 +24,14 @@ def written_rows(campaign: Campaign, folder: Path) -> tuple[Row, ...]:
             "`pitchwright campaign run` wrote"
         ) from None
     found = {_place(rows[0]): rows for rows in units.values()}
-    items: dict[tuple[str, str], list[str]] = {}
+    items: dict[tuple[str, str], dict[str, None]] = {}
     for segment, item_id, channel, _, _ in found:
-        known = items.setdefault((segment, channel), [])
-        if item_id not in known:
-            known.append(item_id)
+        items.setdefault((segment, channel), {})[item_id] = None
     kept: list[Row] = []
     for (target, tones), channel in itertools.product(
         zip(targets(campaign), tones_of(campaign), strict=True), campaign.channels
     ):
-        named = target.items or items.get((target.segment, channel), [])
+        named = target.items or tuple(items.get((target.segment, channel), ()))
         if not named:
             raise _missing(f"{target.segment}/*/{channel}", folder)
         for item_id, tone, language in itertools.product(named, tones, languages_of(campaign)):
