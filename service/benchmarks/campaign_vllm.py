@@ -101,8 +101,9 @@ async def benchmark_on_vllm(
         orders = [_told(each, answered=False) for each in (probes, shuffled(probes, plan.seed))]
         ordered, mixed = await _offline(python, folder, orders, _engine("full") | cache)
         tell("starting vLLM", 0, None)
+        log = folder / "vllm.log"
         address = stack.enter_context(
-            vllm_server(python, POCKET_FOLDER, folder / "vllm.log", longest=LONGEST["pocket"])
+            vllm_server(python, POCKET_FOLDER, log, longest=LONGEST["pocket"], beside_others=True)
         )
         running = desk(
             served,
@@ -168,7 +169,7 @@ def shuffled(asks: Sequence[Ask], seed: int) -> list[Ask]:
 
 
 def _engine(dialect: str) -> dict[str, Any]:
-    """Say what `vllm.LLM` is opened with: as `vllm_server` is."""
+    """Say what `vllm.LLM` is opened with: as `vllm_server` is, but with processes as they come."""
     longest = LONGEST[dialect]
     return {
         "model": str(POCKET_FOLDER),

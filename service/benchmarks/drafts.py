@@ -2,14 +2,16 @@
 
 The same prompts, with the same seeds, go to the same engine in the same run: straight, by a plain client, and
 through the service, which looks up, renders, asks, parses, fills, checks, scores, stores and answers. Rounds
-take turns, so that whatever else slows the machine slows both; medians are reported.
+take turns, so that whatever else slows the machine slows both; medians are reported. A vLLM started here
+leaves room for others on the same cores (`BESIDE_OTHERS`), which costs it speed when it is alone; so the same
+prompts go straight to one that does not, too, and the service is compared with the faster of the two.
 """
 
 import asyncio
 import tempfile
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AbstractContextManager, AsyncExitStack
 from pathlib import Path
 from statistics import median
 
@@ -56,6 +58,10 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """Start the real vLLM on the embedded model's weights with this interpreter, and measure that."""
 
 
+_Work = Callable[[int], Awaitable[bool]]
+"""Asks for the brief at a place; says whether a variant passed that the service checked."""
+
+
 class _Round(msgspec.Struct, frozen=True):
     """One way through all drafts."""
 
@@ -76,28 +82,32 @@ async def benchmark_drafts(plan: Plan, settings: Settings, progress: Progress | 
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-drafts-")))
         drawn = draw_briefs(_warm(plan) + ROUNDS * plan.drafts, plan.seed, held=False)
         briefs = [msgspec.structs.replace(brief, n=1) for brief in drawn]
+        limits = httpx.Limits(max_connections=None, max_keepalive_connections=plan.concurrency)
+        client = await stack.enter_async_context(httpx.AsyncClient(timeout=600, limits=limits))
+        alone = list[_Round]()
         if plan.vllm_python is not None:
+            tell("asking vLLM as it comes", 0, None)
+            with _vllm(plan.vllm_python, folder) as address:
+                engine = _Engine(client, base_url(address))
+                model = await engine.model(plan)
+                alone = await _alone(plan, engine, model, _asks(briefs, model, plan.dialect))
             tell("starting vLLM", 0, None)
-            log = folder / "vllm.log"
-            vllm = vllm_server(plan.vllm_python, POCKET_FOLDER, log, longest=LONGEST_PROMPT)
+            vllm = _vllm(plan.vllm_python, folder, beside_others=True)
             plan = msgspec.structs.replace(plan, engine=stack.enter_context(vllm))
         url = plan.engine
         if url is None:
             answers = await record(briefs, tell)
             url = stack.enter_context(paced_engine(answers, plan.tokens_per_second, folder))
         root = base_url(url)
-        limits = httpx.Limits(max_connections=None, max_keepalive_connections=plan.concurrency)
-        client = await stack.enter_async_context(httpx.AsyncClient(timeout=600, limits=limits))
-        model = plan.model or (await client.get(f"{root}/models")).json()["data"][0]["id"]
-        info = EngineInfo(name="openai", model=model, dialect=plan.dialect)
-        asks = [ask for brief in briefs for ask in first_asks(brief, info, Catalog.load())]
+        engine = _Engine(client, root)
+        model = await engine.model(plan)
+        asks = _asks(briefs, model, plan.dialect)
         running = served(
             settings, folder, engine=root, model=model, concurrency=plan.concurrency, dialect=plan.dialect
         )
         service = await stack.enter_async_context(running)
-        engine = _Engine(client, root)
-        rounds = await _rounds(plan, engine, service, model, asks, briefs, tell)
-        measured = _figures(plan, *rounds)
+        direct, behind = await _rounds(plan, engine, service, model, asks, briefs, tell)
+        measured = _figures(plan, direct, behind, alone)
         if plan.engine is not None:
             measured += await _prefix_cache(engine, briefs, model)
     command = f"pitchwright bench drafts --drafts {plan.drafts} --concurrency {plan.concurrency}"
@@ -107,6 +117,16 @@ async def benchmark_drafts(plan: Plan, settings: Settings, progress: Progress | 
     return figures(command, measured, seconds=seconds, seed=plan.seed, data=data)
 
 
+def _vllm(python: Path, folder: Path, *, beside_others: bool = False) -> AbstractContextManager[str]:
+    log = folder / "vllm.log"
+    return vllm_server(python, POCKET_FOLDER, log, longest=LONGEST_PROMPT, beside_others=beside_others)
+
+
+def _asks(briefs: Sequence[Brief], model: str, dialect: Dialect) -> list[Ask]:
+    info = EngineInfo(name="openai", model=model, dialect=dialect)
+    return [ask for brief in briefs for ask in first_asks(brief, info, Catalog.load())]
+
+
 class _Engine:
     """The bare engine, as a script would use it."""
 
@@ -114,9 +134,20 @@ class _Engine:
         self._client = client
         self._root = root
 
+    async def model(self, plan: Plan) -> str:
+        """Say which model is asked: the plan's, or the first it lists."""
+        return plan.model or (await self._client.get(f"{self._root}/models")).json()["data"][0]["id"]
+
     async def ask(self, ask: Ask, model: str) -> None:
         body = request_body(model, ask, constrains=True)
         (await self._client.post(f"{self._root}/chat/completions", json=body)).raise_for_status()
+
+    def straight(self, asks: Sequence[Ask], model: str) -> _Work:
+        async def ask(place: int) -> bool:
+            await self.ask(asks[place], model)
+            return False
+
+        return ask
 
     async def draft(self, service: Service, brief: Brief) -> bool:
         """Ask the service instead; say whether the variant passed."""
@@ -140,9 +171,7 @@ async def _rounds(
     briefs: Sequence[Brief],
     tell: Progress,
 ) -> tuple[list[_Round], list[_Round]]:
-    async def straight(place: int) -> bool:
-        await engine.ask(asks[place], model)
-        return False
+    straight = engine.straight(asks, model)
 
     async def through(place: int) -> bool:
         return await engine.draft(service, briefs[place])
@@ -150,12 +179,29 @@ async def _rounds(
     direct, behind = list[_Round](), list[_Round]()
     for number in range(-1, ROUNDS):
         tell("asking straight, then through the service", max(number, 0), ROUNDS)
-        # Each round has briefs of its own: what was encoded for one is no help to the next.
-        first = _warm(plan) + number * plan.drafts
-        places = range(_warm(plan)) if number < 0 else range(first, first + plan.drafts)
+        places = _places(plan, number)
         direct.append(await _round(engine, straight, places, plan.concurrency))
         behind.append(await _round(engine, through, places, plan.concurrency, service.process))
     return direct[1:], behind[1:]
+
+
+async def _alone(plan: Plan, engine: _Engine, model: str, asks: Sequence[Ask]) -> list[_Round]:
+    """Ask an engine that has the machine to itself, without a service in between."""
+    straight = engine.straight(asks, model)
+    rounds = [
+        await _round(engine, straight, _places(plan, number), plan.concurrency)
+        for number in range(-1, ROUNDS)
+    ]
+    return rounds[1:]
+
+
+def _places(plan: Plan, number: int) -> range:
+    """Say which briefs are asked in a round; -1 is the one that is not counted.
+
+    Each has its own: what was encoded for one is no help to the next.
+    """
+    first = _warm(plan) + number * plan.drafts
+    return range(_warm(plan)) if number < 0 else range(first, first + plan.drafts)
 
 
 def _warm(plan: Plan) -> int:
@@ -165,7 +211,7 @@ def _warm(plan: Plan) -> int:
 
 async def _round(
     engine: _Engine,
-    work: Callable[[int], Awaitable[bool]],
+    work: _Work,
     wanted: range,
     concurrency: int,
     process: int | None = None,
@@ -189,9 +235,16 @@ async def _round(
     return _Round(seconds, await engine.count() - tokens, tuple(waits), spent, passed)
 
 
-def _figures(plan: Plan, direct: Sequence[_Round], behind: Sequence[_Round]) -> list[Figure]:
+def _speed(rounds: Sequence[_Round]) -> float:
+    return median(one.tokens / one.seconds for one in rounds)
+
+
+def _figures(
+    plan: Plan, direct: Sequence[_Round], behind: Sequence[_Round], alone: Sequence[_Round]
+) -> list[Figure]:
+    """Say what came of it; `alone` are rounds of an engine that leaves others no room, if there are any."""
     n = plan.drafts * ROUNDS
-    bare, kept = (median(one.tokens / one.seconds for one in rounds) for rounds in (direct, behind))
+    bare, kept = _speed(direct), _speed(behind)
     ratio = median(
         (ours.tokens / ours.seconds) / (bare.tokens / bare.seconds)
         for bare, ours in zip(direct, behind, strict=True)
@@ -202,6 +255,7 @@ def _figures(plan: Plan, direct: Sequence[_Round], behind: Sequence[_Round]) -> 
         figure("drafts.engine.tokens_per_second", bare, unit=unit, n=n),
         figure("drafts.service.tokens_per_second", kept, unit=unit, n=n, baseline=("the engine", bare)),
         figure("drafts.service.ratio", ratio, n=ROUNDS, at_least=goal),
+        *_of_the_fastest(kept, bare, alone),
         figure(
             "drafts.service.variants_per_second",
             median(plan.drafts / one.seconds for one in behind),
@@ -211,11 +265,13 @@ def _figures(plan: Plan, direct: Sequence[_Round], behind: Sequence[_Round]) -> 
         ),
     ]
     for share, name in ((50, "p50"), (99, "p99")):
-        alone, ours = (
+        bare_wait, our_wait = (
             float(np.percentile([wait for one in rounds for wait in one.waits], share))
             for rounds in (direct, behind)
         )
-        made.append(figure(f"drafts.service.{name}", ours, unit="s", n=n, baseline=("the engine", alone)))
+        made.append(
+            figure(f"drafts.service.{name}", our_wait, unit="s", n=n, baseline=("the engine", bare_wait))
+        )
     spent = [one.cpu_seconds for one in behind if one.cpu_seconds is not None]
     if spent:
         made.append(
@@ -225,14 +281,25 @@ def _figures(plan: Plan, direct: Sequence[_Round], behind: Sequence[_Round]) -> 
     return made
 
 
+def _of_the_fastest(kept: float, bare: float, alone: Sequence[_Round]) -> list[Figure]:
+    if not alone:
+        return []
+    as_it_comes = _speed(alone)
+    of_fastest = kept / max(bare, as_it_comes)
+    beside = ("as it comes, alone", as_it_comes)
+    return [
+        figure("drafts.vllm.beside_others", bare, unit="tokens/s", n=len(alone), baseline=beside),
+        figure("drafts.service.ratio_of_fastest", of_fastest, n=len(alone), at_least=REAL_RATIO),
+    ]
+
+
 async def _prefix_cache(engine: _Engine, briefs: Sequence[Brief], model: str) -> list[Figure]:
     """Send prompts of the full dialect, and read how much of them the engine had read before.
 
     They cost one token each. Nothing is measured of an engine without vLLM's counters, or one that has no
     room for such prompts.
     """
-    info = EngineInfo(name="openai", model=model, dialect="full")
-    asks = [ask for brief in briefs[:PROBES] for ask in first_asks(brief, info, Catalog.load())]
+    asks = _asks(briefs[:PROBES], model, "full")
     names = ("prefix_cache_hits_total", "prefix_cache_queries_total")
     before = [await engine.count(name) for name in names]
     for ask in asks:

@@ -71,9 +71,13 @@ async def vllm_in_process(llm: Any, timeout_seconds: float = 60.0) -> AsyncGener
     yield VllmEngine(llm, open_tokens(POCKET_FOLDER), info, longest=longest, timeout_seconds=timeout_seconds)
 
 
+def vllm_python() -> Path:
+    """The interpreter that has the real vLLM."""
+    return Path(os.environ.get("PITCHWRIGHT_VLLM_PYTHON", ROOT / ".venv-vllm" / "bin" / "python"))
+
+
 @contextmanager
 def vllm_server(log: Path) -> Generator[str]:
     """Start the real vLLM on the committed weights; give its address once it is healthy."""
-    python = Path(os.environ.get("PITCHWRIGHT_VLLM_PYTHON", ROOT / ".venv-vllm" / "bin" / "python"))
-    with pocket_server.vllm_server(python, POCKET_FOLDER, log) as url:
+    with pocket_server.vllm_server(vllm_python(), POCKET_FOLDER, log) as url:
         yield url

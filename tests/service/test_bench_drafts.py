@@ -18,6 +18,7 @@ from service.benchmarks.paced import Pace, Recorded, ask_key, prompt_key, save_a
 from service.benchmarks.processes import cpu_seconds, free_port, started
 from service.cli import invoke
 from service.errors import DependencyError
+from tests.contracts.engines import vllm_python
 
 
 async def test_answers_share_one_rate_and_none_waits_for_another() -> None:
@@ -118,6 +119,23 @@ def test_the_command_measures_the_service_beside_the_engine(
     assert found["drafts.engine.tokens_per_second"]["value"] > 100
     if sys.platform == "linux":
         assert found["drafts.service.cpu_per_variant"]["value"] > 0
+
+
+@pytest.mark.vllm
+def test_with_vllm_the_service_is_compared_with_the_faster_of_both_ways_to_run_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PITCHWRIGHT_EMBEDDER", "offline")
+    asked = ["bench", "drafts", "--drafts", "12", "--vllm-python", str(vllm_python()), "--json"]
+    invoke(["--data-dir", str(tmp_path), *asked])
+    found = {each["name"]: each for each in json.loads(capsys.readouterr().out)["figures"]}
+    straight = found["drafts.vllm.beside_others"]
+    fastest = max(straight["value"], straight["baseline_value"])
+    ours = found["drafts.service.tokens_per_second"]["value"]
+    assert found["drafts.service.ratio_of_fastest"]["value"] == pytest.approx(ours / fastest)
+    assert (
+        found["drafts.service.ratio_of_fastest"]["goal"] == found["drafts.service.ratio"]["goal"] == ">= 0.6"
+    )
 
 
 @pytest.mark.slow

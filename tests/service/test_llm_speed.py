@@ -67,3 +67,19 @@ def test_vllm_without_its_venv_says_how_to_get_it(tmp_path: Path) -> None:
         vllm_server(tmp_path / "python", POCKET_FOLDER, tmp_path / "log"),
     ):
         pass
+
+
+@pytest.mark.parametrize("beside_others", [False, True])
+def test_a_vllm_beside_others_does_not_spin(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, beside_others: bool
+) -> None:
+    monkeypatch.delenv("VLLM_ENABLE_V1_MULTIPROCESSING", raising=False)
+    python = tmp_path / "python"
+    python.write_text('#!/bin/sh\necho "processes of its own: ${VLLM_ENABLE_V1_MULTIPROCESSING-yes}"\n')
+    python.chmod(0o700)
+    found = "0" if beside_others else "yes"
+    with (
+        pytest.raises(TimeoutError, match=f"did not come up, exit status 0:\nprocesses of its own: {found}"),
+        vllm_server(python, POCKET_FOLDER, tmp_path / "log", beside_others=beside_others),
+    ):
+        raise AssertionError("it never comes up")
