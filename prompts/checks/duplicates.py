@@ -2,9 +2,10 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from difflib import SequenceMatcher
-from itertools import combinations
+from functools import lru_cache
+from itertools import chain, combinations
 
 from prompts.brief import Brief
 from prompts.checks.reading import HIDDEN, Hit, Reading, Rule, normalise, read
@@ -14,6 +15,7 @@ NEAR = 0.9
 """Likeness from which two texts count as the same copy with a word or two changed."""
 
 _TOKEN = re.compile(rf"[^\W_]+(?:'[^\W_]+)*|{HIDDEN}+")
+_PIECE = re.compile(r"[^\W_]+")
 _PUNCTUATION = re.compile(r"[^\w\s]")
 
 
@@ -81,24 +83,43 @@ def near(
 ) -> list[tuple[int, float] | None]:
     """Find for each variant what of much other copy it nearly repeats: the most alike one's place, likeness.
 
-    None where none is as alike as `NEAR`; of equals the first. Every text is read once, and two are compared
-    in full only where the words they share, in whatever order, could make them so alike.
+    None where none is as alike as `NEAR`; of equals the first. Texts are laid out for the brief, and two are
+    compared in full, only where the words they share, in whatever order, could make them so alike.
     """
-    known = [_Words(_tokens(brief, other)) for other in others]
-    return [_nearest_of(_Words(_tokens(brief, variant)), known) for variant in variants]
+    read_as = [_Words(_tokens(brief, variant)) for variant in variants]
+    counted = [_pieces(_whole(other)) for other in others]
+    likely = [
+        [place for place, pieces in enumerate(counted) if words.may_be_near(pieces)] for words in read_as
+    ]
+    known = {place: _Words(_tokens(brief, others[place])) for place in set(chain.from_iterable(likely))}
+    return [
+        _nearest_of(words, {place: known[place] for place in places})
+        for words, places in zip(read_as, likely, strict=True)
+    ]
 
 
 class _Words:
     def __init__(self, tokens: list[str]) -> None:
         self.tokens = tokens
         self.counts = Counter(tokens)
+        self._pieces = Counter(piece for token in tokens for piece in _PIECE.findall(token))
+        self._facts = sum(token[0] == HIDDEN for token in tokens)
+
+    def may_be_near(self, pieces: "Counter[str]") -> bool:
+        """Whether a text of these pieces can be as alike as `NEAR`, whichever of them the brief gave.
+
+        M matching words, of a words here and b there, make 2 M / (a + b) alike. M is at most b, and at most
+        s, the pieces both have and the facts here, so that no text is more alike than 2 s / (a + s).
+        """
+        shared = self._facts + _shared(self._pieces, pieces)
+        return 2 * shared >= NEAR * (len(self.tokens) + shared)
 
 
-def _nearest_of(words: _Words, others: Sequence[_Words]) -> tuple[int, float] | None:
+def _nearest_of(words: _Words, others: Mapping[int, _Words]) -> tuple[int, float] | None:
     best: tuple[int, float] | None = None
-    for place, other in enumerate(others):
+    for place, other in others.items():
         enough = NEAR * (len(words.tokens) + len(other.tokens)) / 2
-        if min(len(words.tokens), len(other.tokens)) < enough or _shared(words, other) < enough:
+        if min(len(words.tokens), len(other.tokens), _shared(words.counts, other.counts)) < enough:
             continue
         alike = SequenceMatcher(None, words.tokens, other.tokens, autojunk=False).ratio()
         if alike >= NEAR and (best is None or alike > best[1]):
@@ -106,8 +127,18 @@ def _nearest_of(words: _Words, others: Sequence[_Words]) -> tuple[int, float] | 
     return best
 
 
-def _shared(first: _Words, second: _Words) -> int:
-    return sum(min(times, second.counts[word]) for word, times in first.counts.items())
+def _shared(first: "Counter[str]", second: "Counter[str]") -> int:
+    return sum(min(times, second[word]) for word, times in first.items())
+
+
+def _whole(fields: Fields) -> str:
+    return "\n".join(value if isinstance(value, str) else "\n".join(value) for value in fields.values())
+
+
+@lru_cache(maxsize=1024)  # what was sent is looked at for every draft
+def _pieces(text: str) -> "Counter[str]":
+    """Count the words of a text; of one with an apostrophe, what stands before and after it."""
+    return Counter(_PIECE.findall(text.casefold()))
 
 
 def _tokens(brief: Brief, fields: Fields) -> list[str]:

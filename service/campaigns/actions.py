@@ -77,7 +77,8 @@ async def run_campaign(
         else:
             given = _written(writer, missing, engine, catalog, at_once, progress)
         async for unit, written in given:
-            rows[unit.digest] = rows_of(campaign.name, unit, written.variants, written.control)
+            held = await writer.hold_against_sent(unit, written)
+            rows[unit.digest] = rows_of(campaign.name, unit, held.variants, held.control)
             results.add(rows[unit.digest])
         ordered = [rows[unit.digest] for unit in units]
         where = itertools.product(targets(campaign), campaign.channels)

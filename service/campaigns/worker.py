@@ -204,11 +204,12 @@ class Worker:
             unit = await writer.prepare(lease.place, catalog)
             known = await writer.answer(unit)
         if known is not None:
-            return known
+            return await writer.hold_against_sent(unit, known)
         # Campaigns stand in a line of their own, so that a workspace's drafts do not wait behind them.
         async with runtime.admission.turn(f"{workspace} campaigns", unit.brief.n):
             written = await writer.write(unit, meter, catalog)
-        return msgspec.structs.replace(written, tokens=meter.tokens)
+        held = await writer.hold_against_sent(unit, written)
+        return msgspec.structs.replace(held, tokens=meter.tokens)
 
     async def _writer(self, workspace: str, campaign: str) -> Writer:
         key = (workspace, campaign)

@@ -5,10 +5,14 @@ What units need of the store at the same time is read together, and each is told
 
 import functools
 import hashlib
+import math
+import time
 from collections.abc import Callable, Iterator, Sequence
 from importlib import resources
 from importlib.resources.abc import Traversable
 from typing import NamedTuple
+
+import msgspec
 
 from eval.scorers.registry import rank
 from prompts.brief import Audience, Product
@@ -26,6 +30,7 @@ from service.drafts.actions import prepare_brief
 from service.drafts.control import score_beside
 from service.drafts.facts import product_of
 from service.drafts.model import DraftRequest
+from service.drafts.repetition import SENT_RULE, SaidBefore, held_against, said_before
 from service.errors import InvalidInput
 from service.gathering import Gathering, awaited
 from service.prompts.actions import catalog_of
@@ -42,6 +47,8 @@ READ_TOGETHER = 16
 """Units whose facts are read in one look at the store."""
 SCORED_APART_SECONDS = 0.1
 """How long written units wait for others: the more are scored together, the less each costs."""
+SENT_SECONDS = 10.0
+"""How old what is known of copy that was sent may be."""
 
 _RULES = ("prompts", "eval.scorers", "eval.proxies.headline")
 """Where what decides a unit's copy, its checks and its scores is written, besides the prompts themselves."""
@@ -104,6 +111,8 @@ class Writer:
         self._catalogs = Gathering[None, Catalog](awaited, self._find_catalogs, READ_TOGETHER)
         self._facts = Gathering[Place, _Facts](awaited, self._look_up, READ_TOGETHER)
         self._answers = Gathering[str, Written | None](awaited, self._find_answers, READ_TOGETHER)
+        self._sent = Gathering[str, SaidBefore](awaited, self._find_sent, READ_TOGETHER)
+        self._known_sent: dict[str, tuple[float, SaidBefore]] = {}
 
     async def catalog(self) -> Catalog:
         """Return the workspace's prompts, with those the campaign names in the place of those in use.
@@ -159,6 +168,30 @@ class Writer:
             self._runtime, unit.asked, variants, unit.control, SCORED_APART_SECONDS
         )
         return Written(digest=unit.digest, variants=tuple(rank(scored)), control=control)
+
+    async def hold_against_sent(self, unit: Unit, written: Written) -> Written:
+        """Say of a unit's variants whether they nearly repeat what was accepted or sent before.
+
+        That depends on the day and not on what was asked, so it is no part of the answer identical units
+        share: what an answer of before says of it is put aside.
+        """
+        variants = [
+            msgspec.structs.replace(
+                variant, checks=tuple(check for check in variant.checks if check.rule != SENT_RULE)
+            )
+            for variant in written.variants
+        ]
+        before = await self._sent.do(unit.brief.channel)
+        held = await held_against(self._runtime, unit.brief, variants, before)
+        return msgspec.structs.replace(written, variants=tuple(held))
+
+    async def _find_sent(self, channels: Sequence[str]) -> list[SaidBefore]:
+        now = time.monotonic()
+        for channel in sorted(set(channels)):
+            read_at, _ = self._known_sent.get(channel, (-math.inf, ()))
+            if now - read_at >= SENT_SECONDS:
+                self._known_sent[channel] = now, await said_before(self._runtime, self._workspace, channel)
+        return [self._known_sent[channel][1] for channel in channels]
 
     async def _find_catalogs(self, asked: Sequence[None]) -> list[Catalog]:
         catalog = await catalog_of(self._runtime, self._workspace)

@@ -340,11 +340,13 @@ def test_what_is_near_by_the_quick_look_is_what_is_near_in_full() -> None:
         "root",
         "leaf",
     ]
+    title = asked.product.title
+    words += [title, f"{title}'s", f"root's {title}", "{{ first_name | default: 'you' }}", "leaf_light"]
     texts: list[Fields] = [{"title": " ".join(chance.choices(words, k=12)), "body": ""} for _ in range(30)]
     for text in tuple(texts):
         changed_words = str(text["title"]).split()
         for _ in range(chance.randrange(4)):
-            changed_words[chance.randrange(12)] = chance.choice(words)
+            changed_words[chance.randrange(len(changed_words))] = chance.choice(words)
         texts.append({"title": " ".join(changed_words), "body": ""})
     found = near(asked, texts[30:], texts[:30])
     in_full = [nearest(asked, text, texts[:30]) for text in texts[30:]]
