@@ -20,8 +20,8 @@ from indexing.flat_index import FlatIndex
 from indexing.index import IndexInfo, Rows
 from indexing.index_plan import DEFAULT_MEMORY_BYTES, IndexKind, IndexPlan, plan_index
 from indexing.index_tuning import sample_queries, tune
-from indexing.inverted_lists import graph_of, train_centres
-from indexing.ranked_index import RankedIndex, Width, centres_of
+from indexing.inverted_lists import Fill, clear_tails, fill_lists, train_centres
+from indexing.ranked_index import RankedIndex, Width
 
 _faiss: Any = faiss
 
@@ -30,7 +30,6 @@ FaissIndex = FlatIndex | RankedIndex
 _ENCODER_SAMPLE = 1_000
 _DRIFT = 2.0
 """An index that grew or shrank by more than this factor since its quantiser was trained is trained anew."""
-_ADDED_AT_ONCE = 100_000
 _UNTUNED = Width(probes=64, reranked=200)
 
 
@@ -42,12 +41,14 @@ def build_faiss(
     memory_bytes: int = DEFAULT_MEMORY_BYTES,
     kind: IndexKind | None = None,
     seed: int = 0,
+    fill: Fill = fill_lists,
 ) -> FaissIndex:
     """Index unit `vectors` float32[n, dim] under `rows` int64[n] (default 0..n-1), by size or as told.
 
     `queries` float32[m, dim]: what will be asked, to tune for; the vectors themselves where none are given.
-    An approximate index keeps reading `vectors`. Raises `VectorError` for NaN, a zero vector, rows that
-    are not distinct and ascending, and `BudgetError` for a memory budget that holds no index of so many.
+    An approximate index keeps reading `vectors`; `fill` puts them into its lists. Raises `VectorError` for
+    NaN, a zero vector, rows that are not distinct and ascending, and `BudgetError` for a memory budget that
+    holds no index of so many.
     """
     vectors, rows = check_vectors(vectors), check_rows(rows, len(vectors))
     plan = plan_index(len(vectors), vectors.shape[1], memory_bytes, kind)
@@ -56,6 +57,7 @@ def build_faiss(
     if not len(vectors):
         raise VectorError("A quantiser cannot be trained on no vectors: build a flat index.")
     index = _make_ivf(vectors, plan, seed)
+    _fill(index, vectors, np.arange(len(vectors), dtype=np.int64), fill)
     return _tuned(index, vectors, rows, queries, seed, trained_on=len(vectors))
 
 
@@ -68,6 +70,7 @@ def update_faiss(
     queries: Vectors | None = None,
     memory_bytes: int = DEFAULT_MEMORY_BYTES,
     seed: int = 0,
+    fill: Fill = fill_lists,
 ) -> FaissIndex:
     """Make the next index from the previous one; `build_faiss` where that is not worth it.
 
@@ -84,10 +87,10 @@ def update_faiss(
     drifted = not trained_on / _DRIFT <= len(vectors) <= trained_on * _DRIFT
     if not isinstance(previous, RankedIndex) or plan.kind != "ivf" or previous.kind != "ivf" or drifted:
         return build_faiss(
-            vectors, rows, queries=queries, memory_bytes=memory_bytes, kind=plan.kind, seed=seed
+            vectors, rows, queries=queries, memory_bytes=memory_bytes, kind=plan.kind, seed=seed, fill=fill
         )
     index = _carry(previous.faiss_index, previous.size, carried)
-    fill_lists(index, vectors, np.flatnonzero(carried < 0).astype(np.int64))
+    _fill(index, vectors, np.flatnonzero(carried < 0).astype(np.int64), fill)
     return _tuned(index, vectors, rows, queries, seed, trained_on=trained_on)
 
 
@@ -104,20 +107,6 @@ def open_faiss(path: Path, vectors: Vectors | None = None) -> FaissIndex:
         if isinstance(index, types):
             return _open_ranked(path, index, rows, info or _info_of_old(index, kind), vectors)
     raise SnapshotCorrupt(f"{path.name} holds a {type(index).__name__}, which this version does not use.")
-
-
-def fill_lists(index: Any, vectors: Vectors, places: Rows) -> None:
-    """Add vectors under their places, the list of each found through a graph over the centres."""
-    if not len(places):
-        return
-    exact, graph = index.quantizer, graph_of(centres_of(index))
-    index.quantizer = graph
-    try:
-        for start in range(0, len(places), _ADDED_AT_ONCE):
-            part = places[start : start + _ADDED_AT_ONCE]
-            index.add_with_ids(np.ascontiguousarray(vectors[part]), part)
-    finally:
-        index.quantizer = exact
 
 
 def _open_ranked(path: Path, index: Any, rows: Rows, info: IndexInfo, vectors: Vectors | None) -> RankedIndex:
@@ -150,8 +139,12 @@ def _make_ivf(vectors: Vectors, plan: IndexPlan, seed: int) -> Any:
     centres.this.disown()
     index.own_fields = True
     index.train(np.ascontiguousarray(vectors[:_ENCODER_SAMPLE]))  # the centres stand: only the encoder
-    fill_lists(index, vectors, np.arange(len(vectors), dtype=np.int64))
     return index
+
+
+def _fill(index: Any, vectors: Vectors, places: Rows, fill: Fill) -> None:
+    fill(index, vectors, places)
+    clear_tails(index)  # whatever memory held there would go into the file
 
 
 def _carry(index: Any, size: int, carried: Rows) -> Any:
@@ -167,26 +160,8 @@ def _carry(index: Any, size: int, carried: Rows) -> Any:
         if length:
             labels: Rows = _faiss.rev_swig_ptr(lists.get_ids(each), length)
             labels[:] = number[labels]
-    _clear_tails(copied)
+    clear_tails(copied)
     return copied
-
-
-def _clear_tails(index: Any) -> None:
-    """Clear the free places of each list's last block of 32 codes.
-
-    FAISS 1.15 leaves the bits of removed codes there and adds by or-ing bits into them.
-    """
-    lists, packer = _faiss.downcast_InvertedLists(index.invlists), index.get_CodePacker()
-    nothing = np.zeros(int(packer.code_size), np.uint8)
-    together = int(packer.nvec)
-    for each in range(int(index.nlist)):
-        length = int(lists.list_size(each))
-        block = length // together
-        if length % together:
-            codes = _faiss.rev_swig_ptr(lists.get_codes(each), (block + 1) * int(packer.block_size))
-            last = codes[block * int(packer.block_size) :]
-            for place in range(length % together, together):
-                packer.pack_1_c(_faiss.swig_ptr(nothing), place, _faiss.swig_ptr(last))
 
 
 def _tuned(

@@ -6,13 +6,22 @@ most of the work of a build; beyond the sample a small graph over the centres is
 
 from __future__ import annotations
 
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from typing import Any
 
 import faiss
 import numpy as np
+import numpy.typing as npt
 
 from indexing.embedder import Vectors
 from indexing.index import Rows
+from indexing.ranked_index import centres_of
+
+Fill = Callable[[Any, Vectors, Rows], None]
+"""Adds `vectors[places]` under their places to an inverted file, in that order."""
+
+ADDED_AT_ONCE = 100_000
 
 _faiss: Any = faiss
 
@@ -57,6 +66,65 @@ def graph_of(centres: Vectors) -> Any:
     finally:
         _faiss.omp_set_num_threads(before)
     return graph
+
+
+def fill_lists(index: Any, vectors: Vectors, places: Rows) -> None:
+    """Add vectors under their places, the list of each found through a graph over the centres."""
+    if not len(places):
+        return
+    with _by_graph(index):
+        for start in range(0, len(places), ADDED_AT_ONCE):
+            part = places[start : start + ADDED_AT_ONCE]
+            index.add_with_ids(np.ascontiguousarray(vectors[part]), part)
+
+
+def blank_lists(index: Any) -> npt.NDArray[np.uint8]:
+    """Write an inverted file with its centres and without what it holds, to be filled elsewhere."""
+    blank = _faiss.deserialize_index(_faiss.serialize_index(index))
+    blank.reset()
+    return _faiss.serialize_index(blank)
+
+
+def fill_blank(blank: npt.NDArray[np.uint8], vectors: Vectors, places: Rows) -> npt.NDArray[np.uint8]:
+    """Fill a blank of `blank_lists` with vectors, a row for each of `places`."""
+    index = _faiss.deserialize_index(blank)
+    with _by_graph(index):
+        index.add_with_ids(np.ascontiguousarray(vectors), places)
+    return _faiss.serialize_index(index)
+
+
+def merge_lists(index: Any, filled: npt.NDArray[np.uint8]) -> None:
+    """Add what `fill_blank` filled: as if it had been added here, list by list."""
+    index.merge_from(_faiss.deserialize_index(filled), 0)
+
+
+def clear_tails(index: Any) -> None:
+    """Clear the free places of each list's last block of 32 codes.
+
+    FAISS 1.15 leaves there what memory held and the bits of removed codes, and adds by or-ing bits into them.
+    """
+    lists, packer = _faiss.downcast_InvertedLists(index.invlists), index.get_CodePacker()
+    nothing = np.zeros(int(packer.code_size), np.uint8)
+    together = int(packer.nvec)
+    for each in range(int(index.nlist)):
+        length = int(lists.list_size(each))
+        block = length // together
+        if length % together:
+            codes = _faiss.rev_swig_ptr(lists.get_codes(each), (block + 1) * int(packer.block_size))
+            last = codes[block * int(packer.block_size) :]
+            for place in range(length % together, together):
+                packer.pack_1_c(_faiss.swig_ptr(nothing), place, _faiss.swig_ptr(last))
+
+
+@contextmanager
+def _by_graph(index: Any) -> Generator[None]:
+    """Have an inverted file find lists through a graph over its centres."""
+    exact = index.quantizer
+    index.quantizer = graph_of(centres_of(index))
+    try:
+        yield
+    finally:
+        index.quantizer = exact
 
 
 def _closest(vectors: Vectors, centres: Vectors) -> Rows:

@@ -21,6 +21,8 @@ import polars as pl
 from indexing.embedder import Embedder, Vectors
 from indexing.errors import ClusterError, EmbedderError, IndexingError
 from indexing.grouping import ItemTable
+from indexing.index import Rows
+from indexing.inverted_lists import ADDED_AT_ONCE, blank_lists, fill_blank, merge_lists
 from indexing.item_vectors import Parts, encode_part
 from indexing.profile_building import Chunk, ChunkProfiles, ProfileRules, compute_chunk
 from indexing.profiles import Tastes, offsets_of
@@ -86,6 +88,18 @@ class RayWorkers:
         for result in mapped(map(_chunk_table, chunks), ProfileComputer, shared, rules):
             yield _chunk_profiles(result)
 
+    def fill_lists(self, index: Any, vectors: Vectors, places: Rows) -> None:
+        """Find lists and codes by a pool of actors that share the centres. Raises as `mapped`."""
+        parts = (places[start : start + ADDED_AT_ONCE] for start in range(0, len(places), ADDED_AT_ONCE))
+        tables = (
+            _arrow.table({"place": _arrow.array(part), "vector": _vector_array(vectors[part])})
+            for part in parts
+        )
+        shared = [_ray().put(blank_lists(index))]
+        for result in mapped(tables, ListFiller, shared):
+            for filled in result.column("lists"):
+                merge_lists(index, np.frombuffer(filled.as_buffer(), np.uint8))
+
 
 class Encoder:
     """An actor: tables of `text` to tables of `vector`."""
@@ -127,6 +141,20 @@ class ProfileComputer:
                 "share": _lists(interests, _arrow.array(built.shares)),
             }
         )
+
+
+class ListFiller:
+    """An actor: tables of vectors with their places to tables of one row, `lists`, that holds them."""
+
+    def __init__(self, shared: list[Any]) -> None:
+        self._blank: npt.NDArray[np.uint8] = _ray().get(shared[0])
+
+    def __call__(self, batch: Any) -> Any:
+        """Fill the lists with one part."""
+        batch = batch.combine_chunks()
+        places = batch.column("place").to_numpy()
+        filled = fill_blank(self._blank, _rows(batch.column("vector")), places)
+        return _arrow.table({"lists": _arrow.array([filled.tobytes()], _arrow.large_binary())})
 
 
 def mapped(

@@ -24,6 +24,7 @@ from indexing.event_columns import read_columns, with_coded_types
 from indexing.faiss_index import FaissIndex, build_faiss, update_faiss
 from indexing.index import Rows
 from indexing.index_plan import DEFAULT_MEMORY_BYTES
+from indexing.inverted_lists import Fill, fill_lists
 from indexing.item_vectors import EncodedBefore, ItemVectors, encode_items
 from indexing.manifest import (
     FORMAT_VERSION,
@@ -198,9 +199,12 @@ def _compute(
         with_text = np.flatnonzero(np.any(vectors != 0, axis=1)).astype(np.int64)
         to_index = len(with_text) + len(interests.weights)
         report("index", 0, to_index)
-        item_index = _index_items(world, item_vectors, with_text, previous, index_memory_bytes)
+        fill = fill_lists if workers is None else workers.fill_lists
+        item_index = _index_items(world, item_vectors, with_text, previous, index_memory_bytes, fill)
         report("index", len(with_text), to_index)
-        interest_index = _index_interests(world, interests, vectors[with_text], previous, index_memory_bytes)
+        interest_index = _index_interests(
+            world, interests, vectors[with_text], previous, index_memory_bytes, fill
+        )
         report("index", to_index, to_index)
     return _Parts(
         item_vectors=item_vectors,
@@ -239,13 +243,20 @@ def _associate(
 
 
 def _index_items(
-    world: World, items: ItemVectors, with_text: Rows, previous: Snapshot | None, memory_bytes: int
+    world: World,
+    items: ItemVectors,
+    with_text: Rows,
+    previous: Snapshot | None,
+    memory_bytes: int,
+    fill: Fill,
 ) -> FaissIndex:
     vectors = items.vectors[with_text]
     if previous is None:
-        return build_faiss(vectors, with_text, memory_bytes=memory_bytes)
+        return build_faiss(vectors, with_text, memory_bytes=memory_bytes, fill=fill)
     carried = carried_items(previous, world.items["id"], items.digests, with_text)
-    return update_faiss(previous.item_index, vectors, with_text, carried=carried, memory_bytes=memory_bytes)
+    return update_faiss(
+        previous.item_index, vectors, with_text, carried=carried, memory_bytes=memory_bytes, fill=fill
+    )
 
 
 def _index_interests(
@@ -254,9 +265,10 @@ def _index_interests(
     item_vectors: Vectors,
     previous: Snapshot | None,
     memory_bytes: int,
+    fill: Fill,
 ) -> FaissIndex:
     if previous is None:
-        return build_faiss(interests.vectors, queries=item_vectors, memory_bytes=memory_bytes)
+        return build_faiss(interests.vectors, queries=item_vectors, memory_bytes=memory_bytes, fill=fill)
     carried = carried_interests(previous, world.profiles["id"], interests)
     return update_faiss(
         previous.interest_index,
@@ -264,6 +276,7 @@ def _index_interests(
         carried=carried,
         queries=item_vectors,
         memory_bytes=memory_bytes,
+        fill=fill,
     )
 
 

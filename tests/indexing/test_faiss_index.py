@@ -11,10 +11,13 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from indexing import ranked_index
+from indexing.embedder import Vectors
 from indexing.errors import SnapshotCorrupt, VectorError
 from indexing.exact_index import ExactIndex
-from indexing.faiss_index import FaissIndex, build_faiss, fill_lists, open_faiss, update_faiss
+from indexing.faiss_index import FaissIndex, build_faiss, open_faiss, update_faiss
+from indexing.index import Rows
 from indexing.index_plan import FLAT_BELOW, IndexKind, plan_index
+from indexing.inverted_lists import blank_lists, fill_blank, fill_lists, merge_lists
 from indexing.ranked_index import RankedIndex
 from tests.indexing.unit_vectors import DIM, clustered, recall, unit
 
@@ -73,6 +76,32 @@ def test_codes_that_were_carried_are_those_of_adding_all_anew() -> None:
     assert recall(updated, after, queries) >= 0.95
     assert updated.describe().parameters["trained_on"] == 2_000
     assert updated.describe().vectors == len(after)
+
+
+def test_lists_filled_in_parts_elsewhere_are_those_filled_here() -> None:
+    """In parts of any size, after what is there already: one begins a block of 32 codes, another ends it."""
+    vectors, more = clustered(2_000, 17), clustered(700, 25)
+
+    def elsewhere(index: Any, vectors: Vectors, places: Rows) -> None:
+        blank = blank_lists(index)
+        for part in np.split(places, [1, 33, 97, 600]):
+            merge_lists(index, fill_blank(blank, vectors[part], part))
+
+    here, there = (build_faiss(vectors, kind="ivf", fill=fill) for fill in (fill_lists, elsewhere))
+    carried = np.concatenate([np.arange(2_000)[::3], np.full(700, -1)])
+    after = np.concatenate([vectors[::3], more])
+    mine, theirs = (
+        update_faiss(index, after, carried=carried, memory_bytes=60 * len(after), fill=fill)
+        for index, fill in ((here, fill_lists), (there, elsewhere))
+    )
+    assert mine.describe().parameters["trained_on"] == 2_000
+    assert codes(here) == codes(there)
+    assert codes(mine) == codes(theirs)
+
+
+def codes(index: FaissIndex) -> bytes:
+    assert isinstance(index, RankedIndex)
+    return _faiss.serialize_index(index.faiss_index).tobytes()
 
 
 def test_a_flat_index_updated_is_the_one_built_anew() -> None:

@@ -12,7 +12,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-from indexing import item_vectors, on_ray, profile_building
+from indexing import index_plan, item_vectors, on_ray, profile_building
 from indexing.errors import ClusterError, EmbedderError, SnapshotError
 from indexing.item_vectors import encode_items
 from indexing.on_ray import Encoder, RayWorkers, cluster
@@ -41,6 +41,8 @@ def ray() -> Iterator[None]:
 def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(item_vectors, "TEXTS_AT_ONCE", 2)
     monkeypatch.setattr(profile_building, "CHUNK_EVENTS", 64)
+    monkeypatch.setattr(index_plan, "FLAT_BELOW", 50)  # interests get inverted lists, the few items do not
+    monkeypatch.setattr(on_ray, "ADDED_AT_ONCE", 16)
 
 
 def uneven_world() -> World:
@@ -56,12 +58,13 @@ def test_the_snapshot_is_the_local_one_byte_for_byte_although_workers_are_killed
     ray: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world, embedder = uneven_world(), PlainEmbedder()
-    folders = {name: tmp_path / name for name in ("local", "on_ray", "encoder", "profiles")}
+    folders = {name: tmp_path / name for name in ("local", "on_ray", "encoder", "profiles", "lists")}
     for folder in folders.values():
         folder.mkdir()
     local = write_snapshot(world, embedder, folders["local"], now=AS_OF)
     monkeypatch.setattr(on_ray, "Encoder", dying(on_ray.Encoder, folders["encoder"]))
     monkeypatch.setattr(on_ray, "ProfileComputer", dying(on_ray.ProfileComputer, folders["profiles"]))
+    monkeypatch.setattr(on_ray, "ListFiller", dying(on_ray.ListFiller, folders["lists"]))
     told: list[tuple[str, int, int]] = []
     distributed = write_snapshot(
         world,
@@ -75,7 +78,9 @@ def test_the_snapshot_is_the_local_one_byte_for_byte_although_workers_are_killed
     assert (distributed.encoded, distributed.counts) == (local.encoded, local.counts)
     for stage, total in (("encode", 12), ("profiles", 60)):
         assert [step for step in told if step[0] == stage][-1] == (stage, total, total)
-    for stage, parts in (("encoder", 6), ("profiles", 8)):
+    assert (local.item_index, local.interest_index) == ("flat", "ivf")
+    lists = -(-local.counts.interests // 16)
+    for stage, parts in (("encoder", 6), ("profiles", 8), ("lists", lists)):
         check_killed(folders[stage], parts)
 
 
