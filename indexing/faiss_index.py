@@ -18,16 +18,15 @@ from indexing.exact_index import StoredVectors, check_rows, check_vectors
 from indexing.faiss_files import read_index
 from indexing.flat_index import FlatIndex
 from indexing.index import IndexInfo, Rows
-from indexing.index_plan import DEFAULT_MEMORY_BYTES, IndexKind, IndexPlan, plan_index
+from indexing.index_plan import DEFAULT_MEMORY_BYTES, IndexKind, plan_index
 from indexing.index_tuning import sample_queries, tune
-from indexing.inverted_lists import Fill, clear_tails, fill_lists, train_centres
+from indexing.inverted_lists import Fill, clear_tails, fill_lists, train_lists
 from indexing.ranked_index import RankedIndex, Width
 
 _faiss: Any = faiss
 
 FaissIndex = FlatIndex | RankedIndex
 
-_ENCODER_SAMPLE = 1_000
 _DRIFT = 2.0
 """An index that grew or shrank by more than this factor since its quantiser was trained is trained anew."""
 _UNTUNED = Width(probes=64, reranked=200)
@@ -56,7 +55,7 @@ def build_faiss(
         return _build_flat(vectors, rows)
     if not len(vectors):
         raise VectorError("A quantiser cannot be trained on no vectors: build a flat index.")
-    index = _make_ivf(vectors, plan, seed)
+    index = train_lists(vectors, plan.lists, seed)
     _fill(index, vectors, np.arange(len(vectors), dtype=np.int64), fill)
     return _tuned(index, vectors, rows, queries, seed, trained_on=len(vectors))
 
@@ -129,17 +128,6 @@ def _build_flat(vectors: Vectors, rows: Rows) -> FlatIndex:
     if len(vectors):
         index.add(vectors)
     return FlatIndex(index, rows)
-
-
-def _make_ivf(vectors: Vectors, plan: IndexPlan, seed: int) -> Any:
-    dim = vectors.shape[1]
-    centres = _faiss.IndexFlatIP(dim)
-    centres.add(train_centres(vectors, plan.lists, seed))
-    index = _faiss.IndexIVFRaBitQFastScan(centres, dim, plan.lists, _faiss.METRIC_INNER_PRODUCT)
-    centres.this.disown()
-    index.own_fields = True
-    index.train(np.ascontiguousarray(vectors[:_ENCODER_SAMPLE]))  # the centres stand: only the encoder
-    return index
 
 
 def _fill(index: Any, vectors: Vectors, places: Rows, fill: Fill) -> None:

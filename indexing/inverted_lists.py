@@ -28,6 +28,7 @@ _faiss: Any = faiss
 _TRAINING_VECTORS_PER_LIST = 40
 _ROUNDS = 8
 _VECTORS_AT_ONCE = 4_096
+_ENCODER_SAMPLE = 1_000
 _LINKS = 32
 _BUILD_BREADTH = 80
 _SEARCH_BREADTH = 32
@@ -68,6 +69,18 @@ def graph_of(centres: Vectors) -> Any:
     return graph
 
 
+def train_lists(vectors: Vectors, lists: int, seed: int) -> Any:
+    """Make an inverted file of so many lists that holds nothing yet; its centres are of a seeded sample."""
+    dim = vectors.shape[1]
+    centres = _faiss.IndexFlatIP(dim)
+    centres.add(train_centres(vectors, lists, seed))
+    index = _faiss.IndexIVFRaBitQFastScan(centres, dim, lists, _faiss.METRIC_INNER_PRODUCT)
+    centres.this.disown()
+    index.own_fields = True
+    index.train(np.ascontiguousarray(vectors[:_ENCODER_SAMPLE]))  # the centres stand: only the encoder
+    return index
+
+
 def fill_lists(index: Any, vectors: Vectors, places: Rows) -> None:
     """Add vectors under their places, the list of each found through a graph over the centres."""
     if not len(places):
@@ -80,22 +93,32 @@ def fill_lists(index: Any, vectors: Vectors, places: Rows) -> None:
 
 def blank_lists(index: Any) -> npt.NDArray[np.uint8]:
     """Write an inverted file with its centres and without what it holds, to be filled elsewhere."""
-    blank = _faiss.deserialize_index(_faiss.serialize_index(index))
+    blank = opened_lists(written_lists(index))
     blank.reset()
-    return _faiss.serialize_index(blank)
+    return written_lists(blank)
 
 
 def fill_blank(blank: npt.NDArray[np.uint8], vectors: Vectors, places: Rows) -> npt.NDArray[np.uint8]:
     """Fill a blank of `blank_lists` with vectors, a row for each of `places`."""
-    index = _faiss.deserialize_index(blank)
+    index = opened_lists(blank)
     with _by_graph(index):
         index.add_with_ids(np.ascontiguousarray(vectors), places)
-    return _faiss.serialize_index(index)
+    return written_lists(index)
 
 
 def merge_lists(index: Any, filled: npt.NDArray[np.uint8]) -> None:
     """Add what `fill_blank` filled: as if it had been added here, list by list."""
-    index.merge_from(_faiss.deserialize_index(filled), 0)
+    index.merge_from(opened_lists(filled), 0)
+
+
+def written_lists(index: Any) -> npt.NDArray[np.uint8]:
+    """Write an inverted file as FAISS writes files."""
+    return _faiss.serialize_index(index)
+
+
+def opened_lists(written: npt.NDArray[np.uint8]) -> Any:
+    """Read what `written_lists` wrote; never what comes from elsewhere, for it is not checked."""
+    return _faiss.deserialize_index(written)
 
 
 def clear_tails(index: Any) -> None:

@@ -18,6 +18,8 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
     interests_per_profile: float
     texts_per_core_second: float
     profiles_per_core_second: float
+    vectors_per_core_second: float
+    """Put into inverted lists."""
 
 
 class Assumed(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,9 +51,10 @@ def scale_figures(measured: Measured, assumed: Assumed | None = None) -> list[Fi
         engine hours     = variants x tokens x tries / tokens per second / 3600
         cost per 1,000   = hours x price per hour / thousands
 
-    Texts are the items and the variants, each encoded once. It supposes that n cores work n times as fast as
-    one, which Ray comes near only where parts are many and the machines' memory keeps up; events are read,
-    and indexes and associations made, by one driver, whose hours are not in it.
+    Texts are the items and the variants, each encoded once; vectors are the interests, each put into a list.
+    It supposes that n cores work n times as fast as one, which Ray comes near only where parts are many and
+    the machines' memory keeps up; events are read, lists' centres found and associations made by one driver,
+    whose hours are not in it.
     """
     assumed = assumed or Assumed()
     interests = round(PROFILES * measured.interests_per_profile)
@@ -60,6 +63,7 @@ def scale_figures(measured: Measured, assumed: Assumed | None = None) -> list[Fi
     texts = assumed.items + VARIANTS
     encoding = texts / measured.texts_per_core_second / assumed.machine_cores / 3_600
     computing = PROFILES / measured.profiles_per_core_second / assumed.machine_cores / 3_600
+    listing = interests / measured.vectors_per_core_second / assumed.machine_cores / 3_600
     tokens = VARIANTS * assumed.tokens_per_variant * assumed.tries_per_variant
     writing = tokens / assumed.gpu_tokens_per_second / 3_600
     profile_cost = computing * assumed.machine_dollars_per_hour / (PROFILES / 1_000)
@@ -89,6 +93,7 @@ def scale_figures(measured: Measured, assumed: Assumed | None = None) -> list[Fi
         ),
         figure("ray.scale.encoding_machine_hours", encoding, unit="h", n=round(texts)),
         figure("ray.scale.profiles_machine_hours", computing, unit="h", n=PROFILES),
+        figure("ray.scale.lists_machine_hours", listing, unit="h", n=interests),
         figure("ray.scale.writing_gpu_hours", writing, unit="h", n=VARIANTS),
         figure("ray.scale.dollars_per_thousand_profiles", profile_cost, unit="$"),
         figure("ray.scale.dollars_per_thousand_variants", variant_cost, unit="$"),

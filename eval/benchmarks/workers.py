@@ -10,12 +10,23 @@ from pathlib import Path
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 
 from eval.benchmarks.scale import Measured, scale_figures
 from eval.benchmarks.world import draw_world
 from eval.datasets.demo_world import wares_digest
 from eval.figures import Figure, Figures, figure, figures
 from indexing.embedder import Embedder, Vectors
+from indexing.index_plan import count_lists
+from indexing.inverted_lists import (
+    Fill,
+    blank_lists,
+    clear_tails,
+    fill_lists,
+    opened_lists,
+    train_lists,
+    written_lists,
+)
 from indexing.item_vectors import encode_items
 from indexing.on_ray import SCHEME, RayWorkers, cluster
 from indexing.profile_building import build_profiles
@@ -39,6 +50,14 @@ class _Run(msgspec.Struct, frozen=True, kw_only=True):
     interests: Interests
     encode: _Pace
     profiles: _Pace
+
+
+class _Filled(msgspec.Struct, frozen=True, kw_only=True):
+    """Vectors that were put into the lists of an index."""
+
+    rate: float
+    """So many a second, the start of workers included."""
+    index: bytes
 
 
 class _Pace:
@@ -70,7 +89,7 @@ class _Pace:
 def measure_workers(
     model: str, *, profiles: int, items: int, seed: int, workers: Sequence[int], progress: Progress
 ) -> Figures:
-    """Encode and compute a seeded world here and on a Ray of so many workers, and work out what scale takes.
+    """Build parts of a seeded world here and on a Ray of so many workers, and work out what scale takes.
 
     `model` is as in `load_embedder`. Rates count from the first part done to the last, so they say something
     from about ten parts a worker on (128 texts, 131,072 events a part); those of the fewest workers, by
@@ -84,11 +103,31 @@ def measure_workers(
     embedder.encode(["what is loaded at the first text is not measured"])
     here = _run(world, embedder, None, 1, partial(_tell, progress, "here"))
     measured = _figures_of("ray.here", here, None)
+    # Everybody fills lists with the same vectors: others would differ in the last bit.
+    wanted = here.interests.vectors
+    empty = blank_lists(train_lists(wanted, count_lists(len(wanted)), seed))
+    filled = filled_here = _filled(empty, wanted, fill_lists)
+    measured.append(figure("ray.here.lists_rate", filled.rate, unit="vectors/s", n=len(wanted)))
     found = here
     for count in sorted(workers, reverse=True):
         with cluster(SCHEME, count):
             ray = RayWorkers(partial(load_embedder, model), embedder.digest)
             found = _run(world, embedder, ray, count, partial(_tell, progress, f"Ray of {count}"))
+            progress(f"lists, Ray of {count}", 0, 1)
+            filled = _filled(empty, wanted, ray.fill_lists)
+        beside = ("this process", filled_here.rate)
+        measured += [
+            figure(
+                f"ray.workers_{count}.lists_rate",
+                filled.rate,
+                unit="vectors/s",
+                n=len(wanted),
+                baseline=beside,
+            ),
+            figure(
+                f"ray.workers_{count}.lists_differ", float(filled.index != filled_here.index), at_most=0.0
+            ),
+        ]
         measured += _figures_of(f"ray.workers_{count}", found, here)
         measured.append(
             figure(
@@ -106,6 +145,7 @@ def measure_workers(
         interests_per_profile=len(here.interests.weights) / profiles,
         texts_per_core_second=found.encode.rate / min(workers),
         profiles_per_core_second=found.profiles.rate / min(workers),
+        vectors_per_core_second=filled.rate / min(workers),
     )
     return figures(
         f"{COMMAND} --profiles {profiles} --items {items} --seed {seed}",
@@ -146,6 +186,15 @@ def _run(
             **{name: np.array(getattr(mapped, name)) for name in Interests.__struct_fields__}
         )
     return _Run(vectors=vectors, interests=interests, encode=encode, profiles=profiles)
+
+
+def _filled(empty: npt.NDArray[np.uint8], vectors: Vectors, fill: Fill) -> _Filled:
+    index = opened_lists(empty)
+    begun = time.perf_counter()
+    fill(index, vectors, np.arange(len(vectors), dtype=np.int64))
+    seconds = time.perf_counter() - begun
+    clear_tails(index)
+    return _Filled(rate=len(vectors) / seconds, index=written_lists(index).tobytes())
 
 
 def _tell(progress: Progress, where: str, stage: str, done: int, total: int) -> None:

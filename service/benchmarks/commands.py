@@ -303,11 +303,11 @@ def sendlist(members: int, seed: int, as_json: bool) -> None:
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Decides the world.")
 @json_option
 def ray(profiles: int, items: int, workers: tuple[int, ...], seed: int, as_json: bool) -> None:
-    """Measure encoding and profiles on Ray beside this process, and work out what a hundred million take.
+    """Measure parts of a build on Ray beside this process, and work out what a hundred million profiles take.
 
-    The rates are those from the first parts done to the last, without the start. What takes long is encoding,
-    some eighty texts a second and core, once here and once for each size: minutes in all. Exit code 1 when a
-    vector differs by more than 0.000001.
+    Encoding, profiles, and the lists of an approximate index. The rates of the first two are those from the
+    first parts done to the last, without the start. What takes long is encoding, once here and once for each
+    size: minutes in all. Exit code 1 when a vector differs by more than 0.000001, or an index at all.
 
     Example: pitchwright bench ray --workers 1 --workers 2 --json
     """

@@ -6,7 +6,11 @@ import pytest
 from eval.benchmarks.scale import Assumed, Measured, scale_figures
 
 MEASURED = Measured(
-    dim=384, interests_per_profile=2.5, texts_per_core_second=100.0, profiles_per_core_second=10_000.0
+    dim=384,
+    interests_per_profile=2.5,
+    texts_per_core_second=100.0,
+    profiles_per_core_second=10_000.0,
+    vectors_per_core_second=5_000.0,
 )
 WORKED = {
     "interests": 2.5e8,
@@ -15,6 +19,7 @@ WORKED = {
     "encoding_petaflop": 9.328,  # 11e6 x 40 x 2 x 10.6e6
     "encoding_machine_hours": 1.9097,  # 11e6 / 100 / 16 / 3600
     "profiles_machine_hours": 0.17361,  # 1e8 / 1e4 / 16 / 3600
+    "lists_machine_hours": 0.86806,  # 2.5e8 / 5000 / 16 / 3600
     "writing_gpu_hours": 133.33,  # 1e7 x 80 x 1.2 / 2000 / 3600
     "dollars_per_thousand_profiles": 1.3889e-06,  # 0.17361 x 0.8 / 1e5
     "dollars_per_thousand_variants": 0.033472,  # (133.33 x 2.5 + 1.9097 x 10 / 11 x 0.8) / 1e4
