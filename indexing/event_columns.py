@@ -103,7 +103,7 @@ def map_columns(table: Any, offsets: npt.NDArray[np.int64]) -> EventColumns:
     return EventColumns(
         owners=plain["profile"].to_numpy(),
         offsets=offsets,
-        types=codes.to_numpy(),
+        types=_polars.from_arrow(codes).to_numpy(),  # Arrow itself would import pandas to do so
         type_names=names,
         times=plain["time"].to_physical().to_numpy(),
         items=plain["item"],

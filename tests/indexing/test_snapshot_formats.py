@@ -7,6 +7,9 @@ never written again.
 
 import os
 import shutil
+import subprocess
+import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -129,3 +132,16 @@ def test_what_files_hold_changes_with_the_format_version_alone(tmp_path: Path) -
     today = write_fixture(tmp_path) / "snapshot"
     kept = FIXTURES / f"format-{FORMAT_VERSION}" / "snapshot"
     assert shapes(today) == shapes(kept), CHANGED.format(FORMAT_VERSION)
+
+
+@pytest.mark.skipif(find_spec("pandas") is None, reason="pandas is not installed: nothing can import it")
+def test_opening_a_snapshot_imports_no_pandas() -> None:
+    """Arrow does, where it is installed, to hand over a column; that takes longer than all the rest."""
+    folder = FIXTURES / f"format-{FORMAT_VERSION}" / "snapshot"
+    script = (
+        "import sys; from pathlib import Path; from indexing.manifest import read_manifest; "
+        "from indexing.mapped_columns import MappedColumns; folder = Path(sys.argv[1]); "
+        "MappedColumns(folder, read_manifest(folder)); print('pandas' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", script, folder], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
