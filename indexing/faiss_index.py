@@ -20,7 +20,14 @@ from indexing.flat_index import FlatIndex
 from indexing.index import IndexInfo, Rows
 from indexing.index_plan import DEFAULT_MEMORY_BYTES, IndexKind, plan_index
 from indexing.index_tuning import sample_queries, tune
-from indexing.inverted_lists import Fill, clear_tails, fill_lists, train_lists
+from indexing.inverted_lists import (
+    Fill,
+    clear_tails,
+    fill_lists,
+    opened_lists,
+    train_lists,
+    written_lists,
+)
 from indexing.ranked_index import RankedIndex, Width
 
 _faiss: Any = faiss
@@ -137,7 +144,7 @@ def _fill(index: Any, vectors: Vectors, places: Rows, fill: Fill) -> None:
 
 def _carry(index: Any, size: int, carried: Rows) -> Any:
     """Copy an inverted file, keep the carried places only, and give them their new numbers."""
-    copied = _faiss.deserialize_index(_faiss.serialize_index(index))
+    copied = opened_lists(written_lists(index))
     number = np.full(size, -1, np.int64)
     number[carried[carried >= 0]] = np.flatnonzero(carried >= 0)
     dropped = np.packbits(number < 0, bitorder="little")
