@@ -14,6 +14,7 @@ from typing import Any, cast
 
 import structlog
 from litestar import Litestar, Request, Router
+from litestar._openapi.plugin import OpenAPIPlugin
 from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.openapi import OpenAPIConfig
@@ -191,7 +192,7 @@ async def _warm(app: Litestar, runtime: Runtime, logger: structlog.typing.Filter
     workspaces = await list_all_workspaces(runtime)
     snapshots = {f"snapshot of {each.id}": partial(runtime.snapshot, each.id) for each in workspaces}
     prompts = {f"prompts of {each.id}": partial(catalog_of, runtime, each.id) for each in workspaces}
-    parts = {"documentation": partial(runtime.run, lambda: app.openapi_schema.to_schema())}
+    parts = {"documentation": partial(_document, app, runtime)}
     for name, load in {
         **parts,
         "embedder": runtime.embedder,
@@ -205,6 +206,16 @@ async def _warm(app: Litestar, runtime: Runtime, logger: structlog.typing.Filter
         except Exception as error:  # a server that cannot write yet still answers, and says why
             logger.warning("not warmed", part=name, reason=str(error))
     set_apart()
+
+
+async def _document(app: Litestar, runtime: Runtime) -> None:
+    """Build the API's document off the event loop, which it would hold up for a good part of a second."""
+    await runtime.run(app.plugins.get(OpenAPIPlugin).provide_openapi_schema)
+
+
+async def _documented(request: Request[Any, Any, Any]) -> None:
+    """See to it that there is a document, for who asks before the server is warm."""
+    await _document(request.app, _runtime(request))
 
 
 def _runtime(request: Request[Any, Any, Any]) -> Runtime:
@@ -250,6 +261,10 @@ def _openapi_config() -> OpenAPIConfig:
         tags=[Tag(name=name, description=text) for name, text in TAGS.items()],
         render_plugins=[ReadablePage(), JsonRenderPlugin()],
         openapi_router=Router(
-            path="/schema", route_handlers=[], opt={"scope": (PUBLIC,)}, include_in_schema=False
+            path="/schema",
+            route_handlers=[],
+            opt={"scope": (PUBLIC,)},
+            include_in_schema=False,
+            before_request=_documented,
         ),
     )

@@ -1,12 +1,15 @@
 """Keys and scopes, over every route the application has; `test_http_isolation.py` tries the walls."""
 
 import re
+import threading
 from collections.abc import Iterator
 
 import httpx
 import pytest
 from litestar import Litestar
 from litestar.handlers import HTTPRouteHandler
+from litestar.openapi import OpenAPIConfig
+from litestar.openapi.spec import OpenAPI
 
 from service.app import create_app
 from service.openapi import PUBLIC
@@ -95,3 +98,20 @@ async def test_health_and_documentation_need_no_key(client: httpx.AsyncClient):
     client.headers.pop("Authorization")
     for path in (*PUBLIC_PATHS, "/schema", "/schema/openapi.json"):
         assert (await client.get(path)).status_code in {200, 503}, path
+
+
+async def test_the_documentation_is_not_built_on_the_event_loop(
+    client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+):
+    built_by: list[str] = []
+    whole = OpenAPIConfig.to_openapi_schema
+
+    def noted(config: OpenAPIConfig) -> OpenAPI:
+        built_by.append(threading.current_thread().name)
+        return whole(config)
+
+    monkeypatch.setattr(OpenAPIConfig, "to_openapi_schema", noted)
+    first, second = [await client.get("/schema/openapi.json") for _ in range(2)]
+    assert first.json() == second.json()
+    assert len(built_by) == 1
+    assert built_by[0] != threading.current_thread().name
