@@ -104,6 +104,8 @@ class _Job:
         """One ask for each variant that is not final yet."""
         channel, messages = find_channel(self.brief.channel), render(self.template, self.brief)
         slots = given_slots(self.brief) if self.engine.dialect == "pocket" else None
+        # The place tells equal briefs of one call apart, the name those of several calls sent as one.
+        draft = f"{self.index}/{self.identify(0)}"
         return [
             Ask(
                 messages=self.told(variant, messages),
@@ -111,6 +113,7 @@ class _Job:
                 max_tokens=channel.max_tokens,
                 temperature=TEMPERATURES[self.engine.dialect],
                 seed=self.seed(variant),
+                draft=draft,
             )
             for variant in self.open
         ]

@@ -33,8 +33,8 @@ class EngineInfo(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Ask(msgspec.Struct, frozen=True, kw_only=True):
-    """One generation: messages in, one text out. The seed alone decides the sampling of this ask,
-    whatever else is in the batch.
+    """One generation: messages in, one text out. The seed alone decides the sampling of this ask, or for the
+    variants of a draft theirs together, whatever else is in the batch.
     """
 
     messages: tuple[Message, ...]
@@ -48,6 +48,10 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
     min_p: float | None = None
     """Draw no token that is less than this many times as likely as the likeliest; none as above."""
     seed: int = 0
+    draft: str | None = None
+    """Asks of one call that share it are variants of one draft: an engine that can has each say what the
+    others do not. Others, and greedy asks, are answered as if each came alone.
+    """
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):

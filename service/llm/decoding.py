@@ -4,13 +4,17 @@ from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 from prompts.engine import Ask
+from service.llm.apart import Siblings
 from service.llm.constraints import Constraint, restrict
 from service.llm.network import Network, Reading
-from service.llm.sampling import Chance, Cuts, draw, stream
+from service.llm.sampling import Chance, Company, Cuts, draw, stream
 
 
 class Row:
-    """One answer being written, of at most `limit` tokens, for as long as it is not `unwanted`."""
+    """One answer being written, of at most `limit` tokens, for as long as it is not `unwanted`.
+
+    With `siblings` it is the variant at `place` of a draft whose variants join a batch at the same time.
+    """
 
     def __init__(
         self,
@@ -20,6 +24,8 @@ class Row:
         constraint: Constraint | None,
         cuts: Cuts,
         unwanted: Callable[[], bool],
+        siblings: Siblings | None = None,
+        place: int = 0,
     ) -> None:
         self.ask = ask
         self.cuts = cuts
@@ -27,6 +33,8 @@ class Row:
         self.limit = limit
         self.constraint = constraint
         self.unwanted = unwanted
+        self.siblings = siblings
+        self.place = place
         self.tokens: list[int] = []
         """What was written, without the token that ended it."""
         self.finish: Literal["stop", "length"] | None = None
@@ -35,7 +43,10 @@ class Row:
     def chance(self) -> Chance:
         """Return how the next token is drawn."""
         uniform = self._uniform[len(self.tokens)] if self._uniform else 0.0
-        return Chance(self.ask.temperature, self.cuts, uniform)
+        company = None
+        if self.siblings is not None:
+            company = Company(self.siblings, self.place, self.tokens[-1] if self.tokens else -1)
+        return Chance(self.ask.temperature, self.cuts, uniform, company)
 
 
 class Batch:

@@ -5,6 +5,8 @@ from typing import Any, NamedTuple
 
 import torch
 
+from service.llm.apart import Siblings
+
 _SEED_BITS = 63
 _NARROW = 32
 """Most rows draw from no more: finding that many of the likeliest is faster than sorting a vocabulary."""
@@ -19,6 +21,16 @@ class Cuts(NamedTuple):
     """Those less than this many times as likely as the likeliest."""
 
 
+class Company(NamedTuple):
+    """The draft that a row is a variant of."""
+
+    siblings: Siblings
+    place: int
+    """Of the row among them: in this order they draw, wherever their rows are."""
+    before: int
+    """The token before the one to draw; -1 for none."""
+
+
 class Chance(NamedTuple):
     """How one row samples, and a number drawn uniformly from [0, 1) that decides it."""
 
@@ -26,6 +38,8 @@ class Chance(NamedTuple):
     """0 is greedy."""
     cuts: Cuts
     uniform: float
+    company: Company | None = None
+    """None for a row that is drawn by its own scores and chance alone."""
 
 
 def stream(seed: int, length: int) -> list[float]:
@@ -38,7 +52,8 @@ def stream(seed: int, length: int) -> list[float]:
 def draw(scores: Any, chances: Sequence[Chance]) -> list[int]:
     """Draw one token per row of float32[rows, vocabulary]; a score of minus infinity is never drawn.
 
-    A row's token depends on its own scores and chance alone: it is the first, by falling probability under
+    A row in company is drawn as `Siblings.draw` says, from the likeliest `_NARROW`. Any other row's token
+    depends on its own scores and chance alone: it is the first, by falling probability under
     softmax(scores / temperature), at which the running sum passes u times the mass of what may be drawn, u
     being the row's uniform number. `min_p` cuts first: where the model is sure of a word it leaves that word
     alone, and where many lines would do it leaves them all. Holtzman et al., "The curious case of neural text
@@ -58,11 +73,35 @@ def draw(scores: Any, chances: Sequence[Chance]) -> list[int]:
     chosen = _choose(likely, places, top_p, min_p, uniform)
     if not enough.all():
         wide = ~enough
-        likely, places = torch.sort(shares[wide], dim=-1, descending=True, stable=True)
-        chosen[wide] = _choose(likely, places, top_p[wide], min_p[wide], uniform[wide])
+        every, sorted_places = torch.sort(shares[wide], dim=-1, descending=True, stable=True)
+        chosen[wide] = _choose(every, sorted_places, top_p[wide], min_p[wide], uniform[wide])
     for row, token in zip(drawn, chosen.tolist(), strict=True):
         tokens[row] = token
+    if any(chance.company for chance in chances):
+        _draw_in_company(tokens, drawn, chances, likely, places)
     return tokens
+
+
+def _draw_in_company(
+    tokens: list[int],
+    drawn: Sequence[int],
+    chances: Sequence[Chance],
+    likely: Any,
+    places: Any,
+) -> None:
+    """Put the tokens of rows in company in their places, drawn in the order of each draft's variants."""
+    listed: list[list[float]] = likely.tolist()
+    named: list[list[int]] = places.tolist()
+    together = [
+        (company.place, row, company, shares, candidates)
+        for row, shares, candidates in zip(drawn, listed, named, strict=True)
+        if (company := chances[row].company) is not None
+    ]
+    for _, row, company, shares, candidates in sorted(together, key=lambda one: one[0]):
+        cuts, uniform = chances[row].cuts, chances[row].uniform
+        tokens[row] = company.siblings.draw(
+            company.before, candidates, shares, top_p=cuts.top_p, min_p=cuts.min_p, uniform=uniform
+        )
 
 
 def _choose(likely: Any, places: Any, top_p: Any, min_p: Any, uniform: Any) -> Any:

@@ -1,7 +1,8 @@
 """The engine in process: a local folder of safetensors, run on the processor.
 
 Asks that arrive together are generated together, and one that comes later joins them. Each samples by its
-own seed, so an ask's text does not depend on its company.
+own seed, so an ask's text does not depend on its company; but the variants of a draft begin together and are
+drawn apart from one another (`service.llm.apart`), so that they depend on each other and on nothing else.
 """
 
 import asyncio
@@ -17,6 +18,7 @@ import torch
 
 from prompts.engine import Answer, Ask, Dialect, EngineInfo, OnText
 from prompts.errors import EngineError, EngineOverloaded, EngineTimeout, EngineUnavailable
+from service.llm.apart import Siblings
 from service.llm.constraints import Constraints
 from service.llm.decoding import Batch, Row
 from service.llm.local_model import LocalModel, open_model
@@ -39,6 +41,9 @@ class _Job:
     """One ask on its way. `dropped` is set from the event loop and read by the generating thread."""
 
     def __init__(self, ask: Ask, place: int, deadline: float, on_text: OnText | None) -> None:
+        self.party = [self]
+        """The jobs it begins with, in their order: variants of one draft, or itself."""
+        self.siblings: Siblings | None = None
         self.ask = ask
         self.place = place
         self.deadline = deadline
@@ -144,6 +149,7 @@ class TransformersEngine:
             )
         deadline = time.monotonic() + self._timeout_seconds
         jobs = [_Job(ask, place, deadline, on_text) for place, ask in enumerate(asks)]
+        _form_parties(jobs, self._batch_size)
         self._waiting.extend(jobs)
         if self._worker is None or self._worker.done():
             self._worker = asyncio.create_task(self._work(), name="engine-batches")
@@ -199,15 +205,20 @@ class TransformersEngine:
         for job in self._waiting:
             if job.ended():
                 self._settle(job, self._late())
-        window: list[_Job] = []
         alive = [job for job in self._waiting if not job.answer.done()]
-        if alive and places:
-            window = sorted(alive[: places * WINDOW_BATCHES], key=lambda job: job.size)
-            start = max(0, min(window.index(alive[0]), len(window) - places))
-            window = window[start : start + places]
-        taken = set(map(id, window))
+        near = alive[: places * WINDOW_BATCHES]
+        near.sort(key=lambda job: abs(job.size - alive[0].size))
+        taken: dict[int, _Job] = {}
+        for job in near:
+            if id(job) in taken:
+                continue
+            party = [member for member in job.party if not member.answer.done()]
+            if len(taken) + len(party) <= places:
+                taken |= {id(member): member for member in party}
+            elif job is alive[0]:
+                return []  # the oldest goes first, as soon as there is room for all of its draft
         self._waiting = deque(job for job in alive if id(job) not in taken)
-        return window
+        return list(taken.values())
 
     def _late(self) -> EngineTimeout:
         return EngineTimeout(
@@ -267,7 +278,16 @@ class TransformersEngine:
             cuts = cuts._replace(top_p=job.ask.top_p)
         if job.ask.min_p is not None:
             cuts = cuts._replace(min_p=job.ask.min_p)
-        return Row(job.ask, prompt, limit, constraint, cuts, lambda: self._closed or job.ended())
+        return Row(
+            job.ask,
+            prompt,
+            limit,
+            constraint,
+            cuts,
+            lambda: self._closed or job.ended(),
+            job.siblings,
+            job.party.index(job),
+        )
 
     def _text_so_far(self, row: Row) -> str:
         """Return what a row holds, without the beginning of a character that is not complete."""
@@ -284,6 +304,20 @@ class TransformersEngine:
             prompt_tokens=len(row.prompt),
             completion_tokens=len(row.tokens) + (row.finish == "stop"),
         )
+
+
+def _form_parties(jobs: Sequence[_Job], most: int) -> None:
+    """Let the variants of each draft begin together, `most` at a time: so many can be written at once."""
+    drafts: dict[str, list[_Job]] = {}
+    for job in jobs:
+        if job.ask.draft is not None and job.ask.temperature > 0:
+            drafts.setdefault(job.ask.draft, []).append(job)
+    for variants in drafts.values():
+        for start in range(0, len(variants), most):
+            party = variants[start : start + most]
+            siblings = Siblings() if len(party) > 1 else None
+            for job in party:
+                job.party, job.siblings = party, siblings
 
 
 def digest(files: Sequence[Path]) -> str:

@@ -125,6 +125,15 @@ async def test_the_same_seed_gives_the_same_text_in_any_company(engine: Engine) 
     assert in_company[-1].text == alone.text
 
 
+async def test_a_draft_has_the_same_variants_in_any_company(engine: Engine) -> None:
+    briefs = one_per_channel()
+    draft = [ask(briefs[0], temperature=0.7, seed=seed, draft="0") for seed in range(3)]
+    alone = await engine.generate(draft)
+    others = [ask(brief, temperature=1.0, seed=5, draft="1") for brief in (briefs[1], briefs[1], briefs[2])]
+    in_company = await engine.generate([others[0], *draft, *others[1:]])
+    assert [answer.text for answer in in_company[1:4]] == [answer.text for answer in alone]
+
+
 async def test_another_seed_gives_another_text(engine: Engine) -> None:
     brief = one_per_channel()[1]
     answers = await engine.generate([ask(brief, temperature=1.0, seed=seed) for seed in range(6)])

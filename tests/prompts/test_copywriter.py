@@ -7,7 +7,7 @@ import pytest
 from prompts.brief import Brief, Offer, Product
 from prompts.brief_limits import validate
 from prompts.catalog import Catalog
-from prompts.copywriter import speaks, write, write_many
+from prompts.copywriter import first_asks, speaks, write, write_many
 from prompts.engine import Answer, Ask, EngineInfo, OnText
 from prompts.errors import BriefError, EngineUnavailable, LanguageError
 from prompts.variant import Fields, Variant
@@ -245,6 +245,17 @@ async def test_the_same_brief_gives_the_same_draft_alone_and_in_company() -> Non
     ids = [variant.id for draft in alone for variant in draft]
     assert len(set(ids)) == 18
     assert all(len(one) == 36 for one in ids)
+
+
+async def test_the_variants_of_a_brief_are_asked_for_as_one_draft_and_equal_briefs_as_two() -> None:
+    engine = ScriptedEngine(script(CLEAN["push"]))
+    twin = brief("push", n=2)
+    await write_many([twin, twin], engine, CATALOG, attempts=1)
+    assert len({ask.draft for ask in engine.asks[:2]}) == len({ask.draft for ask in engine.asks[2:]}) == 1
+    # Seeds of equal briefs are equal, and so would be their texts if one call mixed them up.
+    assert len({ask.draft for ask in engine.asks}) == 2
+    one, other = (first_asks(brief("push", seed=seed), FULL, CATALOG) for seed in (1, 2))
+    assert {ask.draft for ask in one}.isdisjoint(ask.draft for ask in other)
 
 
 async def test_many_briefs_fill_the_engines_batches() -> None:

@@ -10,6 +10,7 @@ import msgspec
 import pytest
 import torch
 
+from eval.scorers.diversity import distinct_2
 from prompts.engine import Answer, Ask, EngineInfo, Message
 from prompts.errors import EngineError, EngineOverloaded, EngineUnavailable
 from service.llm.decoding import Batch, Row
@@ -116,6 +117,61 @@ async def test_a_batch_is_never_larger_than_asked_and_is_filled_up(joined: list[
     assert len(joined[0]) == 3
     assert all(len(seeds) <= 3 for seeds in joined)
     assert sorted(seed for seeds in joined for seed in seeds) == list(range(7))
+    await engine.close()
+
+
+def variants(n: int, draft: str = "0", **changes: Any) -> list[Ask]:
+    return [ask(seed=seed, draft=draft, **changes) for seed in range(n)]
+
+
+async def test_the_variants_of_a_draft_begin_together_and_nobody_overtakes_the_oldest_draft(
+    joined: list[list[int]],
+) -> None:
+    engine = pocket(batch_size=4)
+    long = [ask(seed=seed, json_schema=LONG, max_tokens=60) for seed in (100, 101)]
+    drafts = [ask(seed=10 * draft + n, draft=str(draft)) for draft in range(1, 4) for n in range(3)]
+    await engine.generate([*long, *drafts, ask(seed=200)])
+    # Beside the two long ones there is room for two: the last ask, but for no draft of three.
+    assert joined[0] == [100, 101, 200]
+    assert joined[1:] == [[10, 11, 12], [20, 21, 22], [30, 31, 32]]
+    await engine.close()
+
+
+async def test_a_draft_larger_than_a_batch_begins_in_parts(joined: list[list[int]]) -> None:
+    engine = pocket(batch_size=3)
+    answers = await engine.generate(variants(7))
+    assert joined == [[0, 1, 2], [3, 4, 5], [6]]
+    assert len(answers) == 7
+    await engine.close()
+
+
+async def test_a_draft_is_the_same_in_any_company() -> None:
+    engine = pocket()
+    alone = await engine.generate(variants(5))
+    others = [ask(PROMPT.replace("gardening", "art"), seed=n, max_tokens=5 * n + 1) for n in range(6)]
+    neighbour = variants(3, draft="1", temperature=1.0)
+    mixed = await engine.generate([*others[:3], *variants(5), *neighbour, *others[3:]])
+    assert mixed[3:8] == alone
+    assert mixed[8:11] == await engine.generate(neighbour)
+    await engine.close()
+
+
+async def test_variants_of_a_draft_differ_more_than_answers_that_know_nothing_of_each_other() -> None:
+    engine = pocket()
+    together = await engine.generate(variants(8, temperature=0.8))
+    strangers = await engine.generate([ask(seed=seed, temperature=0.8) for seed in range(8)])
+    apart, independent = (
+        distinct_2([answer.text for answer in answers]) for answers in (together, strangers)
+    )
+    assert apart > independent + 0.1
+    await engine.close()
+
+
+async def test_one_variant_alone_and_greedy_ones_are_answered_as_without_a_draft() -> None:
+    engine = pocket()
+    assert await engine.generate(variants(1)) == await engine.generate([ask(seed=0)])
+    greedy = await engine.generate(variants(3, temperature=0.0))
+    assert greedy == await engine.generate([ask(temperature=0.0)]) * 3
     await engine.close()
 
 

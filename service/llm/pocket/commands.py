@@ -225,8 +225,8 @@ def speed(repeats: int, vllm_python: Path, model: Path, as_json: bool) -> None:
 
     from eval.figures import figures
     from prompts.errors import EngineUnavailable
-    from service.llm.pocket.evaluation import asks_for
     from service.llm.pocket.held_out import draw_briefs
+    from service.llm.pocket.measuring import asks_for
     from service.llm.pocket.speed import measure_speed
     from service.llm.transformers_engine import digest
 

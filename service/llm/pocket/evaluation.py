@@ -12,51 +12,28 @@ from pathlib import Path
 
 import msgspec
 
-from eval.figures import Figure, Figures, bootstrap, figure, figures, wilson
-from eval.scorers.diversity import distinct_2
+from eval.figures import Figure, Figures, figure, figures
 from indexing.embedder import Embedder
 from indexing.sentence import load_embedder
-from prompts.brief import Brief, Product, RewriteRequest, Tone
-from prompts.catalog import Catalog
-from prompts.channels import CHANNELS, find_channel
-from prompts.engine import Ask, Engine
-from prompts.output import schema
-from prompts.render import render
-from prompts.slots import given_slots
+from prompts.brief import Brief, Product, RewriteRequest
+from prompts.engine import Engine
 from service.llm.pocket.catalogues import FILES, catalogue_briefs, catalogue_digest, read_catalogue
-from service.llm.pocket.grammar import write_answer
-from service.llm.pocket.held_out import by_channel, draw_briefs, facts_digest, load_facts
-from service.llm.pocket.judging import Judged, interests_in, judge, misfits, other_kind, shortened
-from service.llm.pocket.lexicon import REWRITE_TONES, TONES, load_lexicon
+from service.llm.pocket.held_out import draw_briefs, facts_digest, load_facts
+from service.llm.pocket.judging import Judged, interests_in, misfits, other_kind, shortened
+from service.llm.pocket.lexicon import REWRITE_TONES, load_lexicon
+from service.llm.pocket.measuring import GOALS, LIMITS_GOALS, SAMPLED, answer, share
 from service.llm.pocket.nearest import nearest_kind
 from service.llm.pocket.recovery import Recovery
-from service.llm.pocket.sketch import PUBLIC, dump_fields, sketch_of, texts_of
+from service.llm.pocket.sketch import PUBLIC
 from service.llm.pocket.stream import Stream, draw_stream, sentences_of
 from service.llm.pocket.training import read_progress
+from service.llm.pocket.variety import PER_DRAFT, measure_drafts, measure_products
 from service.llm.transformers_engine import TransformersEngine, digest
 
-SAMPLED = 0.8
-"""The temperature at which sampled answers are drawn."""
-DRAFTS, PER_DRAFT = 60, 8
-"""Briefs of which several samples are drawn, and how many."""
-PER_TONE = 50
-"""Products written about for each channel and tone."""
 REWRITES = 180
 CATALOGUE_SLACK = 0.02
 """How much lower a figure may be on a real catalogue than on held-out briefs."""
 
-GOALS: dict[str, float] = {
-    "facts": 0.95,
-    "product": 0.995,
-    "offer": 0.995,
-    "nothing_invented": 0.995,
-    "json": 0.995,
-    "audience": 0.95,
-    "fit": 0.95,
-    "tone": 0.9,
-    "stage": 0.85,
-}
-LIMITS_GOALS = {"greedy": 0.99, "sampled": 0.98}
 MODES = {"greedy": 0.0, "sampled": SAMPLED}
 """Temperatures."""
 FREE = ("product", "nothing_invented", "limits", "facts", "passed")
@@ -64,56 +41,6 @@ FREE = ("product", "nothing_invented", "limits", "facts", "passed")
 
 Tell = Callable[[str], None]
 """Called with the name of each part as it begins."""
-
-
-def asks_for(
-    briefs: Sequence[Brief],
-    *,
-    temperature: float,
-    seed: int,
-    constrained: bool = True,
-    most_tokens: int = 1000,
-) -> list[Ask]:
-    """Ask for one answer per brief, each with a seed of its own, under the brief's schema or without."""
-    catalog = Catalog.load()
-    return [
-        Ask(
-            messages=render(catalog.get(brief.channel, "pocket"), brief),
-            json_schema=schema(brief.channel, given_slots(brief)) if constrained else None,
-            max_tokens=min(most_tokens, find_channel(brief.channel).max_tokens),
-            temperature=temperature,
-            seed=seed + number,
-        )
-        for number, brief in enumerate(briefs)
-    ]
-
-
-async def answer(
-    engine: Engine, briefs: Sequence[Brief], *, temperature: float, seed: int, constrained: bool = True
-) -> list[Judged]:
-    """Ask for one answer per brief, first try only, and judge it."""
-    asks = asks_for(briefs, temperature=temperature, seed=seed, constrained=constrained)
-    answers = await engine.generate(asks)
-    return [judge(brief, answer.text) for brief, answer in zip(briefs, answers, strict=True)]
-
-
-def share(
-    name: str,
-    values: Sequence[bool],
-    *,
-    at_least: float | None = None,
-    baseline: tuple[str, float] | None = None,
-) -> Figure:
-    """Make the figure of a share, with its Wilson interval."""
-    interval = wilson(sum(values), len(values))
-    return figure(
-        name,
-        sum(values) / len(values),
-        interval=interval,
-        n=len(values),
-        at_least=at_least,
-        baseline=baseline,
-    )
 
 
 def measure(judged: Sequence[Judged], prefix: str, mode: str, recovery: Recovery) -> list[Figure]:
@@ -169,67 +96,6 @@ def _shuffled(judged: Sequence[Judged]) -> dict[str, float]:
         if one.slotted is not None
     ]
     return {"audience": sum(audience) / len(audience), "fit": sum(fit) / len(fit)}
-
-
-async def measure_diversity(engine: Engine, seed: int) -> list[Figure]:
-    """Measure distinct word pairs over samples of one brief, and over products of one channel and tone."""
-    catalogued = by_channel(DRAFTS // len(CHANNELS), tuple(CHANNELS), seed + 1)
-    many = [brief for brief in catalogued for _ in range(PER_DRAFT)]
-    written = await answer(engine, many, temperature=SAMPLED, seed=seed)
-    drafts = [written[place : place + PER_DRAFT] for place in range(0, len(written), PER_DRAFT)]
-    one_brief = [_distinct(draft) for draft in drafts]
-    groups = [(channel, tone) for channel in CHANNELS for tone in TONES]
-    asked = [brief for place, group in enumerate(groups) for brief in _one_tone(*group, seed + place)]
-    answers = await answer(engine, asked, temperature=SAMPLED, seed=seed)
-    apart = [_distinct(answers[place : place + PER_TONE]) for place in range(0, len(answers), PER_TONE)]
-    least, group = min(zip(apart, groups, strict=True))
-    return [
-        figure(
-            "pocket.distinct2.one_brief",
-            sum(one_brief) / len(one_brief),
-            interval=bootstrap(one_brief, seed=seed),
-            n=len(one_brief),
-            at_least=0.6,
-            baseline=("the corpus's own answers", _grammar_distinct(catalogued, seed)),
-        ),
-        figure(
-            "pocket.distinct2.products",
-            sum(apart) / len(apart),
-            interval=bootstrap(apart, seed=seed),
-            n=len(apart),
-            at_least=0.5,
-        ),
-        figure("pocket.distinct2.products_least", least, unit=", ".join(group), n=PER_TONE),
-    ]
-
-
-def _grammar_distinct(briefs: Sequence[Brief], seed: int) -> float:
-    """Return what the corpus itself reaches: as many answers of the grammar to each brief, filled alike."""
-    found: list[float] = []
-    for number, brief in enumerate(briefs):
-        rng, sketch = random.Random(f"distinct:{seed}:{number}"), sketch_of(brief)  # noqa: S311  nothing secret
-        answers = [answer for _ in range(PER_DRAFT) if (answer := write_answer(rng, sketch))]
-        found.append(_distinct([judge(brief, dump_fields(answer)) for answer in answers]))
-    return sum(found) / len(found)
-
-
-def _distinct(judged: Sequence[Judged]) -> float:
-    return distinct_2([text for one in judged if one.fields for text in texts_of(one.fields)])
-
-
-def _one_tone(channel: str, tone: Tone | str, seed: int) -> list[Brief]:
-    """Draw briefs of one channel and tone, each about another product."""
-    drawn = draw_briefs(PER_TONE * 6, seed)
-    chosen: dict[str, Brief] = {brief.product.title: brief for brief in drawn}
-    products = load_facts().products
-    if len(chosen) < PER_TONE:
-        raise ValueError(
-            f"{len(chosen)} products drawn of {len(products)}, {PER_TONE} wanted: draw more briefs"
-        )
-    return [
-        msgspec.structs.replace(brief, channel=channel, tone=tone)
-        for brief in list(chosen.values())[:PER_TONE]
-    ]
 
 
 async def measure_rewrites(engine: Engine, recovery: Recovery, seed: int) -> list[Figure]:
@@ -321,8 +187,10 @@ async def _evaluate(
         free = await answer(engine, briefs, temperature=temperature, seed=seed, constrained=False)
         measured += measure_free(free, "pocket", mode)
     measured.append(share("pocket.json.constrained", [one.found["json"] for one in sampled], at_least=1.0))
-    tell("diversity")
-    measured += await measure_diversity(engine, seed)
+    tell(f"drafts of {PER_DRAFT} variants")
+    measured += await measure_drafts(engine, seed)
+    tell("one tone, many products")
+    measured += await measure_products(engine, seed)
     tell("rewrites")
     measured += await measure_rewrites(engine, recovery, seed)
     measured += measure_stream(stream, sampled)
