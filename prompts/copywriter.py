@@ -47,6 +47,8 @@ TEMPERATURES: Mapping[Dialect, float] = {"full": 0.7, "pocket": 1.0}
 
 OUTPUT_RULE = "output.parse"
 """The check a malformed variant failed: its answer is not the channel's JSON, or names an unknown slot."""
+SLIPS_RULE = "output.words"
+"""The check that a variant holds a word its engine was never taught: half a word, or two run together."""
 DISTINCT_RULE = "duplicates.variants"
 """The check that a variant says something the draft's others do not."""
 NEAR_RULE = "duplicates.near"
@@ -163,7 +165,8 @@ class _Job:
         distinct = self.distinct(variant, fields)
         near = self.near(variant, fields) if distinct.passed else CheckResult(rule=NEAR_RULE, passed=True)
         rewritten = rewrite_checks(self.brief, fields, self.readers)
-        checks = (*run_checks(self.brief, fields, self.readers), *rewritten, distinct, near)
+        slipped = (_failing(SLIPS_RULE, _slipped(answer.slips)),) if answer.slips else ()
+        checks = (*run_checks(self.brief, fields, self.readers), *rewritten, *slipped, distinct, near)
         status = "passed" if passes(checks) else "failed"
         return _Attempt(status=status, fields=fields, checks=checks, raw=None, seed=seed, answer=answer.text)
 
@@ -379,6 +382,11 @@ async def _together(work: Sequence[Coroutine[Any, Any, None]]) -> None:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _slipped(words: Sequence[str]) -> str:
+    named = ", ".join(repr(word) for word in words[:3])
+    return f"the engine wrote what is no word it was taught: {named}"
 
 
 def _failing(rule: str, reason: str) -> CheckResult:

@@ -61,6 +61,8 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     finish_reason: Literal["stop", "length"] = "stop"
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    slips: tuple[str, ...] = ()
+    """Words it holds that the engine was never taught; always none of an engine that writes freely."""
 
 
 OnText = Callable[[int, str], None]

@@ -21,6 +21,7 @@ from prompts.errors import EngineError, EngineOverloaded, EngineTimeout, EngineU
 from service.llm.apart import Siblings
 from service.llm.constraints import Constraints
 from service.llm.decoding import Batch, Row
+from service.llm.known_words import KnownWords
 from service.llm.local_model import LocalModel, open_model
 
 WINDOW_BATCHES = 4
@@ -89,8 +90,10 @@ class TransformersEngine:
         collect_seconds: float = 0.001,
         timeout_seconds: float = 60.0,
         executor: Executor | None = None,
+        words: KnownWords | None = None,
     ) -> None:
         self._model = model
+        self._words = words
         self._info = info
         self._batch_size = batch_size
         self._queue_limit = queue_limit
@@ -130,7 +133,7 @@ class TransformersEngine:
             languages=languages,
             note=note,
         )
-        return cls(model, info, **options)
+        return cls(model, info, words=KnownWords.read(folder), **options)
 
     @property
     def info(self) -> EngineInfo:
@@ -298,11 +301,13 @@ class TransformersEngine:
         row = job.row
         if row is None or row.finish is None:
             return self._gone() if self._closed else self._late()
+        text = self._model.tokens.decode(row.tokens)
         return Answer(
-            text=self._model.tokens.decode(row.tokens),
+            text=text,
             finish_reason=row.finish,
             prompt_tokens=len(row.prompt),
             completion_tokens=len(row.tokens) + (row.finish == "stop"),
+            slips=self._words.slips(text) if self._words else (),
         )
 
 

@@ -14,6 +14,7 @@ from typing import Any
 from prompts.engine import Answer, Ask, Dialect, EngineInfo, OnText
 from prompts.errors import EngineError, EngineOverloaded, EngineTimeout, EngineUnavailable
 from service.llm.chat_tokens import ChatTokens
+from service.llm.known_words import KnownWords
 from service.llm.local_model import open_tokens
 from service.llm.transformers_engine import LEAST_ROOM, digest
 
@@ -41,8 +42,10 @@ class VllmEngine:
         longest: int,
         queue_limit: int = QUEUE_LIMIT,
         timeout_seconds: float = 60.0,
+        words: KnownWords | None = None,
     ) -> None:
         self._llm = llm
+        self._words = words
         self._tokens = tokens
         self._info = info
         self._longest = longest
@@ -92,7 +95,8 @@ class VllmEngine:
             languages=languages,
             note=note,
         )
-        return cls(llm, tokens, info, longest=llm.model_config.max_model_len, **options)
+        longest, words = llm.model_config.max_model_len, KnownWords.read(folder)
+        return cls(llm, tokens, info, longest=longest, words=words, **options)
 
     @property
     def info(self) -> EngineInfo:
@@ -152,7 +156,13 @@ class VllmEngine:
         finally:
             await outputs.aclose()
         reason = "length" if finish == "length" else "stop"
-        return Answer(text=text, finish_reason=reason, prompt_tokens=len(prompt), completion_tokens=written)
+        return Answer(
+            text=text,
+            finish_reason=reason,
+            prompt_tokens=len(prompt),
+            completion_tokens=written,
+            slips=self._words.slips(text) if self._words else (),
+        )
 
     def _sampling(self, ask: Ask, prompt: int) -> Any:
         own = self._llm.model_config.get_diff_sampling_param()

@@ -217,6 +217,17 @@ async def test_a_title_with_braces_stays_text_in_both_dialects() -> None:
         assert variant.fields["title"] == 'Meet Mug {{ "{" }}{ 7*7 }}'
 
 
+async def test_a_word_the_engine_was_never_taught_is_asked_again_and_never_passes() -> None:
+    slip = Answer(text=answer(CLEAN["push"]), slips=("disapp", "wordcalm"))
+    engine = ScriptedEngine(lambda place, _: slip if place < 2 else slip.text)
+    (kept,) = await write(brief("push", n=1), engine, CATALOG)
+    assert (kept.status, kept.provenance.attempts) == ("passed", 3)
+    (refused,) = await write(brief("push", n=1), ScriptedEngine(lambda *_: slip), CATALOG)
+    (found,) = [check for check in refused.checks if not check.passed]
+    assert (refused.status, found.rule) == ("failed", "output.words")
+    assert found.findings[0].reason == "the engine wrote what is no word it was taught: 'disapp', 'wordcalm'"
+
+
 async def test_a_tag_an_engine_made_up_fails() -> None:
     engine = ScriptedEngine(script(titled("Hi {{ surname }}")))
     (variant,) = await write(brief("push", n=1), engine, CATALOG)

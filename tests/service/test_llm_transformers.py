@@ -167,6 +167,18 @@ async def test_variants_of_a_draft_differ_more_than_answers_that_know_nothing_of
     await engine.close()
 
 
+async def test_an_answer_names_the_words_its_model_was_never_taught() -> None:
+    engine = pocket()
+    (calm,) = await engine.generate([ask(temperature=0.0)])
+    assert calm.slips == ()
+    text = {"type": "string", "pattern": "^zzq$"}
+    held = {"type": "object", "properties": {"title": text}, "additionalProperties": False}
+    (made,) = await engine.generate([ask(json_schema={**held, "required": ["title"]})])
+    await engine.close()
+    assert json.loads(made.text) == {"title": "zzq"}
+    assert made.slips == ("zzq",)
+
+
 async def test_one_variant_alone_and_greedy_ones_are_answered_as_without_a_draft() -> None:
     engine = pocket()
     assert await engine.generate(variants(1)) == await engine.generate([ask(seed=0)])

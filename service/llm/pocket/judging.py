@@ -13,6 +13,7 @@ from prompts.merge_tags import FIRST_NAME
 from prompts.output import parse
 from prompts.slots import fact_slots, fill
 from prompts.variant import Fields
+from service.llm.known_words import KnownWords
 from service.llm.pocket.lexicon import load_lexicon
 from service.llm.pocket.sketch import LINKED, dump_fields, texts_of
 
@@ -58,12 +59,19 @@ def judge(brief: Brief, raw: str) -> Judged:
         found |= dict.fromkeys(_applies(brief), False)
     else:
         found |= _checked(brief, slotted, fields) | _taught(brief, slotted)
+        found["words"] = not _known_words().slips(raw)
     return Judged(brief=brief, raw=raw, slotted=slotted, fields=fields, found=found)
+
+
+@cache
+def _known_words() -> KnownWords:
+    return KnownWords(load_lexicon().words())
 
 
 def _applies(brief: Brief) -> list[str]:
     """Name what an answer to this brief is judged by, beside its JSON."""
     names = ["facts", "product", "nothing_invented", "limits", "limits_shown", "passed", "fit", "tone"]
+    names.append("words")
     names += ["offer"] if brief.offer else []
     names += ["ends"] if brief.offer and brief.offer.ends else []
     names += ["benefits"] if "benefit_1" in fact_slots(brief) else []

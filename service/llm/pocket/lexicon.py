@@ -12,6 +12,7 @@ import yaml
 
 from prompts.interests import INTERESTS
 from prompts.kinds import KINDS
+from service.llm.known_words import words_of
 from service.llm.pocket.phrase_rules import beside, check_lines
 
 TONES = ("friendly", "playful", "urgent", "luxury", "professional", "inspiring")
@@ -122,6 +123,20 @@ class Lexicon(msgspec.Struct, frozen=True, kw_only=True):
     """Calls to action by goal, then by kind of product or `others`."""
     digest: str
     """sha256 over the files, hex."""
+
+    def words(self) -> list[str]:
+        """List every word that copy made of it can hold, once, in order."""
+        tones = (line.text for kinds in self.tones.values() for lines in kinds.values() for line in lines)
+        interests = (phrase for interest in self.interests.values() for phrase in interest.phrases)
+        wares = (
+            phrase
+            for ware in self.wares.values()
+            for group in msgspec.structs.astuple(ware)
+            for phrase in group
+        )
+        goals = (call for kinds in self.goal_calls.values() for calls in kinds.values() for call in calls)
+        texts = (*tones, *interests, *wares, *goals)
+        return sorted({word for text in texts for word in words_of(_SLOT.sub(" ", text))})
 
     def calls(self, goal: str, kind: str) -> tuple[str, ...]:
         """Return the calls to action that fit a goal and a kind of product."""

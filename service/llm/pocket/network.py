@@ -6,6 +6,8 @@ from typing import Any
 import torch
 import transformers
 
+from service.llm import known_words
+from service.llm.pocket.lexicon import load_lexicon
 from service.llm.pocket.recipe import Recipe
 from service.llm.pocket.vocabulary import hint_pieces, interest_lines, kind_lines
 
@@ -51,7 +53,7 @@ def build_network(tokenizer: Any, recipe: Recipe) -> Any:
 
 
 def save_model(network: Any, tokenizer: Any, folder: Path) -> None:
-    """Write weights (bfloat16 safetensors), configuration, tokenizer and chat template into a folder."""
+    """Write weights (bfloat16 safetensors), configuration, tokenizer, template and words into a folder."""
     _transformers.logging.disable_progress_bar()
     kept = _transformers.LlamaForCausalLM(network.config)
     kept.load_state_dict(network.state_dict())
@@ -62,3 +64,4 @@ def save_model(network: Any, tokenizer: Any, folder: Path) -> None:
     kept.generation_config.min_p = MIN_P
     kept.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
+    (folder / known_words.FILE).write_text("\n".join(load_lexicon().words()) + "\n", encoding="utf-8")

@@ -23,7 +23,7 @@ DRAFTS, PER_DRAFT = 240, 8
 """Briefs of which several samples are drawn, as the variants of one draft are, and how many."""
 PER_TONE = 50
 """Products written about for each channel and tone."""
-IN_DRAFTS = ("product", "offer", "facts", "nothing_invented", "limits", "audience", "fit", "passed")
+IN_DRAFTS = ("product", "offer", "facts", "nothing_invented", "limits", "audience", "fit", "passed", "words")
 """What is also told of the variants of drafts, which are drawn apart from one another."""
 
 

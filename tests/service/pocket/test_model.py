@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from service.llm.known_words import FILE
 from service.llm.load import POCKET_FOLDER, POCKET_NOTE
 from service.llm.pocket.commands import main
 from service.llm.pocket.lexicon import load_lexicon
@@ -32,6 +33,13 @@ def test_the_committed_model_is_small_and_is_what_its_card_says() -> None:
     assert progress.before.recipe == Recipe()
     assert progress.recipe.base is not None
     assert progress.recipe.base in card
+
+
+def test_the_words_beside_the_weights_are_those_of_the_phrase_files() -> None:
+    listed = (POCKET_FOLDER / FILE).read_text(encoding="utf-8").split()
+    assert listed == load_lexicon().words()
+    assert {"don't", "fromthekitchen", "gardeners"} <= set(listed)
+    assert not {"product", "benefit_1"} & set(listed)
 
 
 @pytest.mark.parametrize("file", ["README.md", "service/llm/pocket/model/MODEL_CARD.md"])
