@@ -12,8 +12,6 @@ if TYPE_CHECKING:
 
 MODEL_FOLDER = Path(__file__).parent / "model"
 DEFAULT = Recipe()
-SPEED_ASKS = 256
-"""Asked for at once when speed is measured: enough for batches to be full nearly all of the time."""
 SPEED_TOKENS = 300
 """Room for an answer when speed is measured: the server has 512 positions for prompt and answer together."""
 
@@ -238,11 +236,7 @@ def speed(repeats: int, vllm_python: Path, model: Path, as_json: bool) -> None:
     started = time.perf_counter()
     try:
         asks = asks_for(
-            draw_briefs(SPEED_ASKS, 5),
-            temperature=0.8,
-            seed=5,
-            constrained=False,
-            most_tokens=SPEED_TOKENS,
+            draw_briefs(64, 5), temperature=0.8, seed=5, constrained=False, most_tokens=SPEED_TOKENS
         )
         measured = measure_speed(model, asks, vllm_python=python, repeats=repeats)
     except EngineUnavailable as error:
