@@ -65,8 +65,9 @@ class Answers:
         return self._folder is not None
 
     def name(self, info: EngineInfo, ask: Ask, repeat: int) -> str:
-        """Name what decides an answer: sha256, hex."""
-        decisive = (FORMAT, self._made_by, info.name, info.model, info.dialect, ask, repeat)
+        """Name what decides an answer: sha256, hex. The draft does not: each ask is sent by itself."""
+        lone = msgspec.structs.replace(ask, draft=None)
+        decisive = (FORMAT, self._made_by, info.name, info.model, info.dialect, lone, repeat)
         return hashlib.sha256(msgspec.json.encode(decisive, order="deterministic")).hexdigest()
 
     def read(self, name: str) -> KeptAnswer | None:

@@ -32,6 +32,11 @@ def test_whatever_decides_an_answer_is_in_its_name(change: dict[str, Any]) -> No
     assert answers.name(INFO, msgspec.structs.replace(ASK, **change), 0) != answers.name(INFO, ASK, 0)
 
 
+def test_the_place_of_a_brief_in_a_run_is_not_in_an_answers_name() -> None:
+    placed = msgspec.structs.replace(ASK, draft="7/some-brief")
+    assert Answers(None).name(INFO, placed, 0) == Answers(None).name(INFO, ASK, 0)
+
+
 def test_engine_model_dialect_repeat_and_maker_are_in_it_too() -> None:
     names = {
         Answers(None).name(INFO, ASK, 0),
