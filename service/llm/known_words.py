@@ -7,6 +7,8 @@ from typing import cast
 
 import msgspec
 
+from prompts.errors import EngineUnavailable
+
 FILE = "words.txt"
 """In a model's folder: a word a line, in lower case."""
 
@@ -24,10 +26,13 @@ class KnownWords:
     def read(cls, folder: Path) -> "KnownWords | None":
         """Read a folder's list; none where it has none, as of models that write freely.
 
-        Raises `OSError` or `UnicodeDecodeError` for a list that cannot be read.
+        Raises `EngineUnavailable` for a list that cannot be read.
         """
         file = folder / FILE
-        return cls(file.read_text(encoding="utf-8").split()) if file.exists() else None
+        try:
+            return cls(file.read_text(encoding="utf-8").split()) if file.exists() else None
+        except (OSError, UnicodeDecodeError) as error:
+            raise EngineUnavailable(f"the words in {str(file)!r} cannot be read: {error}") from error
 
     def slips(self, answer: str) -> tuple[str, ...]:
         """List the words of a JSON answer's texts that are none of the list, each once, in their order.

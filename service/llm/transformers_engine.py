@@ -77,7 +77,8 @@ class TransformersEngine:
     """Adapter of `prompts.engine.Engine`.
 
     `batch_size` asks at most are generated at a time; at most `queue_limit` may wait, a longer call being
-    taken only when none do. `collect_seconds` is how long a first ask waits for company.
+    taken only when none do. `collect_seconds` is how long a first ask waits for company. `words` are all that
+    the model was taught, where that is known.
     """
 
     def __init__(

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from prompts.errors import EngineUnavailable
 from service.llm.known_words import FILE, KnownWords
 
 
@@ -39,3 +40,9 @@ def test_a_folder_without_a_list_knows_no_slips(tmp_path: Path) -> None:
     listed = KnownWords.read(tmp_path)
     assert listed is not None
     assert listed.slips('{"title": "calm words"}') == ("words",)
+
+
+def test_a_list_that_cannot_be_read_is_refused_by_its_name(tmp_path: Path) -> None:
+    (tmp_path / FILE).write_bytes(b"calm\xff")
+    with pytest.raises(EngineUnavailable, match=FILE):
+        KnownWords.read(tmp_path)
