@@ -29,8 +29,9 @@ test: check
 lint-docker: install
 	$(BIN)/hadolint deploy/Dockerfile
 
+# Whoever has nothing left takes from the other: single tests here take minutes.
 test-slow: install
-	$(BIN)/pytest -m "slow or postgres"
+	$(BIN)/pytest -n 2 --dist worksteal -m "slow or postgres"
 
 # Write the golden files anew; then read their differences before committing them.
 golden: install

@@ -36,12 +36,14 @@ room is left to say something. Length hints are what is added up; a link in a po
 
 SLOT_NAMES = ("product", "offer", "ends", "benefit_1", "benefit_2", "link")
 
-LONG_TITLE = 40
-"""Characters beyond which a title is a catalogue's, not a name: copy says its first part."""
+LONG_NAME = 30
+"""Characters, a headline's in an ad, beyond which a title is a catalogue's, not a name: copy says its first
+part."""
 LEAST_NAME = 10
 """Characters a title's first part has at least, or the next part is taken along."""
-LONG_NAME = 30
-"""Characters beyond which a long title's first part ends before what it comes in, with, at or by, too."""
+LONG_TITLE = 40
+"""Characters beyond which a first part that is still long ends before what it comes in, with, at or by, too:
+in a shorter title that may be what it is, as in `Afternoon tea at the Ritz for two`."""
 
 _BREAK = re.compile(r"\s[-–—|]\s|[,:;]\s|\s?[(\[]")
 _DETAIL = re.compile(r"\s(?:in|with|at|by)\s", re.IGNORECASE)
@@ -92,14 +94,14 @@ def product_name(product: Product) -> str:
     """Return what copy calls a product: its title, or of a long one what stands before the details.
 
     `Amazon Gift Card - Print - Thank You (Chalkboard)` is called `Amazon Gift Card`, and so is one that
-    comes `in a Birthday Cupcake Tin`. A long title without a dash, comma, colon, bracket or such a word
-    stays whole.
+    comes `in a Birthday Cupcake Tin`. A title that fits a headline stays whole, and so does a longer one
+    without a dash, comma, colon, bracket or such a word.
     """
     title = clean(product.title)
-    if len(title) <= LONG_TITLE:
+    if len(title) <= LONG_NAME:
         return title
     name = _before(_BREAK, title)
-    return name if len(name) <= LONG_NAME else _before(_DETAIL, name)
+    return _before(_DETAIL, name) if len(title) > LONG_TITLE and len(name) > LONG_NAME else name
 
 
 def _before(end: re.Pattern[str], text: str) -> str:

@@ -49,6 +49,9 @@ def test_a_brief_gives_its_facts_and_no_others() -> None:
         ("NASCAR Ride Along at Las Vegas Motor Speedway with NASCAR", "NASCAR Ride Along"),
         ("Anglepoise desk lamp in brushed steel [refurbished]", "Anglepoise desk lamp"),
         ("Recycled Pencil With Rabbit Eraser", "Recycled Pencil With Rabbit Eraser"),
+        ("Gap Gift Cards - E-mail Delivery", "Gap Gift Cards"),
+        ("Afternoon tea at the Ritz for two", "Afternoon tea at the Ritz for two"),
+        ("Tea - 100 bags of smoked leaf", "Tea - 100 bags of smoked leaf"),
         ("Cake tin with lid, for birthdays in the park or at home", "Cake tin with lid"),
         (
             "Acme in a box of forty-eight pieces for the table",

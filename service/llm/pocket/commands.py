@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 MODEL_FOLDER = Path(__file__).parent / "model"
 DEFAULT = Recipe()
+SPEED_ASKS = 256
+"""Asked when speed is measured: places that empty while the last answers end are then a small part of it."""
 SPEED_TOKENS = 300
 """Room for an answer when speed is measured: the server has 512 positions for prompt and answer together."""
 
@@ -236,7 +238,7 @@ def speed(repeats: int, vllm_python: Path, model: Path, as_json: bool) -> None:
     started = time.perf_counter()
     try:
         asks = asks_for(
-            draw_briefs(64, 5), temperature=0.8, seed=5, constrained=False, most_tokens=SPEED_TOKENS
+            draw_briefs(SPEED_ASKS, 5), temperature=0.8, seed=5, constrained=False, most_tokens=SPEED_TOKENS
         )
         measured = measure_speed(model, asks, vllm_python=python, repeats=repeats)
     except EngineUnavailable as error:

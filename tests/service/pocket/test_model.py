@@ -10,6 +10,7 @@ from click.testing import CliRunner
 
 from service.llm.known_words import FILE
 from service.llm.load import POCKET_FOLDER, POCKET_NOTE
+from service.llm.pocket import variety
 from service.llm.pocket.commands import main
 from service.llm.pocket.lexicon import load_lexicon
 from service.llm.pocket.recipe import Recipe
@@ -75,7 +76,9 @@ def test_evaluate_prints_figures_and_fails_on_a_missed_goal(tmp_path: Path) -> N
 
 
 @pytest.mark.slow
-def test_evaluate_measures_the_committed_model(shared_data: Path) -> None:
+def test_evaluate_measures_the_committed_model(shared_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(variety, "DRAFTS", 12)
+    monkeypatch.setattr(variety, "PER_TONE", 5)
     done = CliRunner().invoke(main, ["evaluate", "--json", "--briefs", "60", "--data", str(shared_data)])
     report = json.loads(done.stdout)
     assert done.exit_code == (0 if all(one["met"] is not False for one in report["figures"]) else 1)
@@ -87,6 +90,8 @@ def test_evaluate_measures_the_committed_model(shared_data: Path) -> None:
             assert figures[f"pocket.{name}.{mode}"]["value"] > 0.5, name
     assert figures["pocket.gift_cards.facts.greedy"]["n"] == 805
     assert figures["pocket.online_retail.facts.greedy"]["n"] == 300
+    assert figures["pocket.drafts.facts"]["n"] == 12 * variety.PER_DRAFT
+    assert figures["pocket.distinct2.one_brief"]["value"] > figures["pocket.distinct2.independent"]["value"]
     for one in report["figures"]:
         assert one["low"] is None or one["low"] <= one["value"] <= one["high"] + 1e-9
 
