@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 MODEL_FOLDER = Path(__file__).parent / "model"
 DEFAULT = Recipe()
+CARD_SEED = 27
+"""Of the briefs whose figures stand in the model's card."""
 SPEED_ASKS = 256
 """Asked when speed is measured: places that empty while the last answers end are then a small part of it."""
 SPEED_TOKENS = 300
@@ -158,7 +160,7 @@ def prefer(briefs: int, share: float, seed: int, out: Path, model: Path) -> None
 
 @main.command()
 @click.option("--briefs", default=600, show_default=True, help="How many held-out briefs.")
-@click.option("--seed", default=21, show_default=True, help="Decides the briefs and the sampling.")
+@click.option("--seed", default=CARD_SEED, show_default=True, help="Decides the briefs and the sampling.")
 @click.option("--samples", default=0, show_default=True, help="Also show the first answers, unselected.")
 @click.option(
     "--data",

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from service.llm.known_words import FILE
 from service.llm.load import POCKET_FOLDER, POCKET_NOTE
 from service.llm.pocket import variety
-from service.llm.pocket.commands import main
+from service.llm.pocket.commands import CARD_SEED, main
 from service.llm.pocket.lexicon import load_lexicon
 from service.llm.pocket.recipe import Recipe
 from service.llm.pocket.samples import write_samples
@@ -27,6 +27,7 @@ def test_the_committed_model_is_small_and_is_what_its_card_says() -> None:
     assert sum(file.stat().st_size for file in POCKET_FOLDER.iterdir()) <= 16 * 2**20
     assert hashlib.sha256(weights.read_bytes()).hexdigest() in card
     assert load_lexicon().digest in card
+    assert f"evaluate --briefs 600 --seed {CARD_SEED}`" in card
     progress = read_progress(POCKET_FOLDER)
     assert f"{progress.loss:.4f}" in card
     assert progress.lexicon == load_lexicon().digest
