@@ -48,7 +48,7 @@ TEMPERATURES: Mapping[Dialect, float] = {"full": 0.7, "pocket": 1.0}
 OUTPUT_RULE = "output.parse"
 """The check a malformed variant failed: its answer is not the channel's JSON, or names an unknown slot."""
 SLIPS_RULE = "output.words"
-"""The check that a variant holds a word its engine was never taught: half a word, or two run together."""
+"""The check that a variant holds nothing its engine was never taught: half a word, two run together, `,,`."""
 DISTINCT_RULE = "duplicates.variants"
 """The check that a variant says something the draft's others do not."""
 NEAR_RULE = "duplicates.near"
@@ -386,7 +386,7 @@ async def _together(work: Sequence[Coroutine[Any, Any, None]]) -> None:
 
 def _slipped(words: Sequence[str]) -> str:
     named = ", ".join(repr(word) for word in words[:3])
-    return f"the engine wrote what is no word it was taught: {named}"
+    return f"the engine wrote what is no word or mark it was taught: {named}"
 
 
 def _failing(rule: str, reason: str) -> CheckResult:

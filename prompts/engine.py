@@ -62,7 +62,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     prompt_tokens: int = 0
     completion_tokens: int = 0
     slips: tuple[str, ...] = ()
-    """Words it holds that the engine was never taught; always none of an engine that writes freely."""
+    """Words and runs of marks in it that the engine was never taught; none if it writes freely."""
 
 
 OnText = Callable[[int, str], None]

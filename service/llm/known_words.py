@@ -1,4 +1,4 @@
-"""The words that a small model was taught, where its folder lists them: whatever else it writes is a slip."""
+"""The words and runs of marks a small model was taught, where its folder lists them: any other is a slip."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -10,9 +10,9 @@ import msgspec
 from prompts.errors import EngineUnavailable
 
 FILE = "words.txt"
-"""In a model's folder: a word a line, in lower case."""
+"""In a model's folder: a word a line, in lower case, or a run of marks."""
 
-_WORD = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)*")
+_WORD = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)*|[,;:.!?]{2,}")
 _SLOT = re.compile(r"\{\{.*?\}\}")
 
 
@@ -35,7 +35,7 @@ class KnownWords:
             raise EngineUnavailable(f"the words in {str(file)!r} cannot be read: {error}") from error
 
     def slips(self, answer: str) -> tuple[str, ...]:
-        """List the words of a JSON answer's texts that are none of the list, each once, in their order.
+        """List the words and runs of marks of a JSON answer's texts that the list lacks, each once, in order.
 
         Nothing for an answer that is not JSON: whoever reads it says so.
         """
@@ -48,7 +48,7 @@ class KnownWords:
 
 
 def words_of(text: str) -> list[str]:
-    """List the words of a text in lower case, slots left out."""
+    """List the words of a text, in lower case, and its runs of marks; slots are left out."""
     return _WORD.findall(_SLOT.sub(" ", text).lower())
 
 

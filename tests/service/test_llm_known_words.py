@@ -11,7 +11,7 @@ from service.llm.known_words import FILE, KnownWords
 
 @pytest.fixture
 def known() -> KnownWords:
-    return KnownWords(["calm", "word", "don't", "fromthekitchen", "a"])
+    return KnownWords(["calm", "word", "don't", "fromthekitchen", "a", "..."])
 
 
 @pytest.mark.parametrize(
@@ -22,6 +22,8 @@ def known() -> KnownWords:
         ({"text": "Calm", "hashtags": ["#fromthekitchen", "#fromthe"]}, ("fromthe",)),
         ({"body": "A word\n\nCalm {{first_name}}"}, ()),
         ({"title": "Don''t"}, ("don", "t")),
+        ({"title": "A word... calm", "body": "{{product}}, {{offer}}. Calm!"}, ()),
+        ({"title": "A word..", "body": "Calm,, a {{product}}.,"}, ("..", ",,", ".,")),
     ],
 )
 def test_slips_are_words_of_texts_that_the_list_lacks(

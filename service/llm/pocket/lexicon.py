@@ -125,7 +125,7 @@ class Lexicon(msgspec.Struct, frozen=True, kw_only=True):
     """sha256 over the files, hex."""
 
     def words(self) -> list[str]:
-        """List every word that copy made of it can hold, once, in order."""
+        """List every word, and every run of marks, that copy made of it can hold, once, in order."""
         tones = (line.text for kinds in self.tones.values() for lines in kinds.values() for line in lines)
         interests = (phrase for interest in self.interests.values() for phrase in interest.phrases)
         wares = (
