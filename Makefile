@@ -29,7 +29,7 @@ test: check
 lint-docker: install
 	$(BIN)/hadolint deploy/Dockerfile
 
-# Whoever has nothing left takes from the other: single tests here take minutes.
+# A worker that has nothing left takes tests from the other: single ones here take minutes.
 test-slow: install
 	$(BIN)/pytest -n 2 --dist worksteal -m "slow or postgres"
 
